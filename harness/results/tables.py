@@ -1,0 +1,162 @@
+"""Results on disk: whole files under a temporary name, then renamed; tidy tables read back with one clear fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.results.record import RunRecord
+
+SCHEMA = 1  # of study.json and the tables; a reader refuses a newer one
+
+_LEADING = (
+    "run phase schedule kind point repetition chosen status reason last_step steps attempts seconds "
+    "seconds_per_step peak_memory_mb"
+).split()
+_TRAILING = (
+    "loss_generator loss_discriminator trial seed_weights seed_data seed_latents seed_noise data_fingerprint "
+    "features_sha256 device threads commit versions"
+).split()
+_CURVE = "step rate_generator rate_discriminator loss_generator loss_discriminator".split()
+_KEYS = "run phase schedule point repetition".split()
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be read; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study's results: study.json, a row a run, a row a run and evaluation, and where they came from."""
+
+    study: dict[str, Any]
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    path: Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole and durably: temporary name, fsync, rename, fsync of the folder. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as CSV whose floats read back exactly."""
+    write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_study(path: Path, study: Mapping[str, Any]) -> None:
+    """Write study.json into the results folder `path`."""
+    write_bytes(path / "study.json", (json.dumps(study, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]) -> None:
+    """Write runs.csv and curves.csv of `records` into the folder `path`."""
+    runs, curves = tables(records, phases=phases, schedules=schedules)
+    write_frame(path / "curves.csv", curves)
+    write_frame(path / "runs.csv", runs)
+
+
+def tables(
+    records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a run, and a row a run and evaluation, sorted by phase, schedule, point, repetition."""
+    places = {label: place for place, label in enumerate(schedules)}
+    ordered = sorted(
+        records,
+        key=lambda each: (phases.index(each.phase), places.get(each.schedule, len(places)), each.point, each.repetition),
+    )
+    params = sorted({name for each in ordered for name in each.params})
+    scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
+    scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
+    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING]
+    runs = [
+        {
+            **{name: getattr(each, name) for name in (*_LEADING, *_TRAILING)},
+            **{f"params_{name}": value for name, value in each.params.items()},
+            **each.scores,
+            "versions": json.dumps(dict(each.versions), sort_keys=True),
+        }
+        for each in ordered
+    ]
+    curves = [
+        {
+            **{name: getattr(each, name) for name in _KEYS},
+            **{name: getattr(place, name) for name in (*_CURVE, "seconds")},
+            **place.scores,
+        }
+        for each in ordered
+        for place in each.curve
+    ]
+    curve_columns = [*_KEYS, *_CURVE, *scores, "seconds"]
+    return pd.DataFrame(runs, columns=run_columns), pd.DataFrame(curves, columns=curve_columns)
+
+
+def load(path: str | Path) -> Results:
+    """Read a results folder; raises ResultsError naming the file that is missing, damaged or too new."""
+    folder = Path(path)
+    study = _study(folder / "study.json")
+    runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
+    curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
+    unknown = sorted(set(runs["schedule"]) - set(study["schedules"]))
+    if unknown:
+        raise ResultsError(f"{folder / 'runs.csv'}: schedule is '{unknown[0]}', which study.json does not list")
+    runs["reason"] = runs["reason"].fillna("").astype(str)
+    return Results(study, runs, curves, folder)
+
+
+def _study(path: Path) -> dict[str, Any]:
+    try:
+        study = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: not found; the folder holds no results of run_study") from error
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error}); restore it from a copy") from error
+    if not isinstance(study, dict) or not isinstance(study.get("schema"), int):
+        raise ResultsError(f"{path}: has no schema number; it was not written by run_study")
+    if study["schema"] > SCHEMA:
+        raise ResultsError(
+            f"{path}: schema is {study['schema']}, but this version reads up to {SCHEMA}; install the newer harness"
+        )
+    return study
+
+
+def _frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    advice = "run the study's command again, which writes it from the database"
+    text = dict.fromkeys(("run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"), str)
+    try:
+        frame = pd.read_csv(
+            path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=[""], encoding="utf-8"
+        )
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: not found; {advice}") from error
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        reason = str(error).strip().splitlines()
+        raise ResultsError(f"{path}: cannot be read ({reason[0] if reason else 'empty'}); {advice}") from error
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise ResultsError(f"{path}: column '{missing[0]}' is missing; {advice}")
+    return frame

@@ -1,0 +1,34 @@
+"""The study file: models, loading, and every fault named at once."""
+
+from harness.spec.document import keys_page, schema, to_toml
+from harness.spec.loading import (
+    SpecError,
+    builtin,
+    differences,
+    digest,
+    growth_faults,
+    load,
+    parse,
+    resolved,
+    validate,
+)
+from harness.spec.models import Range, ScheduleSpec, StudySpec, slug
+
+__all__ = [
+    "Range",
+    "ScheduleSpec",
+    "SpecError",
+    "StudySpec",
+    "builtin",
+    "differences",
+    "digest",
+    "growth_faults",
+    "keys_page",
+    "load",
+    "parse",
+    "resolved",
+    "schema",
+    "slug",
+    "to_toml",
+    "validate",
+]

@@ -1,0 +1,86 @@
+"""The study file in other forms: TOML of a resolved study, JSON schema for editors, a page of all keys."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel
+
+from harness import schedules
+from harness.spec.loading import model_of, resolved
+from harness.spec.models import Parameter, StudySpec
+
+
+def to_toml(spec: StudySpec) -> str:
+    """The resolved study as a TOML file: every default is written out."""
+    return tomli_w.dumps(_without_none(resolved(spec)))
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of study files, for completion and checking in editors."""
+    found = StudySpec.model_json_schema(mode="validation")
+    parameter = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
+    fields: dict[str, Any] = {"kind": {"enum": list(schedules.SHAPES), "description": "shape of the decay"}}
+    for shape in schedules.SHAPES.values():
+        for field in dataclasses.fields(shape):
+            fields.setdefault(field.name, {**parameter, "description": field.metadata.get("help", "")})
+    found["$defs"]["ScheduleSpec"] = {
+        "type": "object",
+        "title": "ScheduleSpec",
+        "description": "One schedule; `kind` may be left out where the label names a kind.",
+        "properties": fields,
+        "additionalProperties": False,
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def keys_page() -> str:
+    """All keys of a study file as Markdown tables: key, default, meaning."""
+    lines = ["# Keys of a study file", "", "Generated from the models by `python -m harness.spec`; do not edit.", ""]
+    for section, model in (("", StudySpec), *_sections()):
+        lines += [f"## {f'[{section}]' if section else 'Top level'}", ""]
+        lines += [f"{(model.__doc__ or '').strip().splitlines()[0]}", ""]
+        lines += ["| key | default | meaning |", "|---|---|---|"]
+        for name, field in model.model_fields.items():
+            if model is StudySpec and _is_section(field.annotation):
+                continue
+            default = "required" if field.is_required() else f"`{_shown(field.default)}`"
+            kind = " A number or a range `{ low, high, log }`." if field.annotation == Parameter else ""
+            lines.append(f"| `{name}` | {default} | {field.description or ''}{'.' if kind else ''}{kind} |")
+        lines.append("")
+    lines += ["## [schedules.LABEL]", ""]
+    lines += ["`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.", ""]
+    lines += ["| kind | key | default | meaning |", "|---|---|---|---|"]
+    for kind, shape in schedules.SHAPES.items():
+        own = dataclasses.fields(shape)
+        lines.append(f"| `{kind}` | | | {schedules.describe(kind)} |")
+        lines += [f"| | `{each.name}` | `{each.default}` | {each.metadata.get('help', '')} |" for each in own]
+    return "\n".join(lines) + "\n"
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in StudySpec.model_fields.items():
+        if _is_section(field.annotation) and name != "schedules":
+            yield name, model_of(field.annotation)
+
+
+def _is_section(annotation: Any) -> bool:
+    model = model_of(annotation)
+    return isinstance(model, type) and issubclass(model, BaseModel)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }

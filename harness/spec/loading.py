@@ -1,0 +1,154 @@
+"""Study files: reading, all faults at once, comparing with what was run, growing."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.resources
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from harness.spec.models import StudySpec
+
+# The union branch that a fault is reported for carries these words in its location; users never wrote them.
+_BRANCHES = {"float", "constrained-float", "finite-float", "Range", "function-after[_ordered(), Range]", "[key]"}
+
+
+class SpecError(ValueError):
+    """A study file that cannot be run; the message has one line a fault."""
+
+
+def load(path: Path) -> StudySpec:
+    """Return the study in the TOML file `path`; raise SpecError that names every fault in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)})") from error
+    return parse(text, source=str(path))
+
+
+def builtin(name: str = "quick") -> StudySpec:
+    """Return the study that ships with the package."""
+    resource = importlib.resources.files("harness.spec").joinpath(f"{name}.toml")
+    return parse(resource.read_text(encoding="utf-8"), source=f"built-in study '{name}'")
+
+
+def parse(text: str, *, source: str) -> StudySpec:
+    """Return the study written in `text`; raise SpecError, naming `source`, for every fault in it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{source}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{source}: not valid TOML: nested too deeply") from error
+    return validate(raw, source=source)
+
+
+def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
+    """Return the study of a parsed file; raise SpecError, naming `source`, for every fault in it."""
+    try:
+        return StudySpec.model_validate(raw)
+    except ValidationError as error:
+        faults = dict.fromkeys(_fault(fault) for fault in error.errors(include_url=False))
+        raise SpecError("\n".join(f"{source}: {fault}" for fault in faults)) from error
+
+
+def resolved(spec: StudySpec) -> dict[str, Any]:
+    """The study with every default filled in, as plain JSON values."""
+    values: dict[str, Any] = spec.model_dump(mode="json")
+    return values
+
+
+def digest(spec: StudySpec) -> str:
+    """SHA-256 (hex) of the resolved study: two studies with the same digest are the same experiment."""
+    return hashlib.sha256(json.dumps(resolved(spec), sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
+    """Every key (dotted) whose value differs, with both values; None stands for 'absent'."""
+    before, after = _flatten(resolved(old)), _flatten(resolved(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
+
+
+def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
+    """The differences that would make stored runs part of another experiment.
+
+    Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
+    number of retries or checkpoint period, and other words (title, question text).
+    """
+    free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
+    may_rise = {"search.trials", "confirm.seeds", "select.seeds"}
+    added = tuple(f"schedules.{label}." for label in new.schedules if label not in old.schedules)
+    faults = {}
+    for key, (before, after) in differences(old, new).items():
+        rises = key in may_rise and before is not None and after is not None and after > before
+        if key == "search.trials" and old.search.allocation == "adaptive":
+            rises = False
+        if key not in free and not rises and not (added and key.startswith(added)):
+            faults[key] = (before, after)
+    return faults
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """One sentence for one of pydantic's faults: key, value, what is allowed."""
+    location = [str(part) for part in fault["loc"] if str(part) not in _BRANCHES and "Range" not in str(part)]
+    path = ".".join(part for part in location if part != "fields") or "the study"
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return f"unknown key '{path}': {hint}allowed here: {', '.join(known)}"
+    if kind == "missing":
+        return f"missing key '{path}', which has no default"
+    if kind == "value_error":
+        return f"{path}: {str(fault['ctx']['error'])}"
+    message = str(fault["msg"])
+    message = message[0].lower() + message[1:]
+    if kind == "string_pattern_mismatch":
+        message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
+    shown = repr(fault["input"])
+    return f"{path} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {message}"
+
+
+def _keys_at(location: list[str]) -> list[str]:
+    """The keys that the model at `location` allows."""
+    model: Any = StudySpec
+    for part in location:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return []
+        model = model_of(field.annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def model_of(annotation: Any) -> Any:
+    """The model in an annotation such as `Model`, `float | Model` or `dict[str, Model]`."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, dict, typing.Annotated):
+        models = [model_of(part) for part in typing.get_args(annotation)]
+        return next((model for model in models if isinstance(model, type) and issubclass(model, BaseModel)), None)
+    return annotation
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return "it is not UTF-8"

@@ -1,0 +1,348 @@
+"""The study file's models: what an experiment is, with defaults, limits and one line of help a key."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from harness import schedules
+
+# Names become folder and file names, so they hold nothing that could leave the output folder.
+NAME_PATTERN = r"^\w[\w.+-]{0,59}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+SHARED_PARAMETERS = ("peak", "discriminator_ratio", "warmup")
+
+
+class Section(BaseModel):
+    """A table of the study file: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Range(Section):
+    """A hyperparameter that the search samples between `low` and `high` (uniformly in the logarithm if `log`)."""
+
+    low: FiniteFloat = Field(description="smallest value the search may take")
+    high: FiniteFloat = Field(description="largest value the search may take")
+    log: bool = Field(default=False, description="sample uniformly in the logarithm")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low is {self.low:g} and high is {self.high:g}, but low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low is {self.low:g}, but a logarithmic range needs low above 0")
+        return self
+
+    def at(self, unit: float) -> float:
+        """The value at share `unit` in [0, 1) of the range."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high)
+            return min(max(math.exp(low + (high - low) * unit), self.low), self.high)
+        return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
+
+
+Parameter = FiniteFloat | Range
+
+
+def _limits(value: Parameter, *, name: str, low: float, high: float, open_low: bool = False) -> Parameter:
+    """Return `value` if all of it lies within the limits; raise ValueError naming the limits otherwise."""
+    ends = (value.low, value.high) if isinstance(value, Range) else (value,)
+    bracket = "(" if open_low else "["
+    for end in ends:
+        if not (low < end if open_low else low <= end) or not end <= high:
+            raise ValueError(f"{name} is {end:g}, but allowed is {bracket}{low:g}, {high:g}]")
+    return value
+
+
+class QuestionSpec(Section):
+    """The question, fixed before the first run."""
+
+    text: str = Field(
+        default="Does decaying the learning rate make the generated images better than a constant rate?",
+        description="the question in plain words, printed on the report",
+        max_length=500,
+    )
+    baseline: Name = Field(
+        default="constant", description="the schedule that all others are compared with; a key of [schedules]"
+    )
+    score: Literal["fid", "kid"] = Field(default="fid", description="primary score (lower is better)")
+    weights: Literal["raw", "ema"] = Field(
+        default="raw", description="score the raw generator or its moving average in the verdicts"
+    )
+    rope: FiniteFloat = Field(
+        default=0.0, ge=0, description="differences within ± this, in units of the score, count as equivalent"
+    )
+    alpha: FiniteFloat = Field(
+        default=0.05, gt=0, lt=0.5, description="family-wise error the verdicts may make under no difference"
+    )
+
+
+class DataSpec(Section):
+    """The images."""
+
+    name: Literal["digits", "fashion_mnist", "cifar10", "folder"] = Field(description="which data set")
+    data_dir: Path | None = Field(
+        default=None, strict=False, description="folder with the data set's files, or your images (name = folder)"
+    )
+    size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
+    channels: Literal[1, 3] | None = Field(default=None, description="1 for grey, 3 for colour")
+    fit: Literal["pad", "resize", "crop"] = Field(default="pad", description="how an image is brought to `size`")
+    held_out: FiniteFloat = Field(
+        default=0.2, gt=0, lt=1, description="share of images kept from training, where no test split is published"
+    )
+    limit: int | None = Field(default=None, ge=16, description="use at most this many training images")
+
+    @model_validator(mode="after")
+    def _folder(self) -> Self:
+        if self.name == "folder" and self.data_dir is None:
+            raise ValueError("name is 'folder', which needs data_dir: the folder that holds your images")
+        if self.name == "folder" and self.size is None:
+            raise ValueError("name is 'folder', which needs size: the height and width of training images in pixels")
+        return self
+
+
+class NetworkSpec(Section):
+    """Generator and discriminator."""
+
+    name: Literal["dcgan", "article"] = Field(default="dcgan", description="which pair of networks")
+    latent: int = Field(default=64, ge=1, le=4096, description="length of the latent vector (article: 100)")
+    width: int = Field(default=16, ge=4, le=1024, description="channels of the widest resolution (dcgan only)")
+
+
+class TrainSpec(Section):
+    """How every run trains; the same for all schedules."""
+
+    steps: int = Field(ge=1, le=100_000_000, description="generator updates of a run, the horizon of the decay")
+    batch: int = Field(default=64, ge=2, le=65_536, description="images in a batch")
+    optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for both networks")
+    beta1: FiniteFloat = Field(default=0.5, ge=0, lt=1, description="Adam's decay of the first moment")
+    beta2: FiniteFloat = Field(default=0.999, ge=0, lt=1, description="Adam's (RMSprop's) decay of the second moment")
+    momentum: FiniteFloat = Field(default=0.0, ge=0, lt=1, description="of SGD and RMSprop")
+    discriminator_steps: int = Field(
+        default=1, ge=1, le=100, description="discriminator updates before each generator update"
+    )
+    loss: Literal["non_saturating", "hinge", "least_squares", "wasserstein_gp"] = Field(
+        default="non_saturating", description="adversarial loss"
+    )
+    ema: FiniteFloat = Field(
+        default=0.999, ge=0, lt=1, description="decay a step of the generator's moving average, scored beside it"
+    )
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
+    )
+    xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
+    threads: int = Field(
+        default=1, ge=1, le=256, description="CPU threads a run; part of the experiment, since rounding depends on it"
+    )
+    applies_to: Literal["both", "generator", "discriminator"] = Field(
+        default="both", description="which network's rate follows the schedule; the other keeps its peak"
+    )
+
+
+class EvaluateSpec(Section):
+    """How a score is measured."""
+
+    features: Literal["digits", "fashion_mnist", "inception"] = Field(
+        description="feature network; scores of different networks cannot be compared"
+    )
+    weights: Path | None = Field(
+        default=None, strict=False, description="weights file of the Inception network; else the public release"
+    )
+    generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images a score")
+    reference: Literal["train", "held_out"] = Field(
+        default="train", description="the real images that scores compare with"
+    )
+    points: int = Field(default=5, ge=1, le=1000, description="evaluations a run, evenly spaced, the last at the end")
+
+
+class SpaceSpec(Section):
+    """Nuisance hyperparameters: sampled at the same points for every schedule, or fixed."""
+
+    peak: Parameter = Field(description="peak learning rate of the generator")
+    discriminator_ratio: Parameter = Field(
+        default=1.0, description="the discriminator's peak divided by the generator's (TTUR)"
+    )
+    warmup: Parameter = Field(default=0.0, description="share of all steps over which the rate rises to its peak")
+
+    @field_validator("peak")
+    @classmethod
+    def _peak(cls, value: Parameter) -> Parameter:
+        return _limits(value, name="peak", low=0.0, high=10.0, open_low=True)
+
+    @field_validator("discriminator_ratio")
+    @classmethod
+    def _ratio(cls, value: Parameter) -> Parameter:
+        return _limits(value, name="discriminator_ratio", low=0.0, high=1000.0, open_low=True)
+
+    @field_validator("warmup")
+    @classmethod
+    def _warmup(cls, value: Parameter) -> Parameter:
+        return _limits(value, name="warmup", low=0.0, high=0.9)
+
+
+class ScheduleSpec(Section):
+    """One schedule: its shape's `kind` and the shape's own fields, each a number or a range."""
+
+    kind: str = Field(description=f"shape, one of: {', '.join(schedules.SHAPES)}")
+    fields: dict[str, Parameter] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        """Take the shape's fields, written beside `kind` in the file, into `fields`."""
+        if not isinstance(raw, dict) or "fields" in raw:
+            return raw
+        return {"kind": raw.get("kind"), "fields": {key: value for key, value in raw.items() if key != "kind"}}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        shape = schedules.SHAPES.get(self.kind)
+        if shape is None:
+            raise ValueError(f"kind is {self.kind!r}, but allowed is one of: {', '.join(schedules.SHAPES)}")
+        known = {field.name: field.metadata for field in dataclasses.fields(shape)}
+        for name, value in self.fields.items():
+            if name not in known:
+                allowed = ", ".join(known) if known else f"none ({self.kind} has no parameters)"
+                raise ValueError(f"unknown key '{name}' for kind '{self.kind}'; allowed: {allowed}")
+            # The shape itself is the judge of what it allows, so that there is one rule in one place.
+            for end in (value.low, value.high) if isinstance(value, Range) else (value,):
+                schedules.shape(self.kind, **{name: end})
+        return self
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            **{
+                name: value.model_dump() if isinstance(value, Range) else value for name, value in self.fields.items()
+            },
+        }
+
+
+class SearchSpec(Section):
+    """Phase 1: the same number of trials for every schedule."""
+
+    trials: int = Field(default=8, ge=0, le=100_000, description="search trials a schedule")
+    sampler: Literal["sobol", "random", "tpe"] = Field(
+        default="sobol",
+        description="sobol: one scrambled sequence, same points for all; tpe: one tuner a schedule that sees only its own",
+    )
+    allocation: Literal["balanced", "adaptive"] = Field(
+        default="balanced", description="adaptive: Optuna's TPE chooses the schedule as well (budgets become unequal)"
+    )
+    round: int = Field(
+        default=4, ge=1, le=1000, description="trials a tuner proposes at once, so that the order of finishing is no matter"
+    )
+
+
+class SelectSpec(Section):
+    """Phase 2: the best configurations of the search again, on fresh seeds; may be left out."""
+
+    top: int = Field(default=0, ge=0, le=100, description="configurations a schedule; 0 leaves the phase out")
+    seeds: int = Field(default=3, ge=1, le=1000, description="fresh seeds a configuration")
+
+
+class ConfirmSpec(Section):
+    """Phase 3: one configuration a schedule on fresh seeds; the verdicts rest on it alone."""
+
+    seeds: int = Field(default=10, ge=1, le=10_000, description="fresh seeds a schedule")
+
+
+class SafetySpec(Section):
+    """What happens when something breaks."""
+
+    checkpoint_seconds: FiniteFloat = Field(default=60.0, gt=0, description="time between checkpoints of a run")
+    retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
+
+
+class StudySpec(Section):
+    """A whole study."""
+
+    name: Name = Field(description="short name, also of the results folder")
+    title: str = Field(default="", max_length=200, description="headline of the report")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="every random draw of the study derives from it")
+    question: QuestionSpec = Field(default_factory=QuestionSpec)
+    data: DataSpec
+    network: NetworkSpec = Field(default_factory=NetworkSpec)
+    train: TrainSpec
+    evaluate: EvaluateSpec
+    space: SpaceSpec
+    schedules: dict[Name, ScheduleSpec] = Field(min_length=1, max_length=50)
+    search: SearchSpec = Field(default_factory=SearchSpec)
+    select: SelectSpec = Field(default_factory=SelectSpec)
+    confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
+    safety: SafetySpec = Field(default_factory=SafetySpec)
+
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _kind_from_label(cls, raw: Any) -> Any:
+        """A schedule without `kind` is of the kind its label names."""
+        if not isinstance(raw, dict):
+            return raw
+        return {
+            label: {"kind": label, **body} if isinstance(body, dict) and "kind" not in body else body
+            for label, body in raw.items()
+        }
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.question.baseline not in self.schedules:
+            raise ValueError(
+                f"question.baseline is '{self.question.baseline}', but allowed is one of the schedules: "
+                f"{', '.join(self.schedules)}"
+            )
+        if len({label.casefold() for label in self.schedules}) < len(self.schedules):
+            raise ValueError("schedules has two labels that differ only in case, which would share files")
+        if self.evaluate.points > self.train.steps:
+            raise ValueError(
+                f"evaluate.points is {self.evaluate.points}, but allowed is at most train.steps = {self.train.steps}"
+            )
+        sampled = [key for key in SHARED_PARAMETERS if isinstance(getattr(self.space, key), Range)]
+        if self.search.trials == 0 and (sampled or any(self.own_space(label) for label in self.schedules)):
+            names = [f"space.{key}" for key in sampled] or ["a schedule's own range"]
+            raise ValueError(f"search.trials is 0, but {names[0]} is a range: give it one value, or allow trials")
+        if self.select.top > self.search.trials:
+            raise ValueError(
+                f"select.top is {self.select.top}, but allowed is at most search.trials = {self.search.trials}"
+            )
+        return self
+
+    @property
+    def headline(self) -> str:
+        """The title, or the name where there is none."""
+        return self.title or self.name
+
+    def shared_space(self) -> dict[str, Range]:
+        """The shared parameters that the search samples, in a fixed order."""
+        values = {key: getattr(self.space, key) for key in SHARED_PARAMETERS}
+        return {key: value for key, value in values.items() if isinstance(value, Range)}
+
+    def own_space(self, label: str) -> dict[str, Range]:
+        """The fields of one schedule that the search samples."""
+        return {key: value for key, value in self.schedules[label].fields.items() if isinstance(value, Range)}
+
+    def fixed(self, label: str) -> dict[str, float]:
+        """The shared parameters and fields of one schedule that have one value."""
+        values: dict[str, Parameter] = {key: getattr(self.space, key) for key in SHARED_PARAMETERS}
+        values |= self.schedules[label].fields
+        return {key: value for key, value in values.items() if not isinstance(value, Range)}
+
+
+def slug(label: str) -> str:
+    """`label` as part of a file name: every character that is not a letter, digit, dot or dash becomes '_'."""
+    return re.sub(r"[^\w.-]", "_", label)

@@ -1,0 +1,142 @@
+"""Study files: defaults, every fault named with key, value and what is allowed, and which changes keep results."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import spec as specs
+from harness.spec import SpecError
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = """
+name = "mine"
+[data]
+name = "digits"
+[train]
+steps = 100
+[evaluate]
+features = "digits"
+[space]
+peak = { low = 1e-4, high = 1e-2, log = true }
+[schedules.constant]
+[schedules.linear]
+"""
+
+
+def fault(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        specs.parse(text, source="mine.toml")
+    return str(caught.value)
+
+
+def test_defaults_are_filled_in_and_survive_a_round_trip_through_toml():
+    spec = specs.parse(MINIMAL, source="mine.toml")
+    assert spec.schedules["linear"].kind == "linear"
+    assert spec.question.baseline == "constant"
+    again = specs.parse(specs.to_toml(spec), source="again")
+    assert again == spec
+    assert specs.digest(again) == specs.digest(spec)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_study_file_of_the_repository_loads(path):
+    assert specs.load(path).name == path.stem
+
+
+def test_the_builtin_study_loads():
+    assert specs.builtin().name == "quick"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("steps = 100", "stpes = 100", ["train.stpes", "did you mean 'steps'", "train.steps"]),
+        ("steps = 100", "steps = 0", ["train.steps", "0", "greater than or equal to 1"]),
+        ("steps = 100", 'steps = "100"', ["train.steps", "'100'", "integer"]),
+        ("steps = 100", "steps = true", ["train.steps", "True", "integer"]),
+        ('name = "digits"', 'name = "digit"', ["data.name", "'digit'", "'digits'"]),
+        ('name = "mine"', 'name = "../mine"', ["name", "'../mine'", "letters, digits"]),
+        ("low = 1e-4", "low = 1e-1", ["space.peak", "low must be below high"]),
+        ("low = 1e-4", "low = 0.0", ["space.peak", "above 0"]),
+        ("low = 1e-4", "low = nan", ["space.peak.low", "finite"]),
+        ("peak = {", "peek = {", ["space.peek", "did you mean 'peak'"]),
+        ("[schedules.linear]", "[schedules.linaer]", ["schedules.linaer", "'linaer'", "linear"]),
+        ("[schedules.linear]", "[schedules.linear]\nfloor = 2.0", ["schedules.linear", "floor", "2"]),
+        ("[schedules.linear]", "[schedules.linear]\nflor = 0.1", ["schedules.linear", "'flor'", "floor"]),
+        ("[schedules.constant]", "[schedules.steady]\nkind = 'constant'", ["question.baseline", "'constant'", "steady"]),
+        ("[train]", "[train]\nbatch = 1", ["train.batch", "1", "greater than or equal to 2"]),
+        ("[data]", "seed = -1\n[data]", ["seed", "-1"]),
+        ("[train]", "[train]\n[train]", ["not valid TOML"]),
+        ("steps = 100", "steps = 100\nsteps = 200", ["not valid TOML", "line"]),
+    ],
+)
+def test_a_fault_names_the_file_the_key_the_value_and_what_is_allowed(old, new, words):
+    message = fault(MINIMAL.replace(old, new, 1))
+    assert message.startswith("mine.toml: ")
+    for word in words:
+        assert word in message
+
+
+def test_all_faults_of_a_file_are_reported_together():
+    text = MINIMAL.replace("steps = 100", "steps = 0\nbatch = 0\nlos = 1").replace('features = "digits"', "")
+    message = fault(text)
+    for key in ("train.steps", "train.batch", "train.los", "evaluate.features"):
+        assert key in message
+    assert len(message.splitlines()) == 4
+
+
+def test_missing_and_unreadable_files_are_named(tmp_path):
+    with pytest.raises(SpecError, match=r"gone\.toml: cannot be read as a text file \(no such file"):
+        specs.load(tmp_path / "gone.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="not UTF-8"):
+        specs.load(tmp_path / "binary.toml")
+    with pytest.raises(SpecError, match="directory"):
+        specs.load(tmp_path)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*specs.StudySpec.model_fields, "kind", "low", "high", "log", "steps", "peak", "linear", "é"]),
+            inner,
+            max_size=6,
+        ),
+        max_leaves=20,
+    )
+)
+def test_no_file_whatever_ends_in_anything_but_a_study_or_a_spec_error(raw):
+    values = raw if isinstance(raw, dict) else {"data": raw, "schedules": raw}
+    base = tomllib.loads(MINIMAL)
+    for candidate in (values, {**base, **values}):
+        try:
+            specs.validate(candidate, source="fuzz.toml")
+        except SpecError as error:
+            assert all(line.startswith("fuzz.toml: ") for line in str(error).splitlines() if line.strip())
+
+
+def test_what_may_grow_and_what_may_not():
+    old = specs.parse(MINIMAL, source="old")
+    grown = MINIMAL.replace("[train]", "[search]\ntrials = 20\n[confirm]\nseeds = 30\n[train]") + "[schedules.cosine]\n"
+    assert specs.growth_faults(old, specs.parse(grown, source="new")) == {}
+    changed = specs.parse(MINIMAL.replace("steps = 100", "steps = 200"), source="new")
+    assert specs.growth_faults(old, changed) == {"train.steps": (100, 200)}
+    fewer = specs.parse(MINIMAL.replace("[schedules.linear]", ""), source="new")
+    assert specs.growth_faults(old, fewer) == {"schedules.linear.kind": ("linear", None)}
+    shrunk = specs.parse(MINIMAL.replace("[train]", "[confirm]\nseeds = 3\n[train]"), source="new")
+    assert specs.growth_faults(old, shrunk) == {"confirm.seeds": (10, 3)}
+
+
+def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
+    schema = specs.schema()
+    assert set(schema["properties"]) == set(specs.StudySpec.model_fields)
+    committed = json.loads((ROOT / "studies" / "study.schema.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(schema))
+    assert (ROOT / "studies" / "keys.md").read_text(encoding="utf-8") == specs.keys_page()
