@@ -1,0 +1,1 @@
+"""Networks, losses, the trainer and checkpoints (TensorFlow)."""

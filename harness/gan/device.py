@@ -1,0 +1,42 @@
+"""What must be set before TensorFlow starts: threads, which GPU, memory growth; and what the device is called."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+
+def configure(*, threads: int, gpu: int | None) -> None:
+    """Prepare this process for one run at a time on `threads` CPU threads, and on GPU number `gpu` if there is one.
+
+    Must be called before TensorFlow is first used. The number of threads is part of the experiment: sums are rounded
+    in another order on another number.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if gpu is not None:
+        devices = [each for each in visible.split(",") if each.strip()]
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[gpu] if gpu < len(devices) else str(gpu)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+    if gpu is not None:
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(0)  # determinism asks for a global seed; no draw of ours uses it
+
+
+def describe() -> str:
+    """The device runs are trained on: the GPU's name, or 'CPU' with the machine's architecture."""
+    import tensorflow as tf
+
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        return str(details.get("device_name", "GPU"))
+    return f"CPU ({platform.machine()})"

@@ -1,0 +1,230 @@
+"""Layers as pure functions of their weights, so that weights can live in one flat vector and draws stay stateless.
+
+A network is a list of layers. Each layer says which weights it needs, with their initial values drawn from a NumPy
+generator, and maps an input to an output. Batch normalisation reads and returns its moving statistics explicitly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+Initial = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float32]]
+BATCH_NORM_EPSILON = 1e-3
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight's shape and how its initial value is drawn; `moving` for statistics, which no gradient trains."""
+
+    shape: tuple[int, ...]
+    initial: Initial
+    moving: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape))
+
+
+def zeros(_: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """All 0."""
+    return np.zeros(shape, np.float32)
+
+
+def ones(_: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """All 1."""
+    return np.ones(shape, np.float32)
+
+
+def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Uniform in ±√(6 / (fan in + fan out)), Keras' default (Glorot & Bengio 2010)."""
+    field_size = int(np.prod(shape[:-2]))
+    limit = np.sqrt(6.0 / (field_size * (shape[-2] + shape[-1])))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Normal with standard deviation 0.02 (Radford et al. 2016)."""
+    return (0.02 * rng.standard_normal(shape)).astype(np.float32)
+
+
+@dataclass
+class Call:
+    """One pass through a network: training or not, the seed of its noise, and statistics that it moves."""
+
+    training: bool
+    seed: tf.Tensor | None = None
+    moved: dict[int, tf.Tensor] = field(default_factory=dict)
+    draws: int = 0
+
+    def next_seed(self) -> tf.Tensor:
+        """The seed of the next draw within this pass."""
+        assert self.seed is not None, "a pass that draws noise has a seed"
+        self.draws += 1
+        return self.seed + tf.constant([0, self.draws], tf.int64)
+
+
+class Layer(Protocol):
+    """A part of a network."""
+
+    def weights(self) -> Sequence[Weight]:
+        """What it needs, in the order in which it is called with them."""
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        """The output; `first` is the index of its first weight, by which moved statistics are named."""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """x · W + b."""
+
+    inputs: int
+    outputs: int
+    initial: Initial = glorot
+
+    def weights(self) -> Sequence[Weight]:
+        return Weight((self.inputs, self.outputs), self.initial), Weight((self.outputs,), zeros)
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        return tf.nn.bias_add(tf.matmul(x, tf.cast(weights[0], x.dtype)), tf.cast(weights[1], x.dtype))
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Convolution with 'same' padding and bias."""
+
+    kernel: int
+    inputs: int
+    outputs: int
+    stride: int = 1
+    initial: Initial = glorot
+
+    def weights(self) -> Sequence[Weight]:
+        shape = (self.kernel, self.kernel, self.inputs, self.outputs)
+        return Weight(shape, self.initial), Weight((self.outputs,), zeros)
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        y = tf.nn.conv2d(x, tf.cast(weights[0], x.dtype), self.stride, "SAME")
+        return tf.nn.bias_add(y, tf.cast(weights[1], x.dtype))
+
+
+@dataclass(frozen=True)
+class TransposedConvolution:
+    """Transposed convolution with 'same' padding and bias: sides times `stride`."""
+
+    kernel: int
+    inputs: int
+    outputs: int
+    stride: int = 2
+    initial: Initial = glorot
+
+    def weights(self) -> Sequence[Weight]:
+        shape = (self.kernel, self.kernel, self.outputs, self.inputs)
+        return Weight(shape, self.initial), Weight((self.outputs,), zeros)
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        batch, height, width = tf.shape(x)[0], x.shape[1] * self.stride, x.shape[2] * self.stride
+        shape = tf.stack([batch, height, width, self.outputs])
+        y = tf.nn.conv2d_transpose(x, tf.cast(weights[0], x.dtype), shape, self.stride, "SAME")
+        y.set_shape((None, height, width, self.outputs))
+        return tf.nn.bias_add(y, tf.cast(weights[1], x.dtype))
+
+
+@dataclass(frozen=True)
+class BatchNormalization:
+    """Batch normalisation (Ioffe & Szegedy 2015) with Keras' epsilon; statistics in float32."""
+
+    channels: int
+    momentum: float = 0.99
+
+    def weights(self) -> Sequence[Weight]:
+        shape = (self.channels,)
+        return (
+            Weight(shape, ones),
+            Weight(shape, zeros),
+            Weight(shape, zeros, moving=True),
+            Weight(shape, ones, moving=True),
+        )
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        scale, offset, mean, variance = weights
+        if not call.training:
+            factor = scale * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+            return x * tf.cast(factor, x.dtype) + tf.cast(offset - mean * factor, x.dtype)
+        image = x if len(x.shape) == 4 else x[:, None, None, :]
+        y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+            image, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
+        )
+        call.moved[first + 2] = mean * self.momentum + batch_mean * (1.0 - self.momentum)
+        call.moved[first + 3] = variance * self.momentum + batch_variance * (1.0 - self.momentum)
+        return y if len(x.shape) == 4 else y[:, 0, 0, :]
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Sets a share of the values to 0 and scales the rest, by a stateless draw."""
+
+    share: float
+
+    def weights(self) -> Sequence[Weight]:
+        return ()
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        if not call.training:
+            return x
+        kept = tf.random.stateless_uniform(tf.shape(x), call.next_seed()) >= self.share
+        return tf.where(kept, x * tf.cast(1.0 / (1.0 - self.share), x.dtype), tf.zeros_like(x))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A function without weights."""
+
+    function: Callable[[tf.Tensor], tf.Tensor]
+
+    def weights(self) -> Sequence[Weight]:
+        return ()
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        return self.function(x)
+
+
+def leaky_relu(slope: float) -> Apply:
+    """max(x, slope · x)."""
+    return Apply(lambda x: tf.nn.leaky_relu(x, slope))
+
+
+def reshape(*shape: int) -> Apply:
+    """Every example to `shape`."""
+    return Apply(lambda x: tf.reshape(x, (-1, *shape)))
+
+
+def tanh() -> Apply:
+    """Hyperbolic tangent: images in [-1, 1]."""
+    return Apply(tf.tanh)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers one after another."""
+
+    layers: tuple[Layer, ...]
+
+    def weights(self) -> list[Weight]:
+        """All weights in order."""
+        return [weight for layer in self.layers for weight in layer.weights()]
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
+        """The output for `x`."""
+        first = 0
+        for layer in self.layers:
+            count = len(layer.weights())
+            x = layer(x, weights[first : first + count], call, first)
+            first += count
+        return x

@@ -1,0 +1,355 @@
+"""The trainer: compiled once, it trains many runs with one trace, and continues any of them bit for bit.
+
+A chunk of steps is one call of a compiled graph loop. All weights of a network lie in one flat vector, and so do its
+moving statistics, optimizer slots and moving average; the loop carries these vectors, so that a step has few
+operations besides the networks themselves. Rates enter as tensors; draws are functions of (seed, step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.gan import draws, losses, networks, optimizers
+from harness.gan.draws import RunSeeds, evaluation_latents
+from harness.gan.layers import Call, Weight
+from harness.gan.networks import NetworkSettings
+
+__all__ = ["Diverged", "Losses", "RunSeeds", "TrainSettings", "Trainer", "evaluation_latents"]
+
+LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
+_GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
+
+
+class TrainSettings(Protocol):
+    """What the trainer reads of a study's [train]."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def beta1(self) -> float: ...
+    @property
+    def beta2(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def discriminator_steps(self) -> int: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def ema(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def xla(self) -> bool: ...
+
+
+class Diverged(Exception):
+    """Training cannot go on; `step` is the first bad step (counted from 1), `reason` says what was seen."""
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(f"diverged at step {step}: {reason}")
+        self.step, self.reason = step, reason
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of the last step of a chunk."""
+
+    generator: float
+    discriminator: float
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """How a network's weights lie in two flat vectors: trained ones, and moving statistics."""
+
+    weights: tuple[Weight, ...]
+
+    def sizes(self, *, moving: bool) -> list[int]:
+        return [weight.size for weight in self.weights if weight.moving == moving]
+
+    def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
+        parts = {
+            flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
+            for flag, vector in ((False, trained), (True, moving))
+        }
+        return [tf.reshape(next(parts[weight.moving]), weight.shape) for weight in self.weights]
+
+    def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
+        """The vector of moving statistics after a pass."""
+        if not call.moved:
+            return moving
+        places = [place for place, weight in enumerate(self.weights) if weight.moving]
+        return tf.concat([tf.reshape(call.moved[place], (-1,)) for place in places], 0)
+
+    def initial(self, seed: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Initial vectors, drawn weight by weight from one generator."""
+        rng = np.random.default_rng(list(seed))
+        drawn = [weight.initial(rng, weight.shape).ravel() for weight in self.weights]
+        return tuple(  # type: ignore[return-value]
+            np.concatenate([np.zeros(0, np.float32), *(d for d, w in zip(drawn, self.weights, strict=True) if w.moving == flag)])
+            for flag in (False, True)
+        )
+
+
+_State = dict[str, tf.Tensor]
+
+
+class Trainer:
+    """A pair of networks with their optimizers, for one data set and one set of settings.
+
+    `images` are uint8 (n, h, w, c). `start` must be called before anything else. Two trainers of the same settings
+    and images give the same numbers on the same machine with the same number of threads.
+    """
+
+    def __init__(self, network: NetworkSettings, train: TrainSettings, images: NDArray[np.uint8]) -> None:
+        """Build the networks; ValueError says which image shapes the network can make."""
+        shape: tuple[int, int, int] = tuple(images.shape[1:])
+        pair = networks.build(network, shape)
+        self._settings, self._latent, self._shape = train, network.latent, shape
+        self._generator, self._discriminator = pair.generator, pair.discriminator
+        self._packing = {
+            "generator": _Packing(tuple(pair.generator.weights())),
+            "discriminator": _Packing(tuple(pair.discriminator.weights())),
+        }
+        self._images = tf.constant(images)
+        self._compute = tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
+        self._update = optimizers.update(
+            optimizers.OptimizerSettings(train.optimizer, train.beta1, train.beta2, train.momentum)
+        )
+        self._slots = optimizers.slot_count(
+            optimizers.OptimizerSettings(train.optimizer, train.beta1, train.beta2, train.momentum)
+        )
+        self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
+        self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
+        self._chunk = tf.function(
+            self._train_chunk,
+            input_signature=[
+                tf.TensorSpec((), tf.int64),
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((None,), tf.float32),
+            ],
+            jit_compile=True if train.xla else None,
+        )
+        self._sample = tf.function(
+            self._images_of,
+            input_signature=[
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((None, network.latent), tf.float32),
+            ],
+        )
+        self.step = 0
+
+    def _layout(self) -> dict[str, int]:
+        """Name and length of every vector of the state."""
+        layout: dict[str, int] = {}
+        for name, packing in self._packing.items():
+            trained, moving = sum(packing.sizes(moving=False)), sum(packing.sizes(moving=True))
+            layout |= {name: trained, f"{name}_moving": moving}
+            layout |= {f"{name}_slot{slot}": trained for slot in range(self._slots)}
+        return layout | {"average": layout["generator"], "average_moving": layout["generator_moving"]}
+
+    def start(self, seeds: RunSeeds) -> None:
+        """Reset everything in place to the beginning of the run with `seeds`."""
+        for place, (name, packing) in enumerate(self._packing.items()):
+            trained, moving = packing.initial((seeds.weights, place))
+            self._vectors[name].assign(trained)
+            self._vectors[f"{name}_moving"].assign(moving)
+            for slot in range(self._slots):
+                self._vectors[f"{name}_slot{slot}"].assign(np.zeros_like(trained))
+        self._vectors["average"].assign(self._vectors["generator"])
+        self._vectors["average_moving"].assign(self._vectors["generator_moving"])
+        self._roles.assign(seeds.roles())
+        self.step = 0
+
+    def advance(self, generator_rates: NDArray[np.float32], discriminator_rates: NDArray[np.float32]) -> Losses:
+        """Train as many steps as there are rates, from `step` on; float32 (k,) each.
+
+        Raises Diverged at the first step whose losses or new weights are not finite; how steps are cut into chunks
+        changes no number.
+        """
+        if len(generator_rates) != len(discriminator_rates):
+            raise ValueError(f"{len(generator_rates)} generator rates, but {len(discriminator_rates)} discriminator rates")
+        bad, generator, discriminator, *vectors = self._chunk(
+            tf.constant(self.step, tf.int64), tf.constant(generator_rates), tf.constant(discriminator_rates)
+        )
+        if int(bad) >= 0:
+            raise Diverged(int(bad) + 1, self._reason(float(generator), float(discriminator)))
+        for variable, vector in zip(self._vectors.values(), vectors, strict=True):
+            variable.assign(vector)
+        self.step += len(generator_rates)
+        return Losses(float(generator), float(discriminator))
+
+    def _reason(self, generator: float, discriminator: float) -> str:
+        """Which number is not finite."""
+        for name, loss in (("generator", generator), ("discriminator", discriminator)):
+            if not np.isfinite(loss):
+                return f"loss of the {name} is {loss}"
+        return "weights are not finite"
+
+    def generate(self, latents: NDArray[np.float32], *, ema: bool) -> NDArray[np.uint8]:
+        """Images uint8 (n, h, w, c) of `latents` float32 (n, latent), by the raw or the averaged generator.
+
+        Raises Diverged if the raw generator makes the same image from every latent.
+        """
+        name = "average" if ema else "generator"
+        weights, moving = self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
+        parts = [
+            self._sample(weights, moving, tf.constant(latents[first : first + _GENERATE])).numpy()
+            for first in range(0, len(latents), _GENERATE)
+        ]
+        images: NDArray[np.uint8] = np.concatenate(parts)
+        if not ema and len(images) > 1 and (images == images[0]).all():
+            raise Diverged(self.step, "generated images are all alike")
+        return images
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that training depends on besides the settings: arrays by name."""
+        state: dict[str, NDArray[Any]] = {name: variable.numpy() for name, variable in self._vectors.items()}
+        return state | {"roles": self._roles.numpy(), "step": np.array(self.step, np.int64)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from what `state` returned; ValueError names an array that is missing or of another shape."""
+        for name, variable in {**self._vectors, "roles": self._roles}.items():
+            if name not in state or state[name].shape != tuple(variable.shape):
+                found = "missing" if name not in state else f"of shape {state[name].shape}"
+                raise ValueError(f"state: '{name}' is {found}, but must be of shape {tuple(variable.shape)}")
+        for name, variable in self._vectors.items():
+            variable.assign(state[name])
+        self._roles.assign(state["roles"])
+        self.step = int(state["step"])
+
+    # --- what is compiled -------------------------------------------------------------------------------------------
+
+    def _train_chunk(self, first: tf.Tensor, generator_rates: tf.Tensor, discriminator_rates: tf.Tensor) -> Any:
+        count = tf.size(generator_rates)
+        names = list(self._vectors)
+
+        def going(place: tf.Tensor, bad: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+            return tf.logical_and(place < count, bad < 0)
+
+        def body(place: tf.Tensor, bad: tf.Tensor, loss_g: tf.Tensor, loss_d: tf.Tensor, *vectors: tf.Tensor) -> Any:
+            step = first + tf.cast(place, tf.int64)
+            state: _State = dict(zip(names, vectors, strict=True))
+            loss_g, loss_d = self._step(state, step, generator_rates[place], discriminator_rates[place])
+            # Sums are finite only if all terms are; adding them up is the cheapest look at every weight.
+            seen = loss_g + loss_d + tf.reduce_sum(state["generator"]) + tf.reduce_sum(state["discriminator"])
+            bad = tf.where(tf.math.is_finite(seen), bad, step)
+            return (place + 1, bad, loss_g, loss_d, *(state[name] for name in names))
+
+        start = (tf.constant(0), tf.constant(-1, tf.int64), tf.constant(0.0), tf.constant(0.0))
+        vectors = tuple(self._vectors[name].value() for name in names)
+        return tf.while_loop(going, body, (*start, *vectors), parallel_iterations=1)[1:]
+
+    def _step(
+        self, state: _State, step: tf.Tensor, generator_rate: tf.Tensor, discriminator_rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One generator update, with its discriminator updates before it; `state` is brought up to date."""
+        critics = self._settings.discriminator_steps
+        for part in range(critics - 1):
+            count = step * critics + part + 1
+            self._discriminator_update(state, step, part, discriminator_rate, count)
+        return self._joint_update(state, step, critics - 1, (generator_rate, discriminator_rate), critics)
+
+    def _discriminator_update(
+        self, state: _State, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor
+    ) -> None:
+        weights = self._packing["generator"].unpack(state["generator"], state["generator_moving"])
+        fake = self._make(weights, self._draw_latents(step, part), Call(training=True))
+        with tf.GradientTape() as tape:
+            tape.watch(state["discriminator"])
+            loss, _ = self._judge(state, step, part, fake)
+            scaled = loss * self._scale
+        gradient = tape.gradient(scaled, state["discriminator"]) / self._scale
+        self._apply(state, "discriminator", gradient, rate, count)
+
+    def _joint_update(
+        self, state: _State, step: tf.Tensor, part: int, rates: tuple[tf.Tensor, tf.Tensor], critics: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Both networks from one pass, as TensorFlow's DCGAN tutorial does: the same images for both gradients."""
+        call = Call(training=True)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(state["generator"])
+            tape.watch(state["discriminator"])
+            weights = self._packing["generator"].unpack(state["generator"], state["generator_moving"])
+            fake = self._make(weights, self._draw_latents(step, part), call)
+            loss_d, logits = self._judge(state, step, part, fake)
+            loss_g = losses.LOSSES[self._settings.loss][1](logits)
+            scaled_d, scaled_g = loss_d * self._scale, loss_g * self._scale
+        gradient_d = tape.gradient(scaled_d, state["discriminator"]) / self._scale
+        gradient_g = tape.gradient(scaled_g, state["generator"]) / self._scale
+        del tape
+        self._apply(state, "discriminator", gradient_d, rates[1], step * critics + part + 1)
+        self._apply(state, "generator", gradient_g, rates[0], step + 1)
+        state["generator_moving"] = self._packing["generator"].moved(state["generator_moving"], call)
+        self._average(state, step)
+        return loss_g, loss_d
+
+    def _judge(self, state: _State, step: tf.Tensor, part: int, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The discriminator's loss, and its logits of the generated images."""
+        settings = self._settings
+        indices = draws.batch_indices(self._roles, step, part, batch=settings.batch, images=self._images.shape[0])
+        real = tf.cast(tf.gather(self._images, indices), self._compute) * (1.0 / 127.5) - 1.0
+        weights = self._packing["discriminator"].unpack(state["discriminator"], state["discriminator_moving"])
+
+        def judge(images: tf.Tensor, place: int) -> tf.Tensor:
+            seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + place * 8)
+            logits = self._discriminator(images, weights, Call(training=True, seed=seed))
+            return tf.cast(logits, tf.float32)[:, 0]
+
+        logits = judge(fake, 1)
+        loss = losses.LOSSES[settings.loss][0](judge(real, 0), logits)
+        if settings.loss == "wasserstein_gp":
+            seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31)
+            mix = tf.cast(tf.random.stateless_uniform((settings.batch,), seed), self._compute)
+            loss += losses.gradient_penalty(lambda images: judge(images, 2), real, fake, mix=mix)
+        return loss, logits
+
+    def _make(self, weights: Sequence[tf.Tensor], latents: tf.Tensor, call: Call) -> tf.Tensor:
+        return self._generator(tf.cast(latents, self._compute), weights, call)
+
+    def _draw_latents(self, step: tf.Tensor, part: int) -> tf.Tensor:
+        return draws.latents(self._roles, step, part, batch=self._settings.batch, dimensions=self._latent)
+
+    def _apply(self, state: _State, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor) -> None:
+        slots = tuple(state[f"{name}_slot{slot}"] for slot in range(self._slots))
+        state[name], slots = self._update(state[name], gradient, slots, rate, count)
+        state |= {f"{name}_slot{slot}": value for slot, value in enumerate(slots)}
+
+    def _average(self, state: _State, step: tf.Tensor) -> None:
+        """Move the average towards the generator; early on faster, so that the initial weights are soon forgotten.
+
+        Moving statistics are averaged alike, so that they belong to the averaged weights and not to the last ones.
+        """
+        time = tf.cast(step, tf.float32)
+        decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
+        for average, current in (("average", "generator"), ("average_moving", "generator_moving")):
+            state[average] += (state[current] - state[average]) * (1.0 - decay)
+
+    def _images_of(self, trained: tf.Tensor, moving: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
+        weights = self._packing["generator"].unpack(trained, moving)
+        images = tf.cast(self._make(weights, latents, Call(training=False)), tf.float32)
+        return tf.cast(tf.clip_by_value(tf.round(images * 127.5 + 127.5), 0.0, 255.0), tf.uint8)
+
+    @property
+    def _scale(self) -> float:
+        return LOSS_SCALE if self._compute == tf.float16 else 1.0
+
+    @property
+    def traces(self) -> int:
+        """How often the training loop has been traced."""
+        return int(self._chunk.experimental_get_tracing_count())
+
+    def parameters(self) -> dict[str, int]:
+        """Number of trained values of each network."""
+        return {name: sum(packing.sizes(moving=False)) for name, packing in self._packing.items()}
+

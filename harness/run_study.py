@@ -1,0 +1,90 @@
+"""The main job: `python -m harness.run_study [STUDY.toml]` plans, trains, stores, resumes and reports a study."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+EPILOG = """\
+examples:
+  python -m harness.run_study                          the built-in quick study, on handwritten digits
+  python -m harness.run_study studies/mine.toml        your study; the same command again resumes it
+  python -m harness.run_study studies/mine.toml --dry-run
+
+exit status: 0 done; 1 the study could not go on; 2 the input cannot be run (nothing was written);
+130 interrupted (everything finished is stored; the same command resumes).
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m harness.run_study",
+        description="Compare learning-rate schedules for a GAN: search, confirm on fresh seeds, report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="study file; default: built-in 'quick'")
+    options.add_argument("--output", type=Path, metavar="DIR", help="results folder of this study (default: results/NAME)")
+    options.add_argument("--dry-run", action="store_true", help="print study, plan and estimated cost, then stop")
+    options.add_argument("--workers", type=_positive, metavar="N", help="local worker processes (default: as this machine allows)")
+    options.add_argument("--workers-per-gpu", type=_positive, default=1, metavar="K", help="workers that share a GPU (default 1)")
+    options.add_argument("--cluster", metavar="ADDRESS", help="train on a Ray cluster: 'auto', 'local' or an address")
+    options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
+    options.add_argument("--no-report", action="store_true", help="write the tables only")
+    options.add_argument("--quiet", action="store_true", help="print errors and the final table only")
+    options.add_argument("--json", action="store_true", help="print a machine-readable summary at the end")
+    options.add_argument("--list", action="store_true", help="list data sets, networks and schedules, then stop")
+    options.add_argument("--schema", action="store_true", help="print the JSON schema of study files, then stop")
+    return options
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"is {text!r}, but allowed is a whole number from 1")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = parser().parse_args(arguments)
+    from harness import spec as specs
+    from harness.study import command
+
+    if options.list:
+        command.print_list()
+        return 0
+    if options.schema:
+        print(json.dumps(specs.schema(), indent=2, ensure_ascii=False))
+        return 0
+    try:
+        spec = specs.builtin() if options.study is None else specs.load(options.study)
+    except specs.SpecError as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return command.run(
+        spec,
+        command.Options(
+            source="built-in study 'quick'" if options.study is None else str(options.study),
+            output=options.output or Path("results") / spec.name,
+            dry_run=options.dry_run,
+            workers=options.workers,
+            workers_per_gpu=options.workers_per_gpu,
+            cluster=options.cluster,
+            storage=options.storage,
+            report=not options.no_report,
+            quiet=options.quiet,
+            json=options.json,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Everything about a study that can be found wrong before TensorFlow is loaded, and what this machine offers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from harness import data
+from harness.metrics import evaluation
+from harness.spec import StudySpec
+
+NETWORKS = {
+    "dcgan": "compact DCGAN that sizes itself to 8 to 64 pixels, 1 or 3 channels",
+    "article": "the article's generator and discriminator, layer for layer, 32x32x3",
+}
+FEATURES = {
+    "digits": "our small classifier of handwritten digits, 8x8",
+    "fashion_mnist": "our small classifier of Fashion-MNIST, 28x28 or padded to 32x32",
+    "inception": "the Inception network of 2015-12-05 (FID and KID as published), any size",
+}
+
+
+class CheckError(ValueError):
+    """A study that cannot be run here; one line a fault."""
+
+
+def primary_score(spec: StudySpec) -> str:
+    """Full name of the score the verdicts rest on, such as `fid_digits_5k` or `kid_inception_10k_ema`."""
+    name = evaluation.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
+    return name + ("_ema" if spec.question.weights == "ema" else "")
+
+
+def check(spec: StudySpec, *, source: str) -> None:
+    """Raise CheckError naming every key that does not fit the others, the data or this machine."""
+    faults = [*_shape_faults(spec), *_data_faults(spec)]
+    if spec.train.threads > cores():
+        faults.append(f"train.threads is {spec.train.threads}, but this machine has {cores()} cores")
+    if faults:
+        raise CheckError("\n".join(f"{source}: {fault}" for fault in faults))
+
+
+def _shape_faults(spec: StudySpec) -> list[str]:
+    """Network and feature network against the size of the images."""
+    size, channels = data.shape(spec.data)
+    faults = []
+    if spec.network.name == "article" and (size, channels) != (32, 3):
+        faults.append(
+            f"network.name is 'article', which makes 32x32x3 images, but [data] gives {size}x{size}x{channels}; "
+            "set data.size = 32 and data.channels = 3"
+        )
+    if spec.network.name == "dcgan" and (size > 64 or size % 4):
+        faults.append(f"network.name is 'dcgan', which makes images of 8, 12, … 64 pixels, but data.size is {size}")
+    allowed = {"digits": (8,), "fashion_mnist": (28, 32)}.get(spec.evaluate.features)
+    if allowed is not None and size not in allowed:
+        others = " or ".join(str(each) for each in allowed)
+        faults.append(
+            f"evaluate.features is '{spec.evaluate.features}', which takes images of {others} pixels, "
+            f"but [data] gives {size}; choose 'inception', which takes any size"
+        )
+    return faults
+
+
+def _data_faults(spec: StudySpec) -> list[str]:
+    try:
+        data.check(spec.data)
+    except data.DataError as error:
+        return [str(error)]
+    return []
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def gpus() -> list[str]:
+    """NVIDIA GPUs visible to this process, asked of the driver's own tool, so that TensorFlow stays unloaded."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [each for each in visible.split(",") if each.strip() not in ("", "-1")]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(place) for place, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]

@@ -1,0 +1,344 @@
+"""What `run_study` does with a study that could be read: checks, plan, training, tables, report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from harness import __version__, data, schedules
+from harness.results import tables
+from harness.results.record import RunRecord
+from harness.spec import StudySpec, digest, resolved, to_toml
+from harness.study import checks, display, folder, plan
+from harness.study.design import PHASES, Design
+from harness.study.engine import Engine, Queue, Stopped, outcome
+from harness.study.executors import Executor, LocalExecutor, local_workers
+from harness.study.folder import Folder, FolderError
+from harness.study.storage import Ledger, StorageError, sqlite_url
+from harness.study.worker import WorkerSetup
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how to run; never what the experiment is."""
+
+    source: str
+    output: Path
+    dry_run: bool = False
+    workers: int | None = None
+    workers_per_gpu: int = 1
+    cluster: str | None = None
+    storage: str | None = None
+    report: bool = True
+    quiet: bool = False
+    json: bool = False
+
+
+def run(spec: StudySpec, options: Options) -> int:
+    """Conduct, resume or (with `dry_run`) estimate `spec`; return the exit status."""
+    console = Console(quiet=options.quiet)
+    results = Folder(options.output)
+    try:
+        checks.check(spec, source=options.source)
+        folder.check(results, spec, source=options.source)
+    except (checks.CheckError, FolderError) as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    try:
+        if options.dry_run:
+            _dry_run(spec, options, console)
+            return 0
+        with folder.lock(results):
+            return _conduct(spec, options, console, results)
+    except FolderError as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except (StorageError, WorkerFault) as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    except OSError as error:
+        place = error.filename or results.path
+        print(
+            f"{place}: {(error.strerror or str(error)).lower()}; everything finished is stored, "
+            "and the same command goes on once this is mended",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+
+
+class WorkerFault(RuntimeError):
+    """A worker could not be set up; the message says why."""
+
+
+def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
+    primary = checks.primary_score(spec)
+    ledger = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
+    outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
+    remaining = Queue(spec, outcomes).ready
+    _print_plan(spec, console, stored=ledger.records)
+    if remaining or results.study() is None:
+        executor, said = _executor(spec, options, results)
+        console.print(said, highlight=False)
+        try:
+            _freeze(spec, options, results, executor)
+            _train(spec, console, results, ledger, executor, primary)
+        except Stopped:
+            executor.close(at_once=True)
+            stored = len(ledger.records)
+            print(
+                f"stopped: {stored} runs are stored, unfinished ones have checkpoints; "
+                f"go on with: {_command(options)}",
+                file=sys.stderr,
+            )
+            return EXIT_INTERRUPTED
+        except BaseException:
+            executor.close(at_once=True)
+            raise
+        executor.close(at_once=False)
+    else:
+        console.print("All runs are stored already.")
+        _write_tables(spec, results, ledger, outcomes)
+        _freeze_words(spec, options, results)
+    return _conclude(spec, options, results)
+
+
+def _train(
+    spec: StudySpec, console: Console, results: Folder, ledger: Ledger, executor: Executor, primary: str
+) -> None:
+    tally = display.Tally(spec, primary, executor.slots, dict(ledger.records))
+    shown = (
+        display.LiveDisplay(tally, console, results.work)
+        if console.is_terminal and not console.quiet
+        else display.PlainDisplay(tally, console)
+    )
+    with shown:
+        engine = Engine(spec, results, ledger, executor, shown, primary, _failed(results))
+        engine.conduct()
+
+
+def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Executor, str]:
+    """The executor that the options name, and a line that says what it is."""
+    setup = WorkerSetup(spec, work=results.work.absolute(), cache=results.cache.absolute(), gpu=None, commit=commit())
+    if options.cluster is not None:
+        from harness.study.ray_executor import RayExecutor
+
+        executor = RayExecutor(setup, address=options.cluster, workers=options.workers)
+        return executor, f"Ray cluster '{options.cluster}': up to {executor.slots} runs at a time"
+    gpus, cores = len(checks.gpus()), checks.cores()
+    runs = sum(sum(group.values()) for group in plan.size(spec).values())
+    workers = options.workers or local_workers(
+        threads=spec.train.threads, cores=cores, gpus=gpus, workers_per_gpu=options.workers_per_gpu, runs=runs
+    )
+    on = f"{gpus} GPUs" if gpus else f"{cores} cores, {spec.train.threads} a run"
+    return LocalExecutor(setup, workers=workers, gpus=gpus), f"{workers} local workers ({on})"
+
+
+def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor) -> None:
+    """Write the study as it runs, before the first run; refuse data or features that changed since."""
+    try:
+        facts = executor.ask("summary").result()
+    except Exception as error:
+        raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+    stored = results.study()
+    if stored is not None:
+        for what, key in (("data", "fingerprint"), ("features", "sha256")):
+            if stored[what][key] != facts[what][key]:
+                raise FolderError(
+                    f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
+                    f"runs used {stored[what][key][:12]}…; bring back the same files, or choose another --output"
+                )
+    tables.write_study(results.path, _study_json(spec, options, facts, stored))
+    tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
+
+
+def _freeze_words(spec: StudySpec, options: Options, results: Folder) -> None:
+    """Bring title, question text and sizes up to date where no run is left to be trained."""
+    stored = results.study()
+    if stored is not None and stored["sha256"] != digest(spec):
+        tables.write_study(results.path, _study_json(spec, options, stored, stored))
+        tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
+
+
+def _study_json(
+    spec: StudySpec, options: Options, facts: dict[str, Any], stored: dict[str, Any] | None
+) -> dict[str, Any]:
+    primary = checks.primary_score(spec)
+    return {
+        "schema": tables.SCHEMA,
+        "harness": __version__,
+        "name": spec.name,
+        "title": spec.headline,
+        "question": {
+            "text": spec.question.text,
+            "baseline": spec.question.baseline,
+            "score": primary.removesuffix("_ema"),
+            "weights": spec.question.weights,
+            "rope": spec.question.rope,
+            "alpha": spec.question.alpha,
+        },
+        "spec": resolved(spec),
+        "sha256": digest(spec),
+        "schedules": list(spec.schedules),
+        "kinds": {label: schedule.kind for label, schedule in spec.schedules.items()},
+        "phases": {
+            "search": {
+                "trials": spec.search.trials,
+                "sampler": spec.search.sampler,
+                "allocation": spec.search.allocation,
+            },
+            "select": {"top": spec.select.top, "seeds": spec.select.seeds},
+            "confirm": {"seeds": spec.confirm.seeds},
+        },
+        "space": {name: limits.model_dump() for name, limits in spec.shared_space().items()},
+        "own_space": {
+            label: {name: limits.model_dump() for name, limits in spec.own_space(label).items()}
+            for label in spec.schedules
+            if spec.own_space(label)
+        },
+        "primary": primary,
+        **{key: facts[key] for key in ("scores", "floor", "data", "features", "environment")},
+        "command": _command(options),
+        "created": stored["created"] if stored else datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _command(options: Options) -> str:
+    words = ["python", "-m", "harness.run_study"]
+    if not options.source.startswith("built-in"):
+        words.append(options.source)
+    if options.output.parts[:1] != ("results",):
+        words += ["--output", str(options.output)]
+    return shlex.join(words)
+
+
+def _failed(results: Folder) -> Callable[[Design, str, int], RunRecord]:
+    """A function that makes the record of a run that failed for good."""
+
+    def record(design: Design, reason: str, attempts: int) -> RunRecord:
+        stored = results.study()
+        assert stored is not None, "study.json is written before the first run"
+        return RunRecord.failed(
+            design.to_json() | {"run": design.run},
+            reason=reason,
+            attempts=attempts,
+            study=stored,
+        )
+
+    return record
+
+
+def _write_tables(spec: StudySpec, results: Folder, ledger: Ledger, outcomes: dict[str, Any]) -> None:
+    chosen = Queue(spec, outcomes).chosen
+    records = [
+        record.marked(record.phase != "confirm" or chosen.get(record.schedule) == record.point)
+        for record in ledger.records.values()
+    ]
+    tables.write(results.path, records, phases=PHASES, schedules=list(spec.schedules))
+
+
+def _conclude(spec: StudySpec, options: Options, results: Folder) -> int:
+    """Make the report and print the small table."""
+    from harness import report
+
+    made = report.build(results.path) if options.report else None
+    summary = report.headline(results.path)
+    if options.json:
+        print(json.dumps(summary, ensure_ascii=False, indent=2))
+        return 0
+    console = Console()
+    console.print(report.terminal_table(results.path))
+    console.print(summary["sentence"], highlight=False, markup=False)
+    if made is not None:
+        console.print(f"Report: {made}", highlight=False, markup=False)
+    return 0
+
+
+def _print_plan(spec: StudySpec, console: Console, *, stored: dict[str, RunRecord]) -> None:
+    table = Table(box=None, pad_edge=False, title=f"{spec.name}: planned runs (stored)", title_justify="left")
+    table.add_column("schedule")
+    sizes = plan.size(spec)
+    for phase in PHASES:
+        table.add_column(phase, justify="right")
+    for label in spec.schedules:
+        cells = []
+        for phase in PHASES:
+            done = sum(record.phase == phase and record.schedule == label for record in stored.values())
+            cells.append(f"{sizes[phase][label]}" + (f" ({done})" if stored else ""))
+        table.add_row(label, *cells)
+    console.print(table)
+
+
+def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
+    """Print the resolved study, the plan and its cost on this machine; writes nothing."""
+    print(to_toml(spec))
+    _print_plan(spec, console, stored={})
+    setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
+    executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
+    try:
+        seconds = executor.ask("probe").result()
+    except Exception as error:
+        raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+    finally:
+        executor.close(at_once=True)
+    runs = sum(sum(group.values()) for group in plan.size(spec).values())
+    workers = options.workers or local_workers(
+        threads=spec.train.threads,
+        cores=checks.cores(),
+        gpus=len(checks.gpus()),
+        workers_per_gpu=options.workers_per_gpu,
+        runs=runs,
+    )
+    a_run = spec.train.steps * seconds["step"] + spec.evaluate.points * seconds["evaluation"]
+    total = seconds["set_up"] + runs * a_run / workers
+    console.print(
+        f"\n{runs} runs of {spec.train.steps} steps: {1000 * seconds['step']:.2f} ms a step, "
+        f"{seconds['evaluation']:.2f} s an evaluation (raw and averaged), {seconds['set_up']:.0f} s to set up a worker; "
+        f"{display.duration(a_run)} a run, about {display.duration(total)} with {workers} workers",
+        highlight=False,
+    )
+
+
+def print_list() -> None:
+    """Print data sets, networks, schedules and feature networks with a line each."""
+    console = Console()
+    for title, entries in (
+        ("data sets (data.name)", data.DATA_SETS),
+        ("networks (network.name)", checks.NETWORKS),
+        ("schedules (kind)", {kind: schedules.describe(kind) for kind in schedules.SHAPES}),
+        ("feature networks (evaluate.features)", checks.FEATURES),
+    ):
+        table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)
+        for name, line in entries.items():
+            table.add_row(f"  {name}", line)
+        console.print(table)
+
+
+def commit() -> str:
+    """The commit of the code that runs, with '+' if files were changed since; 'release' outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return f"release {__version__}"
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()

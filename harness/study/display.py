@@ -1,0 +1,166 @@
+"""What a person sees while a study runs: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.results.record import RunRecord
+from harness.spec import StudySpec
+from harness.study import plan
+from harness.study.design import PHASES, Design
+
+
+@dataclass
+class Tally:
+    """Counts and times from which the remaining time follows."""
+
+    spec: StudySpec
+    primary: str
+    slots: int
+    stored: dict[str, RunRecord]
+    began: float = field(default_factory=time.monotonic)
+    running: dict[str, Design] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Runs of the whole plan (runs of configurations that a grown study no longer confirms do not count)."""
+        return sum(sum(group.values()) for group in plan.size(self.spec).values())
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected time to the end, from the mean time of stored runs; None before the first."""
+        times = [record.seconds for record in self.stored.values() if record.status == "finished"]
+        if not times:
+            return None
+        left = max(self.total - len(self.stored), 0)
+        return left * sum(times) / len(times) / self.slots
+
+    def best(self) -> dict[str, tuple[int, float | None, int]]:
+        """By schedule: runs finished, mean primary score of the furthest phase so far, runs that did not finish."""
+        rows = {}
+        for label in self.spec.schedules:
+            mine = [record for record in self.stored.values() if record.schedule == label]
+            phase = next((name for name in reversed(PHASES) if any(r.phase == name for r in mine)), None)
+            scores = [r.scores[self.primary] for r in mine if r.phase == phase and r.status == "finished"]
+            value = None
+            if scores:
+                value = min(scores) if phase == "search" else sum(scores) / len(scores)
+            rows[label] = (len(mine), value, sum(r.status != "finished" for r in mine))
+        return rows
+
+
+class PlainDisplay:
+    """One line a finished run, for logs and pipes."""
+
+    def __init__(self, tally: Tally, console: Console) -> None:
+        self._tally, self._console = tally, console
+
+    def __enter__(self) -> PlainDisplay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def started(self, design: Design) -> None:
+        """Remember that a run has begun."""
+        self._tally.running[design.run] = design
+
+    def ended(self, record: RunRecord) -> None:
+        """Print how the run ended, and the time left."""
+        self._tally.running.pop(record.run, None)
+        self._tally.stored[record.run] = record
+        left = duration(self._tally.seconds_left)
+        place = f"[{len(self._tally.stored)}/{self._tally.total}]"
+        self._console.print(f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False)
+
+    def retrying(self, design: Design, error: str) -> None:
+        """Print what went wrong."""
+        self._tally.running.pop(design.run, None)
+        self._console.print(f"{design.run}: {error}; trying again", highlight=False, markup=False)
+
+    def tick(self) -> None:
+        """Lines are printed only when something happens."""
+
+
+class LiveDisplay(PlainDisplay):
+    """A leaderboard, the running runs with their steps, and the time left, redrawn in place."""
+
+    def __init__(self, tally: Tally, console: Console, work: Path) -> None:
+        super().__init__(tally, console)
+        self._work = work
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.__enter__()
+        self.tick()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def tick(self) -> None:
+        """Redraw."""
+        self._live.update(Group(self._leaderboard(), self._runs(), self._foot()))
+
+    def _leaderboard(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("schedule", "runs", f"{self._tally.primary} ↓ so far", "not finished"):
+            table.add_column(heading, justify="left" if heading == "schedule" else "right")
+        for label, (runs, value, lost) in self._tally.best().items():
+            table.add_row(label, str(runs), "" if value is None else f"{value:.3f}", str(lost) if lost else "")
+        return table
+
+    def _runs(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        steps = self._tally.spec.train.steps
+        for run in list(self._tally.running):
+            state = _progress(self._work / f"{run}.progress")
+            score = state["scores"].get(self._tally.primary)
+            shown = f"{state['step']}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
+            table.add_row(run, ProgressBar(total=steps, completed=state["step"], width=24), shown)
+        return table
+
+    def _foot(self) -> Text:
+        stored, total = len(self._tally.stored), self._tally.total
+        gone = duration(time.monotonic() - self._tally.began)
+        return Text(f"{stored} of {total} runs stored, {gone} gone, {duration(self._tally.seconds_left)} left", style="dim")
+
+
+def _progress(path: Path) -> dict[str, object] | dict[str, int]:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return {"step": int(state["step"]), "scores": dict(state["scores"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"step": 0, "scores": {}}
+
+
+def ending(record: RunRecord, primary: str) -> str:
+    """In a few words, how a run ended."""
+    if record.status == "finished":
+        return f"{primary} {record.scores[primary]:.3f} in {record.seconds:.1f} s"
+    if record.status == "diverged":
+        return f"diverged at step {record.last_step} ({record.reason})"
+    return f"failed: {record.reason}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as '40 s', '3 min', '2 h 05 min' or '3 d 4 h'; '…' when unknown."""
+    if seconds is None:
+        return "…"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"

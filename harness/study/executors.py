@@ -1,0 +1,106 @@
+"""Where runs are trained: local worker processes. (A Ray cluster stands in `ray_executor.py`.)"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from typing import Any, Protocol
+
+from harness.study import worker
+from harness.study.design import Design
+from harness.study.worker import Ended, Question, WorkerSetup
+
+DIED = "worker died"
+
+
+class Executor(Protocol):
+    """Trains runs somewhere; `slots` at a time."""
+
+    slots: int
+
+    def submit(self, design: Design) -> Future[Ended]:
+        """Begin one run in a free slot; the future never raises for a fault inside the run."""
+
+    def ask(self, question: Question) -> Future[dict[str, Any]]:
+        """Have one worker answer what only a process with TensorFlow can know."""
+
+    def close(self, *, at_once: bool) -> None:
+        """End all workers; `at_once` does not wait for runs."""
+
+
+class LocalExecutor:
+    """`workers` processes, each with its own pool of one, so that a worker that dies harms only its own run."""
+
+    def __init__(self, setup: WorkerSetup, *, workers: int, gpus: int = 0) -> None:
+        self.slots = workers
+        self._setups = [replace(setup, gpu=place % gpus if gpus else None) for place in range(workers)]
+        self._pools: list[ProcessPoolExecutor | None] = [None] * workers
+        self._busy: set[int] = set()
+
+    def submit(self, design: Design) -> Future[Ended]:
+        """Begin `design` in a free worker, starting (or replacing) the process where needed."""
+        place = next(place for place in range(self.slots) if place not in self._busy)
+        self._busy.add(place)
+        outer: Future[Ended] = Future()
+        outer.set_running_or_notify_cancel()
+        try:
+            inner = self._pool(place).submit(worker.train, design)
+        except BrokenProcessPool:  # it died while idle
+            self._pools[place] = None
+            inner = self._pool(place).submit(worker.train, design)
+        inner.add_done_callback(lambda future: self._finish(place, future, outer))
+        return outer
+
+    def ask(self, question: Question) -> Future[dict[str, Any]]:
+        """Have the first worker, which must be idle, answer; raises in the future what the worker raised."""
+        return self._pool(0).submit(worker.answer, question)
+
+    def _pool(self, place: int) -> ProcessPoolExecutor:
+        pool = self._pools[place]
+        if pool is None:
+            pool = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=worker.start,
+                initargs=(self._setups[place], os.getpid()),
+            )
+            self._pools[place] = pool
+            # Blocked while the process starts, Ctrl-C stays blocked in the worker: the driver alone answers it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return pool
+
+    def _finish(self, place: int, inner: Future[Ended], outer: Future[Ended]) -> None:
+        error = inner.exception()
+        if error is not None:
+            self._pools[place] = None
+        self._busy.discard(place)
+        if error is None:
+            outer.set_result(inner.result())
+        elif isinstance(error, BrokenProcessPool):
+            outer.set_result(Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
+        else:
+            outer.set_result(Ended(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
+
+    def close(self, *, at_once: bool) -> None:
+        """End the workers; with `at_once` they are killed."""
+        for pool in self._pools:
+            if pool is None:
+                continue
+            if at_once:
+                for process in list((pool._processes or {}).values()):
+                    process.kill()
+            pool.shutdown(wait=not at_once, cancel_futures=True)
+
+
+def local_workers(*, threads: int, cores: int, gpus: int, workers_per_gpu: int, runs: int) -> int:
+    """How many workers this machine should have: one a GPU times `workers_per_gpu`, else cores / threads."""
+    available = gpus * workers_per_gpu if gpus else max(1, cores // threads)
+    return max(1, min(available, runs))

@@ -1,0 +1,234 @@
+"""One run: train, sample, score, from a design to a record, continuing from its checkpoint where there is one."""
+
+from __future__ import annotations
+
+import io
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.data import ImageSet
+from harness.gan import checkpoints
+from harness.gan.trainer import Diverged, RunSeeds, Trainer, evaluation_latents
+from harness.metrics.evaluation import Evaluator
+from harness.results.record import CurvePoint, RunRecord
+from harness.spec import StudySpec
+from harness.study.design import Design, derive
+
+Progress = Callable[[dict[str, Any]], None]
+GRID = 8  # a sample grid has GRID x GRID images
+CHUNK_SECONDS = 0.5  # how long training goes on before it looks at the clock and at requests to stop
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; it has left a checkpoint and continues from there."""
+
+
+@dataclass
+class Control:
+    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it."""
+
+    checkpoint: Path | None = None
+    report: Progress = lambda message: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass
+class Workshop:
+    """What runs of one study share in one process: images, the compiled trainer, the evaluator."""
+
+    spec: StudySpec
+    images: ImageSet
+    trainer: Trainer
+    evaluator: Evaluator
+    environment: dict[str, Any]
+    chunk: int = 8
+    latents: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Draw the evaluation latents, which are the same for all runs of the study."""
+        seed = derive(self.spec.seed, "evaluation latents")
+        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.spec.network.latent)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged generator."""
+
+    record: RunRecord
+    grids: dict[str, bytes]
+
+
+def evaluation_steps(steps: int, points: int) -> tuple[int, ...]:
+    """The steps after which a run is scored: `points` of them, evenly spaced, the last at `steps`."""
+    return tuple(sorted({max(1, round(steps * (place + 1) / points)) for place in range(points)}))
+
+
+def train_run(design: Design, workshop: Workshop, control: Control) -> RunResult:
+    """Return the record of `design`; raise Interrupted after a checkpoint when asked to stop.
+
+    A diverged run is a result like any other: its record says at which step and why.
+    """
+    run = _Run(design, workshop, control)
+    try:
+        run.train()
+    except Diverged as diverged:
+        return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
+    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)}
+    return RunResult(run.record("finished", reason="", last_step=run.trainer.step), grids)
+
+
+class _Run:
+    """The state of one run that is not in the trainer: its curve and the time it took so far."""
+
+    def __init__(self, design: Design, workshop: Workshop, control: Control) -> None:
+        spec = workshop.spec
+        self.design, self.workshop, self.control = design, workshop, control
+        self.trainer, self.steps = workshop.trainer, spec.train.steps
+        schedule = design.resolve()
+        following = schedule.rates(self.steps)
+        constant = np.full(self.steps, np.float32(schedule.peak))
+        ratio = design.values["discriminator_ratio"]
+        applies = spec.train.applies_to
+        self.generator_rates = following if applies in ("both", "generator") else constant
+        discriminator = following if applies in ("both", "discriminator") else constant
+        self.discriminator_rates = (discriminator.astype(np.float64) * ratio).astype(np.float32)
+        self.curve: list[CurvePoint] = []
+        self.seconds, self.losses = 0.0, (float("nan"), float("nan"))
+        self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)
+        self._begin()
+
+    def _begin(self) -> None:
+        seeds = self.design.seeds
+        self.trainer.start(RunSeeds(seeds.weights, seeds.data, seeds.latents, seeds.noise))
+        path = self.control.checkpoint
+        stored = checkpoints.load(path) if path is not None else None
+        if stored is not None and stored.meta.get("design") == self.design.to_json():
+            self.trainer.restore(stored.arrays)
+            self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
+            self.seconds = float(stored.meta["seconds"])
+            self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))
+
+    def train(self) -> None:
+        """Train and score to the last step; raise Diverged or Interrupted."""
+        started, saved, before = time.monotonic(), time.monotonic(), self.seconds
+        targets = evaluation_steps(self.steps, self.workshop.spec.evaluate.points)
+        done = self.curve[-1].step if self.curve else 0
+        for target in (step for step in targets if step > done):
+            while self.trainer.step < target:
+                chunk_started = time.monotonic()
+                self._advance(min(target, self.trainer.step + self.workshop.chunk))
+                now = time.monotonic()
+                self.seconds = before + now - started
+                self._adapt(now - chunk_started)
+                self.control.report({"run": self.design.run, "step": self.trainer.step, "scores": self._latest()})
+                stopping = self.control.stop()
+                if stopping or now - saved > self.workshop.spec.safety.checkpoint_seconds:
+                    self._save()
+                    saved = now
+                if stopping:
+                    raise Interrupted(self.design.run)
+            self._score(target)
+            self.seconds = before + time.monotonic() - started
+
+    def _advance(self, target: int) -> None:
+        part = slice(self.trainer.step, target)
+        losses = self.trainer.advance(self.generator_rates[part], self.discriminator_rates[part])
+        self.losses = (float(losses.generator), float(losses.discriminator))
+
+    def _adapt(self, seconds: float) -> None:
+        """Let a chunk take about CHUNK_SECONDS. Numbers do not depend on how steps are cut into chunks."""
+        if seconds < CHUNK_SECONDS / 2:
+            self.workshop.chunk = min(self.workshop.chunk * 2, 4096)
+        elif seconds > CHUNK_SECONDS * 2:
+            self.workshop.chunk = max(self.workshop.chunk // 2, 1)
+
+    def _score(self, step: int) -> None:
+        self.images_raw = self.trainer.generate(self.workshop.latents, ema=False)
+        self.images_ema = self.trainer.generate(self.workshop.latents, ema=True)
+        raw = self.workshop.evaluator.scores(self.images_raw)
+        averaged = self.workshop.evaluator.scores(self.images_ema)
+        self.curve.append(
+            CurvePoint(
+                step=step,
+                rate_generator=float(self.generator_rates[step - 1]),
+                rate_discriminator=float(self.discriminator_rates[step - 1]),
+                loss_generator=self.losses[0],
+                loss_discriminator=self.losses[1],
+                scores={**raw, **{f"{name}_ema": value for name, value in averaged.items()}},
+                seconds=self.seconds,
+            )
+        )
+
+    def _latest(self) -> dict[str, float]:
+        return dict(self.curve[-1].scores) if self.curve else {}
+
+    def _save(self) -> None:
+        if self.control.checkpoint is not None:
+            meta = {
+                "design": self.design.to_json(),
+                "curve": [place.to_json() for place in self.curve],
+                "seconds": self.seconds,
+                "losses": list(self.losses),
+            }
+            checkpoints.save(self.control.checkpoint, self.trainer.state(), meta)
+
+    def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
+        """The run's record as it stands now."""
+        design, environment = self.design, self.workshop.environment
+        finished = status == "finished"
+        return RunRecord(
+            run=design.run,
+            phase=design.phase,
+            schedule=design.schedule,
+            kind=design.kind,
+            point=design.point,
+            repetition=design.repetition,
+            status=status,
+            reason=reason,
+            last_step=last_step,
+            steps=self.steps,
+            attempts=1,
+            seconds=self.seconds,
+            seconds_per_step=self.seconds / max(last_step, 1),
+            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            params=design.values,
+            scores=self._latest() if finished else {},
+            loss_generator=self.losses[0] if finished else None,
+            loss_discriminator=self.losses[1] if finished else None,
+            trial=None,
+            seed_weights=design.seeds.weights,
+            seed_data=design.seeds.data,
+            seed_latents=design.seeds.latents,
+            seed_noise=design.seeds.noise,
+            data_fingerprint=self.workshop.images.fingerprint,
+            features_sha256=self.workshop.evaluator.extractor.sha256,
+            device=environment["device"],
+            threads=self.workshop.spec.train.threads,
+            commit=environment["commit"],
+            versions=environment["versions"],
+            curve=tuple(self.curve),
+        )
+
+
+def grid(images: NDArray[np.uint8]) -> bytes:
+    """The first GRID**2 images, uint8 (n, h, w, c), in rows as a PNG, so that equal places show equal latents; small images enlarged."""
+    count = min(len(images), GRID * GRID)
+    height, width, channels = images.shape[1:]
+    canvas = np.zeros((GRID * height, GRID * width, channels), np.uint8)
+    for place in range(count):
+        row, column = divmod(place, GRID)
+        canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = images[place]
+    factor = max(1, 32 // height)
+    canvas = canvas.repeat(factor, axis=0).repeat(factor, axis=1)
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

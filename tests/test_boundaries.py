@@ -1,0 +1,95 @@
+"""Who may import whom (design.md, section 2): reads the imports and fails on any other."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "harness"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# part -> the parts of the harness it may import. Everything may import `harness` itself (the version).
+ALLOWED = {
+    "schedules": set(),
+    "stats": set(),
+    "data": set(),
+    "metrics": {"data"},
+    "gan": set(),
+    "spec": {"schedules"},
+    "results": {"schedules"},
+    "report": {"results", "stats", "schedules"},
+    "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report"},
+    "run_study": {"spec", "study"},
+    "reproduce": {"spec", "study", "results"},
+}
+# heavy libraries and the only places they may be imported in, at whatever depth
+HOMES = {
+    "tensorflow": ("gan/", "metrics/features.py", "metrics/inception.py"),
+    "keras": ("gan/", "metrics/features.py", "metrics/inception.py", "data/"),
+    "optuna": ("study/",),
+    "ray": ("study/ray_executor.py",),
+    "matplotlib": ("report/",),
+    "jinja2": ("report/",),
+    "pydantic": ("spec/",),
+    "torch": (),
+}
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    mine = part(path)
+    if mine == "__init__":
+        return
+    for name in imports(path):
+        words = name.split(".")
+        if words[0] == "harness" and len(words) > 1 and words[1] in ALLOWED:
+            assert words[1] in ALLOWED[mine] | {mine}, f"{mine} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_libraries_stay_in_their_homes(path):
+    where = str(path.relative_to(PACKAGE))
+    for name in imports(path):
+        library = name.split(".")[0]
+        if library in HOMES:
+            assert where.startswith(HOMES[library]), f"{where} imports {library}"
+
+
+def test_every_part_is_listed():
+    parts = {part(path) for path in MODULES} - {"__init__"}
+    assert parts <= set(ALLOWED)
+
+
+LIGHT = (
+    ("import harness", ("tensorflow", "optuna", "matplotlib", "pandas")),
+    ("import harness.run_study as r; r.parser().format_help()", ("tensorflow", "optuna", "pandas", "matplotlib")),
+    ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
+    ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
+    ("import harness.report", ("tensorflow", "optuna")),
+    ("import harness.study.command", ("tensorflow",)),
+    ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),
+)
+
+
+@pytest.mark.parametrize(("code", "heavy"), LIGHT, ids=[code for code, _ in LIGHT])
+def test_light_entry_points_load_no_heavy_library(code, heavy):
+    probe = f"{code}\nimport sys\nprint([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]"), done.stdout
