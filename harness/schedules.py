@@ -1,78 +1,119 @@
-"""Learning-rate schedules as values: rate(step) = peak × warm-up × shape(progress), pure functions of the step.
+"""Learning-rate schedules: a peak rate, a warm-up, and the shape of the decay after it.
 
-A shape maps progress in [0, 1] to the fraction of the peak that is left. The peak is factored out because a comparison
-of shapes at one common rate would otherwise mostly compare rates (Naganuma et al., arXiv 2603.10301).
+The rate of step t is peak * ramp(t) * shape(progress), where a shape maps progress in [0, 1] to the fraction of
+the peak that is left. The peak stands apart from the shape because it would otherwise decide every comparison
+between shapes (arXiv 2603.10301, 2026). Training, the record and the plots read the same `Schedule.rates`.
+
+A new shape is one frozen dataclass here and its entry in `SHAPES`; what a study file may set, what a search may
+vary and what the documentation says follow from its fields.
 """
 
-from __future__ import annotations
-
 import dataclasses
+import difflib
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import numpy.typing as npt
 
-Array = NDArray[np.float64]
-_SMALLEST = 1e-12
-
-
-def _limited(default: float, *, low: float, high: float, help: str) -> Any:
-    """A dataclass field with closed limits and a line of help; an int default allows whole numbers only."""
-    return dataclasses.field(default=default, metadata={"low": low, "high": high, "help": help})
+FloatArray = npt.NDArray[np.float64]
 
 
-def _hold(most: float = 0.99) -> Any:
-    return _limited(0.0, low=0.0, high=most, help="share of all steps at the peak before the decay begins")
+class ScheduleError(ValueError):
+    """A schedule was asked for that cannot be: one sentence with field, value and what is allowed."""
 
 
-def _floor() -> Any:
-    return _limited(0.0, low=0.0, high=1.0, help="fraction of the peak that is left at the end")
+@dataclass(frozen=True)
+class FieldInfo:
+    """What a field of a shape is and may hold; `open_low` and `open_high` exclude the end itself."""
 
+    name: str
+    type: type[int] | type[float]
+    default: float
+    low: float
+    high: float
+    open_low: bool
+    open_high: bool
+    help: str
 
-def _check(shape: Any) -> None:
-    """Raise ValueError naming the field, its value and what is allowed."""
-    for field in dataclasses.fields(shape):
-        value, low, high = getattr(shape, field.name), field.metadata["low"], field.metadata["high"]
-        whole = isinstance(field.default, int)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"{shape.kind}: {field.name} is {value!r}, but allowed is [{low:g}, {high:g}]")
-        if whole and value != int(value):
-            raise ValueError(f"{shape.kind}: {field.name} is {value!r}, but allowed are whole numbers")
+    @property
+    def allowed(self) -> str:
+        """The range in words, for messages and documents: "at least 0 and below 1"."""
+        low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
+        high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
+        return f"{'a whole number ' if self.type is int else ''}{low} and {high}"
 
+    def check(self, value: object, *, owner: str) -> None:
+        """Raise ScheduleError naming `owner`, field and range unless `value` is a number within it."""
+        wanted = numbers.Integral if self.type is int else numbers.Real
+        if isinstance(value, wanted) and not isinstance(value, bool) and self._holds(float(value)):
+            return
+        raise ScheduleError(f"{owner}.{self.name} is {value!r}, but must be {self.allowed}")
 
-def _after(progress: Array, hold: float) -> Array:
-    """Progress of the decay itself, which begins after the share `hold`."""
-    return np.maximum(progress - hold, 0.0) / (1.0 - hold) if hold else progress
+    def _holds(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below  # NaN is neither
 
 
 class Shape(Protocol):
-    """The form of a decay: a frozen dataclass that is called with progress in [0, 1]."""
+    """Progress in [0, 1] to the fraction of the peak that is left: 1 at 0, never rising, float64."""
 
     kind: ClassVar[str]
 
-    def __call__(self, progress: Array) -> Array:
-        """The fraction of the peak left at `progress`, any shape, float64."""
+    def __call__(self, progress: FloatArray) -> FloatArray: ...
+
+
+def _number(default: float, *, low: float, high: float, text: str, open_ends: str = "") -> Any:
+    """Return a dataclass field with its range; `open_ends` names the ends that are excluded ("low", "high")."""
+    metadata = {"low": low, "high": high, "help": text}
+    metadata |= {"open_low": "low" in open_ends, "open_high": "high" in open_ends}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _hold() -> Any:
+    text = "share of the steps at the peak before the decay begins"
+    return _number(0.0, low=0.0, high=1.0, open_ends="high", text=text)
+
+
+def _floor() -> Any:
+    return _number(0.0, low=0.0, high=1.0, text="fraction of the peak left at the end")
+
+
+def _final(default: float) -> Any:
+    return _number(default, low=0.0, high=1.0, open_ends="low", text="fraction of the peak left at the end")
+
+
+def _check(shape: Shape) -> None:
+    for info in _fields_of(type(shape)):
+        info.check(getattr(shape, info.name), owner=shape.kind)
+
+
+def _after(progress: FloatArray, hold: float) -> FloatArray:
+    """Return the progress of the decay itself, in [0, 1], which begins at progress `hold`."""
+    return np.clip((progress - hold) / (1.0 - hold), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The peak from first to last step: no decay."""
+    """The peak rate at every step."""
 
     kind: ClassVar[str] = "constant"
 
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def __call__(self, progress: Array) -> Array:
+    def __call__(self, progress: FloatArray) -> FloatArray:
         return np.ones_like(progress)
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Straight down to the floor; with hold as CycleGAN (0.5) and SNGAN on ImageNet (0.8, 8/9) have it."""
+    """A straight line from the peak to the floor, after an optional hold.
+
+    With hold = 0 and floor = 0 the rate of step t of T is a - a * t / T. With hold = 0.5 it is CycleGAN's
+    schedule (arXiv 1703.10593, 2017).
+    """
 
     kind: ClassVar[str] = "linear"
     hold: float = _hold()
@@ -81,178 +122,217 @@ class Linear:
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
+    def __call__(self, progress: FloatArray) -> FloatArray:
         return 1.0 - (1.0 - self.floor) * _after(progress, self.hold)
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """The same factor every step, down to the fraction `final` of the peak."""
+    """The same factor at every step, down to a final fraction of the peak, after an optional hold."""
 
     kind: ClassVar[str] = "exponential"
-    final: float = _limited(0.1, low=_SMALLEST, high=1.0, help="fraction of the peak that is left at the end")
+    final: float = _final(0.01)
     hold: float = _hold()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        return np.asarray(np.exp(math.log(self.final) * _after(progress, self.hold)))
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        return np.power(self.final, _after(progress, self.hold))
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine down to the floor (Loshchilov & Hutter 2017, without restarts)."""
+    """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016, no restarts)."""
 
     kind: ClassVar[str] = "cosine"
-    hold: float = _hold()
     floor: float = _floor()
+    hold: float = _hold()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        half = 0.5 * (1.0 + np.cos(np.pi * _after(progress, self.hold)))
-        return np.asarray(self.floor + (1.0 - self.floor) * half)
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        left = 0.5 * (1.0 + np.cos(np.pi * _after(progress, self.hold)))
+        return self.floor + (1.0 - self.floor) * left
 
 
 @dataclass(frozen=True)
 class Polynomial:
-    """(1 - progress) to a power, down to the floor."""
+    """A power of the steps that are left: above 1 drops early, below 1 drops late."""
 
     kind: ClassVar[str] = "polynomial"
-    power: float = _limited(2.0, low=0.1, high=10.0, help="exponent; 1 is linear, more decays earlier")
-    hold: float = _hold()
+    power: float = _number(
+        2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left"
+    )
     floor: float = _floor()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        left = 1.0 - _after(progress, self.hold)
-        return np.asarray(self.floor + (1.0 - self.floor) * left**self.power)
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        return self.floor + (1.0 - self.floor) * np.power(1.0 - progress, self.power)
 
 
 @dataclass(frozen=True)
 class Step:
-    """A staircase: `drops` equal stretches after the first, each `factor` times the one before."""
+    """A staircase: plateaus of equal length, each lower than the one before by the same factor.
+
+    The first step at or after a boundary has the new rate; the last plateau is factor ** drops.
+    """
 
     kind: ClassVar[str] = "step"
-    drops: int = _limited(3, low=1, high=1000, help="how many times the rate drops")
-    factor: float = _limited(0.3, low=_SMALLEST, high=1.0, help="what is left of the rate after a drop")
+    drops: int = _number(
+        3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length"
+    )
+    factor: float = _number(
+        0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by"
+    )
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        # A tiny nudge, so that a boundary which falls on a step exactly is not missed for lack of a last bit.
-        stretch = np.minimum(np.floor(progress * (self.drops + 1) + 1e-9), self.drops)
-        return np.asarray(self.factor**stretch)
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        # The small addend keeps a step that lies on a boundary beyond it whatever its division rounded to.
+        plateau = np.floor(progress * (self.drops + 1) + 1e-9)
+        return np.power(self.factor, np.minimum(plateau, self.drops))
 
 
 @dataclass(frozen=True)
 class InverseSqrt:
-    """1/√(1 + c·progress) with c such that the fraction `final` is left at the end."""
+    """One over the square root of a line through the steps, down to a final fraction of the peak.
+
+    1 / sqrt(1 + progress * (1 / final ** 2 - 1)): fast at first, then ever slower (the decay of
+    arXiv 1706.03762, 2017, whose warm-up is `Schedule.warmup` here).
+    """
 
     kind: ClassVar[str] = "inverse_sqrt"
-    final: float = _limited(0.1, low=1e-6, high=1.0, help="fraction of the peak that is left at the end")
+    final: float = _final(0.1)
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        return np.asarray(1.0 / np.sqrt(1.0 + (self.final**-2 - 1.0) * progress))
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        squared = self.final * self.final
+        return self.final / np.sqrt(squared + progress * (1.0 - squared))
 
 
 @dataclass(frozen=True)
 class WarmupStableDecay:
-    """The peak, then straight down over the last share `decay` (WSD; the warm-up is the schedule's own)."""
+    """The peak until a last share of the steps, then a straight line to the floor (a trapezoid).
+
+    The shape of warm-up-stable-decay (arXiv 2404.06395, 2024) with a linear tail; its warm-up is
+    `Schedule.warmup`. The same curve as `linear` with hold = 1 - decay, named by the length of its tail.
+    """
 
     kind: ClassVar[str] = "wsd"
-    decay: float = _limited(0.2, low=0.01, high=1.0, help="share of all steps, at the end, over which the rate decays")
+    decay: float = _number(
+        0.2, low=0.0, high=1.0, open_ends="low", text="share of the steps that the decay takes, at the end"
+    )
     floor: float = _floor()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        return 1.0 - (1.0 - self.floor) * np.maximum(progress - (1.0 - self.decay), 0.0) / self.decay
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        return self.floor + (1.0 - self.floor) * np.clip((1.0 - progress) / self.decay, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Rex:
-    """(1 - p) / (1 - p + p/2): stays high, falls late (Chen et al. 2021, arXiv 2107.04197)."""
+    """Above the straight line at first and steep at the end: (1 - p) / (1/2 + (1 - p)/2), arXiv 2107.04197 (2021)."""
 
     kind: ClassVar[str] = "rex"
-    hold: float = _hold()
     floor: float = _floor()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def __call__(self, progress: Array) -> Array:
-        left = 1.0 - _after(progress, self.hold)
-        return np.asarray(self.floor + (1.0 - self.floor) * left / (0.5 + 0.5 * left))
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        left = 1.0 - progress
+        return self.floor + (1.0 - self.floor) * left / (0.5 + 0.5 * left)
 
 
-SHAPES: Mapping[str, type[Any]] = {
-    shape.kind: shape
-    for shape in (Constant, Linear, Exponential, Cosine, Polynomial, Step, InverseSqrt, WarmupStableDecay, Rex)
+SHAPES: Mapping[str, type[Shape]] = {
+    kind.kind: kind
+    for kind in (Constant, Linear, Exponential, Cosine, Polynomial, Step, InverseSqrt, WarmupStableDecay, Rex)
 }
 
 
-def shape(kind: str, **fields: float) -> Shape:
-    """The shape of `kind` with its fields; raises ValueError naming what is unknown or out of range."""
+def _fields_of(kind: type[Shape]) -> tuple[FieldInfo, ...]:
+    return tuple(
+        FieldInfo(name=f.name, type=type(f.default), default=f.default, **f.metadata)
+        for f in dataclasses.fields(kind)  # type: ignore[arg-type]  # every Shape of ours is a dataclass
+    )
+
+
+def _known(kind: str) -> type[Shape]:
     if kind not in SHAPES:
-        raise ValueError(f"kind is {kind!r}, but allowed is one of: {', '.join(SHAPES)}")
-    known = {field.name: field for field in dataclasses.fields(SHAPES[kind])}
+        raise ScheduleError(
+            f"there is no schedule {kind!r}{_nearest(kind, SHAPES)}: it must be one of {_list(SHAPES)}"
+        )
+    return SHAPES[kind]
+
+
+def shape_fields(kind: str) -> tuple[FieldInfo, ...]:
+    """Return what may be set on a shape, in order; ScheduleError for an unknown kind."""
+    return _fields_of(_known(kind))
+
+
+def shape_help(kind: str) -> str:
+    """Return the one line that says what a shape does."""
+    return (_known(kind).__doc__ or "").partition("\n")[0]
+
+
+def shape(kind: str, **fields: float) -> Shape:
+    """Return the shape of that kind with those fields; ScheduleError names an unknown kind, field or bad value."""
+    made = _known(kind)
+    names = [info.name for info in _fields_of(made)]
     for name in fields:
-        if name not in known:
-            raise ValueError(f"unknown field '{name}' of kind '{kind}'; allowed: {', '.join(known) or 'none'}")
-    made: Shape = SHAPES[kind](**fields)
-    return made
+        if name not in names:
+            allowed = f"its fields are {_list(names)}" if names else "it has no fields"
+            raise ScheduleError(f"{kind} has no field {name!r}{_nearest(name, names)}: {allowed}")
+    return made(**fields)
 
 
-def field_names(kind: str) -> tuple[str, ...]:
-    """The names of a shape's own fields."""
-    return tuple(field.name for field in dataclasses.fields(SHAPES[kind]))
+def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def describe(kind: str) -> str:
-    """One line on a shape."""
-    return (SHAPES[kind].__doc__ or "").strip().splitlines()[0]
+def _list(names: Mapping[str, object] | list[str]) -> str:
+    return ", ".join(names)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A shape with its peak rate and a linear warm-up over the first share `warmup` of all steps.
-
-    The clock counts generator steps. Step t of T has progress t/T, so that linear decay is α₀ - α₀·t/T exactly and the
-    first step of an unwarmed schedule is taken at the peak. During warm-up, step t has (t + 1) / (warm-up steps) of the
-    rate, so that no step is taken at rate 0.
-    """
+    """A shape times its peak rate, after a linear warm-up over a share of all steps."""
 
     shape: Shape
     peak: float
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.peak) and self.peak > 0):
-            raise ValueError(f"peak is {self.peak!r}, but allowed is a finite rate above 0")
-        if not 0.0 <= self.warmup < 1.0:
-            raise ValueError(f"warmup is {self.warmup!r}, but allowed is [0, 1)")
+        if not (_is_real(self.peak) and 0.0 < self.peak < math.inf):
+            raise ScheduleError(f"schedule.peak is {self.peak!r}, but must be a finite number above 0")
+        if not (_is_real(self.warmup) and 0.0 <= self.warmup < 1.0):
+            raise ScheduleError(f"schedule.warmup is {self.warmup!r}, but must be at least 0 and below 1")
 
-    def rates(self, steps: int) -> NDArray[np.float32]:
-        """The rates of steps 0 to `steps` - 1, float32 (steps,), exactly as training uses them."""
-        if steps < 1:
-            raise ValueError(f"steps is {steps}, but allowed is a whole number from 1")
+    def rates(self, steps: int) -> npt.NDArray[np.float32]:
+        """Return the rates of steps 0 to `steps` - 1, float32 (steps,), exactly as training uses them.
+
+        The first w = round(warmup * steps) steps rise as peak * (t + 1) / (w + 1), never 0; step w has the peak,
+        and the shape spans the steps from there: its progress is (t - w) / (steps - w), without warm-up t / steps.
+        Computed in float64 and rounded once.
+        """
+        if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
+            raise ScheduleError(f"steps is {steps!r}, but must be a whole number of at least 1")
+        warming = min(math.floor(self.warmup * steps + 0.5), steps - 1)
         step = np.arange(steps, dtype=np.float64)
-        rates = self.peak * self.shape(step / steps)
-        rising = round(self.warmup * steps)
-        if rising:
-            rates *= np.minimum((step + 1.0) / rising, 1.0)
-        return rates.astype(np.float32)
+        ramp = np.minimum((step + 1.0) / (warming + 1.0), 1.0)
+        progress = np.maximum(step - warming, 0.0) / (steps - warming)
+        return (self.peak * ramp * self.shape(progress)).astype(np.float32)
 
-    def at(self, progress: ArrayLike) -> Array:
-        """The fraction of the peak left at `progress` in [0, 1], without warm-up, float64."""
-        return self.shape(np.asarray(progress, dtype=np.float64))
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

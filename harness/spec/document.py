@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,8 +24,8 @@ def schema() -> dict[str, Any]:
     parameter = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
     fields: dict[str, Any] = {"kind": {"enum": list(schedules.SHAPES), "description": "shape of the decay"}}
     for shape in schedules.SHAPES.values():
-        for field in dataclasses.fields(shape):
-            fields.setdefault(field.name, {**parameter, "description": field.metadata.get("help", "")})
+        for field in schedules.shape_fields(shape.kind):
+            fields.setdefault(field.name, {**parameter, "description": field.help})
     found["$defs"]["ScheduleSpec"] = {
         "type": "object",
         "title": "ScheduleSpec",
@@ -54,10 +53,11 @@ def keys_page() -> str:
     lines += ["## [schedules.LABEL]", ""]
     lines += ["`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.", ""]
     lines += ["| kind | key | default | meaning |", "|---|---|---|---|"]
-    for kind, shape in schedules.SHAPES.items():
-        own = dataclasses.fields(shape)
-        lines.append(f"| `{kind}` | | | {schedules.describe(kind)} |")
-        lines += [f"| | `{each.name}` | `{each.default}` | {each.metadata.get('help', '')} |" for each in own]
+    for kind in schedules.SHAPES:
+        lines.append(f"| `{kind}` | | | {schedules.shape_help(kind)} |")
+        lines += [
+            f"| | `{each.name}` | `{each.default}` | {each.help}; {each.allowed} |" for each in schedules.shape_fields(kind)
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -316,7 +316,7 @@ def print_list() -> None:
     for title, entries in (
         ("data sets (data.name)", data.DATA_SETS),
         ("networks (network.name)", checks.NETWORKS),
-        ("schedules (kind)", {kind: schedules.describe(kind) for kind in schedules.SHAPES}),
+        ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
         ("feature networks (evaluate.features)", checks.FEATURES),
     ):
         table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)

@@ -59,8 +59,11 @@ def start(setup: WorkerSetup, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _terminated.set())
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    from threadpoolctl import threadpool_limits
+
     from harness.gan import device
 
+    threadpool_limits(setup.spec.train.threads)
     device.configure(threads=setup.spec.train.threads, gpu=setup.gpu)
 
 

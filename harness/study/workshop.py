@@ -31,15 +31,14 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
     """Load the images and build networks, trainer and evaluator of `spec` in this process."""
     images = data.load(spec.data)
     extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
-    held_out = spec.evaluate.reference == "held_out"
     evaluator = Evaluator(
         extractor,
-        images.held_out if held_out else images.train,
         train=images.train,
         held_out=images.held_out,
+        reference=spec.evaluate.reference,
         generated=spec.evaluate.generated,
         cache=cache,
-        data_fingerprint=images.fingerprint,
+        fingerprint=images.fingerprint,
     )
     trainer = Trainer(spec.network, spec.train, images.train)
     environment = {

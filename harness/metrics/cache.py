@@ -1,0 +1,53 @@
+"""Reference features on disk: written whole, checked when read, never unpickled; safe with several processes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics.frechet import Moments
+
+
+@dataclass(frozen=True)
+class RealFeatures:
+    """Moments of all features of a split, and the features (m, d) float32 of a fixed sample of it."""
+
+    moments: Moments
+    sample: NDArray[np.float32]
+
+
+def write(path: Path, features: RealFeatures) -> None:
+    """Write under a temporary name, then rename; the SHA-256 of the content stands before it."""
+    buffer = io.BytesIO()
+    moments = features.moments
+    np.savez(buffer, n=np.int64(moments.n), mean=moments.mean, scatter=moments.scatter, sample=features.sample)
+    content = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(hashlib.sha256(content).digest() + content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> RealFeatures | None:
+    """What `write` wrote; None where there is nothing, or nothing sound (it is then made again)."""
+    try:
+        stored = path.read_bytes()
+        digest, content = stored[:32], stored[32:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            moments = Moments(int(arrays["n"]), arrays["mean"], arrays["scatter"])
+            return RealFeatures(moments, arrays["sample"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
