@@ -75,12 +75,12 @@ def write_study(path: Path, study: Mapping[str, Any]) -> None:
 
 def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]) -> None:
     """Write runs.csv and curves.csv of `records` into the folder `path`."""
-    runs, curves = tables(records, phases=phases, schedules=schedules)
+    runs, curves = frames(records, phases=phases, schedules=schedules)
     write_frame(path / "curves.csv", curves)
     write_frame(path / "runs.csv", runs)
 
 
-def tables(
+def frames(
     records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row a run, and a row a run and evaluation, sorted by phase, schedule, point, repetition."""

@@ -219,15 +219,18 @@ class _Run:
 
 
 def grid(images: NDArray[np.uint8]) -> bytes:
-    """The first GRID**2 images, uint8 (n, h, w, c), in rows as a PNG, so that equal places show equal latents; small images enlarged."""
-    count = min(len(images), GRID * GRID)
+    """The first GRID**2 images, uint8 (n, h, w, c), in rows as a PNG: equal places show equal latents.
+
+    Small images are enlarged; a line of a pixel parts them.
+    """
     height, width, channels = images.shape[1:]
-    canvas = np.zeros((GRID * height, GRID * width, channels), np.uint8)
-    for place in range(count):
-        row, column = divmod(place, GRID)
-        canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = images[place]
     factor = max(1, 32 // height)
-    canvas = canvas.repeat(factor, axis=0).repeat(factor, axis=1)
+    tall, wide = height * factor + 1, width * factor + 1
+    canvas = np.full((GRID * tall + 1, GRID * wide + 1, channels), 96, np.uint8)
+    for place, image in enumerate(images[: GRID * GRID]):
+        row, column = divmod(place, GRID)
+        large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+        canvas[row * tall + 1 : (row + 1) * tall, column * wide + 1 : (column + 1) * wide] = large
     picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)

@@ -59,12 +59,20 @@ def start(setup: WorkerSetup, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _terminated.set())
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    _quiet()
     from threadpoolctl import threadpool_limits
 
     from harness.gan import device
 
     threadpool_limits(setup.spec.train.threads)
     device.configure(threads=setup.spec.train.threads, gpu=setup.gpu)
+
+
+def _quiet() -> None:
+    """Send what native libraries print to nowhere; Python's own errors travel back as values."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _end_with(driver: int) -> None:
