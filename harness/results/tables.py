@@ -148,9 +148,7 @@ def _frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     advice = "run the study's command again, which writes it from the database"
     text = dict.fromkeys(("run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"), str)
     try:
-        frame = pd.read_csv(
-            path, dtype=text, float_precision="round_trip", keep_default_na=False, na_values=[""], encoding="utf-8"
-        )
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], encoding="utf-8")
     except FileNotFoundError as error:
         raise ResultsError(f"{path}: not found; {advice}") from error
     except (OSError, ValueError, pd.errors.ParserError) as error:

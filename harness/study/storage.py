@@ -27,6 +27,7 @@ from harness.study.design import Design
 
 DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
 SPEC = "harness:resolved"
+COMPLETE = "harness:complete"  # of a draft: every trial has been copied
 RECORD = "record"
 
 
@@ -49,8 +50,8 @@ def _explained(url: str) -> Iterator[None]:
         text = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
         if "locked" in text:
             advice = "another program holds it; close that program and run the same command again"
-        elif "malformed" in text or "not a database" in text:
-            advice = "the file is damaged; restore a copy, or move it away to train the study's runs again"
+        elif "malformed" in text or "not a database" in text or "I/O" in text:
+            advice = "the file or its disk is damaged; restore a copy, or move it away to train the study's runs again"
         elif "full" in text:
             advice = "the disk is full; make room and run the same command again"
         elif "readonly" in text or "unable to open" in text:
@@ -124,20 +125,23 @@ class Ledger:
 
 
 def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
+    """The study of `spec`: a new one, the stored one, or the stored one widened by schedules added since.
+
+    Optuna fixes a categorical's choices with its first trial, so a study that gains a schedule is copied. The draft of
+    the copy is marked complete before the original goes, so that a kill at any point leaves one whole study.
+    """
     names = set(optuna.get_all_study_names(storage))
     draft = f"{spec.name} (copying)"
-    if draft in names:  # killed while making room for a schedule: the original is whole, or the copy is complete
-        copy = optuna.load_study(study_name=draft, storage=storage)
-        if spec.name in names:
-            optuna.delete_study(study_name=draft, storage=storage)
-        else:
-            _fill(storage, spec.name, copy.user_attrs, copy.get_trials(deepcopy=False))
-            optuna.delete_study(study_name=draft, storage=storage)
+    if draft in names:
+        _settle(storage, spec.name, draft)
         names = set(optuna.get_all_study_names(storage))
     if spec.name not in names:
         return _fill(storage, spec.name, _identity(spec), [])
     study = optuna.load_study(
-        study_name=spec.name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0), pruner=optuna.pruners.NopPruner()
+        study_name=spec.name,
+        storage=storage,
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=optuna.pruners.NopPruner(),
     )
     if DIGEST not in study.user_attrs:
         raise StorageError(
@@ -147,14 +151,20 @@ def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
     labels = next((list(trial.distributions["schedule"].choices) for trial in trials), list(spec.schedules))
     if labels == list(spec.schedules):
         return study
-    # Optuna fixes a categorical's choices with its first trial. A study that gained a schedule is therefore copied
-    # under the wider choice; the copy is complete before the original goes.
-    wider = [_widened(spec, trial) for trial in trials]
-    _fill(storage, draft, study.user_attrs, wider)
-    optuna.delete_study(study_name=spec.name, storage=storage)
-    study = _fill(storage, spec.name, study.user_attrs, wider)
+    _fill(storage, draft, study.user_attrs, [_widened(spec, trial) for trial in trials]).set_user_attr(COMPLETE, True)
+    _settle(storage, spec.name, draft)
+    return optuna.load_study(study_name=spec.name, storage=storage)
+
+
+def _settle(storage: BaseStorage, name: str, draft: str) -> None:
+    """Put a complete draft in the place of the study `name`; drop an incomplete one, whose original is whole."""
+    copy = optuna.load_study(study_name=draft, storage=storage)
+    attributes, trials = copy.user_attrs, copy.get_trials(deepcopy=False)
+    if attributes.pop(COMPLETE, False):
+        if name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        _fill(storage, name, attributes, trials)
     optuna.delete_study(study_name=draft, storage=storage)
-    return study
 
 
 def _fill(storage: BaseStorage, name: str, attributes: dict[str, Any], trials: Sequence[FrozenTrial]) -> optuna.Study:
