@@ -1,0 +1,36 @@
+"""True statements about schedules: pure functions from tidy tables to tables."""
+
+from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
+from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
+from harness.stats.search import (
+    boundary_flags,
+    budget_curves,
+    expected_best,
+    optimism,
+    probability_best,
+    sensitivity,
+)
+from harness.stats.training import cost, ema_interaction, final_against_best, time_to_target
+from harness.stats.words import paragraph
+
+__all__ = [
+    "Omnibus",
+    "all_pairs",
+    "average_ranks",
+    "boundary_flags",
+    "budget_curves",
+    "contrasts",
+    "cost",
+    "effect_sizes",
+    "ema_interaction",
+    "expected_best",
+    "final_against_best",
+    "omnibus",
+    "optimism",
+    "paragraph",
+    "probability_best",
+    "sensitivity",
+    "summary",
+    "time_to_target",
+    "verdict_matrix",
+]

@@ -1,0 +1,145 @@
+"""Paired comparisons over seeds: exact sign-flip test, t interval, Holm, P(better), with divergence as the worst outcome.
+
+All functions take differences `schedule - baseline` of a score whose smaller values are better; a run that diverged has
+the score +inf, so that a difference is ±inf where one side of the pair diverged, and NaN (a tie) where both did.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+EXACT = 16  # up to this many pairs all 2**n sign patterns are enumerated
+DRAWS = 100_000
+
+
+@functools.lru_cache(maxsize=32)
+def _signs(n: int) -> NDArray[np.int8]:
+    """All 2**n patterns of signs up to EXACT pairs, else DRAWS random ones (fixed seed), shape (patterns, n)."""
+    if n <= EXACT:
+        return (((np.arange(2**n)[:, None] >> np.arange(n)) & 1) * 2 - 1).astype(np.int8)
+    return np.random.default_rng(20_260_101).choice(np.array([-1, 1], np.int8), size=(DRAWS, n))
+
+
+def magnitudes(differences: ArrayLike) -> Array:
+    """Signed values that the sign-flip test adds up: the differences, or signed mid-ranks where a run diverged.
+
+    Ranks put every pair in which one side diverged above every finite difference; ties (equal scores, or both
+    diverged) are 0. Which of the two is used depends on the sizes of differences alone, never on their signs, so the
+    test stays exact.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    values = np.where(np.isnan(values), 0.0, values)
+    if np.isfinite(values).all():
+        return values
+    ranks = stats.rankdata(np.abs(values))
+    return np.asarray(np.sign(values) * ranks)
+
+
+def sign_flip_p(differences: ArrayLike) -> float:
+    """Two-sided p of the sign-flip (paired permutation) test of no difference (Fisher 1935); 1 for no pairs.
+
+    Exact up to 16 pairs; beyond, Monte Carlo with the observed pattern counted in (Phipson & Smyth 2010).
+    """
+    values = magnitudes(differences)
+    n = len(values)
+    if n == 0 or not values.any():
+        return 1.0
+    signs = _signs(n)
+    sums = np.abs(signs @ values)
+    observed = abs(values.sum())
+    reached = int((sums >= observed * (1 - 1e-12) - 1e-300).sum())
+    return reached / len(signs) if n <= EXACT else (reached + 1) / (len(signs) + 1)
+
+
+def smallest_p(n: int) -> float:
+    """The smallest two-sided p that n pairs can give: 2 / 2**n."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def seeds_needed(comparisons: int, alpha: float) -> int:
+    """The fewest pairs with which the first step of Holm over `comparisons` can reach `alpha`."""
+    return math.ceil(1 + math.log2(comparisons / alpha))
+
+
+def holm(p: ArrayLike) -> Array:
+    """Holm's (1979) adjusted p values; NaN stay NaN and do not count."""
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = (len(order) - np.arange(len(order))) * values[order]
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
+    return adjusted
+
+
+def t_interval(values: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
+    """Two-sided 1 - alpha interval of a mean (Student 1908); NaN for fewer than 2 values."""
+    sample = np.asarray(values, dtype=np.float64)
+    n = len(sample)
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stats.t.ppf(1 - alpha / 2, n - 1)) * float(sample.std(ddof=1)) / math.sqrt(n)
+    mean = float(sample.mean())
+    return mean - half, mean + half
+
+
+def p_better(differences: ArrayLike) -> float:
+    """Share of pairs in which the schedule scored below the baseline, ties half; NaN for no pairs."""
+    values = np.asarray(differences, dtype=np.float64)
+    if len(values) == 0:
+        return math.nan
+    values = np.where(np.isnan(values), 0.0, values)
+    return float((values < 0).mean() + 0.5 * (values == 0).mean())
+
+
+def correlation(a: ArrayLike, b: ArrayLike) -> float:
+    """Pearson correlation of the two sides of the pairs; NaN where it is not defined."""
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if len(first) < 3 or first.std() == 0 or second.std() == 0:
+        return math.nan
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def further_seeds(differences: ArrayLike, *, alpha: float, power: float = 0.8) -> int | None:
+    """How many more pairs a paired t test at `alpha` needs for `power`, if effect and spread are as observed.
+
+    None where that is more than 10,000, or nothing can be said (fewer than 2 finite differences, or a mean of 0).
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if len(values) < 2 or values.mean() == 0:
+        return None
+    spread = values.std(ddof=1)
+    if spread == 0:
+        return 1
+    effect = abs(values.mean()) / spread
+    n = 2
+    while n <= 10_000 + len(values):
+        if stats.t.ppf(1 - alpha / 2, n - 1) + stats.t.ppf(power, n - 1) <= effect * math.sqrt(n):
+            return max(1, n - len(values))
+        n = n + 1 if n < 200 else int(n * 1.02) + 1
+    return None
+
+
+def wilson(successes: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Wilson's (1927) interval of a share; (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    z = float(stats.norm.ppf(1 - alpha / 2))
+    share = successes / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = middle - half, middle + half
+    return (0.0 if successes == 0 else max(low, 0.0)), (1.0 if successes == n else min(high, 1.0))
+
+
+def interquartile_mean(values: ArrayLike) -> float:
+    """Mean of the middle half: the 25 % trimmed mean (Agarwal et al. 2021); NaN for no values."""
+    sample = np.asarray(values, dtype=np.float64)
+    return float(stats.trim_mean(sample, 0.25)) if len(sample) else math.nan

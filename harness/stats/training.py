@@ -1,0 +1,109 @@
+"""What the curves say: final against best score, time to a target, cost; and whether averaging replaces decay."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from harness.stats import paired
+
+
+def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
+    """By schedule: mean of each run's last and best score, their ratio, and the roughness of its curve.
+
+    Roughness is the mean absolute change between evaluations that goes up (for a score whose smaller values are
+    better), relative to the run's best: 0 for curves that only fall.
+    """
+    rows = []
+    for schedule, mine in curves.groupby("schedule", sort=False):
+        finals, bests, rough = [], [], []
+        for _, run in mine.groupby("run", sort=False):
+            values = run.sort_values("step")[score].to_numpy(dtype=float)
+            if len(values) == 0 or not np.isfinite(values).all():
+                continue
+            finals.append(values[-1])
+            bests.append(values.min())
+            rough.append(np.maximum(np.diff(values), 0.0).mean() / abs(values.min()) if len(values) > 1 else 0.0)
+        if finals:
+            ratio = float(np.mean(np.array(finals) / np.array(bests)))
+            rows.append((schedule, len(finals), float(np.mean(finals)), float(np.mean(bests)), ratio, float(np.mean(rough))))
+    return pd.DataFrame(rows, columns=["schedule", "runs", "final", "best", "final_over_best", "roughness"])
+
+
+def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, target: float) -> pd.DataFrame:
+    """By schedule: share of runs that reach `target`, and the Kaplan–Meier (1958) median step of reaching it.
+
+    A run that never does is censored at its last step, one that diverged at the end of training, since it never will.
+    The median is NaN where fewer than half reach the target.
+    """
+    rows = []
+    for schedule in dict.fromkeys(runs["schedule"]):
+        mine = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
+        times, reached = [], []
+        for row in mine.to_dict("records"):
+            curve = curves[curves["run"] == row["run"]].sort_values("step")
+            hits = curve[curve[score] <= target]
+            reached.append(not hits.empty)
+            times.append(float(hits["step"].iloc[0]) if not hits.empty else float(row["steps"]))
+        rows.append((schedule, len(times), float(np.mean(reached)) if reached else math.nan, _median(times, reached)))
+    return pd.DataFrame(rows, columns=["schedule", "runs", "reached", "median_step"])
+
+
+def _median(times: list[float], reached: list[bool]) -> float:
+    """First time at which the Kaplan–Meier estimate of the share not there yet is at most a half."""
+    left, surviving = len(times), 1.0
+    for time in sorted(set(times)):
+        events = sum(t == time and hit for t, hit in zip(times, reached, strict=True))
+        if left:
+            surviving *= 1.0 - events / left
+        if surviving <= 0.5 + 1e-12:
+            return time
+        left -= sum(t == time for t in times)
+    return math.nan
+
+
+def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
+    """By schedule: mean seconds a finished run and a step, and the ratio of the latter to the baseline's."""
+    done = runs[runs["status"] == "finished"]
+    table = done.groupby("schedule", sort=False)[["seconds", "seconds_per_step"]].mean().reset_index()
+    base = table.loc[table["schedule"] == baseline, "seconds_per_step"]
+    table["ratio"] = table["seconds_per_step"] / (float(base.iloc[0]) if len(base) else math.nan)
+    return table
+
+
+def ema_interaction(
+    runs: pd.DataFrame, *, score: str, baseline: str = "constant", alpha: float = 0.05
+) -> pd.DataFrame:
+    """Does averaging replace decay? By schedule: its effect on the raw and on the averaged generator, and their gap.
+
+    `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval
+    over pairs: above 0 (for a score whose smaller values are better) decay helps averaged weights less. `gain`: what
+    averaging alone gives the baseline, with its interval.
+    """
+    done = runs[runs["status"] == "finished"]
+    columns = "schedule n raw ema interaction low high gain gain_low gain_high".split()
+    wide = {name: done.pivot(index="repetition", columns="schedule", values=name) for name in (score, f"{score}_ema")}
+    rows = []
+    for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):
+        if schedule not in wide[score] or baseline not in wide[score]:
+            continue
+        raw = (wide[score][schedule] - wide[score][baseline]).dropna()
+        averaged = (wide[f"{score}_ema"][schedule] - wide[f"{score}_ema"][baseline]).dropna()
+        gap = (averaged - raw).to_numpy()
+        gain = (wide[f"{score}_ema"][baseline] - wide[score][baseline]).dropna().to_numpy()
+        if len(gap):
+            rows.append(
+                (
+                    schedule,
+                    len(gap),
+                    raw.mean(),
+                    averaged.mean(),
+                    gap.mean(),
+                    *paired.t_interval(gap, alpha),
+                    gain.mean(),
+                    *paired.t_interval(gain, alpha),
+                )
+            )
+    return pd.DataFrame(rows, columns=columns)
