@@ -161,6 +161,7 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
                 )
     tables.write_study(results.path, _study_json(spec, options, facts, stored))
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
+    tables.write_bytes(results.samples / "real.png", facts["real"])
 
 
 def _freeze_words(spec: StudySpec, options: Options, results: Folder) -> None:

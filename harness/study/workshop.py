@@ -17,7 +17,7 @@ from harness.metrics import features
 from harness.metrics.evaluation import Evaluator
 from harness.spec import StudySpec
 from harness.study.design import Seeds
-from harness.study.run import Workshop
+from harness.study.run import Workshop, grid
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "optuna", "pandas", "scikit-learn")
 
@@ -90,7 +90,7 @@ def probe(shop: Workshop, *, started: float) -> dict[str, float]:
 
 
 def summary(shop: Workshop) -> dict[str, Any]:
-    """What study.json says of data, features, scores and floor."""
+    """What study.json says of data, features, scores and floor; and a grid (PNG) of real images."""
     images, evaluator = shop.images, shop.evaluator
     return {
         "data": {
@@ -108,4 +108,5 @@ def summary(shop: Workshop) -> dict[str, Any]:
         "scores": evaluator.describe(),
         "floor": evaluator.floor(),
         "environment": shop.environment,
+        "real": grid(images.train[:64]),
     }

@@ -1,0 +1,124 @@
+"""From a results folder to tables, figures and pages, all written whole; and the check that they still follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from harness.report import page, style
+from harness.report.analysis import Analysis
+from harness.results import load
+from harness.results.tables import write_bytes, write_frame
+
+
+def build(path: str | Path, *, pdf: bool = False) -> Path:
+    """Write tables, figures, report.md and report.html into the results folder; return the page's path."""
+    folder = Path(path)
+    analysis = Analysis(load(folder))
+    for name, frame in analysis.tables.items():
+        write_frame(folder / f"{name}.csv", frame)
+    for name in ("contrasts", "summary"):
+        write_bytes(folder / "latex" / f"{name}.tex", latex(analysis.tables[name]).encode())
+    made = page.make_figures(analysis)
+    for name, (figure, _) in made.items():
+        for kind in ("png", "svg", *(("pdf",) if pdf else ())):
+            write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
+    shown = {name: text for name, (_, text) in made.items()}
+    write_bytes(folder / "report.md", page.markdown(analysis, shown).encode())
+    write_bytes(folder / "report.html", page.render(analysis, shown, folder=folder).encode())
+    return folder / "report.html"
+
+
+def stale(path: str | Path) -> list[str]:
+    """Files of the folder that do not follow from runs.csv, curves.csv and study.json; empty if all do.
+
+    Tables and Markdown are compared byte for byte; pictures depend on font rendering and are only looked for.
+    """
+    folder = Path(path)
+    analysis = Analysis(load(folder))
+    shown = {name: text for name, (_, text) in page.make_figures(analysis).items()}
+    wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
+    wanted["report.md"] = page.markdown(analysis, shown)
+    found = []
+    for name, content in wanted.items():
+        place = folder / name
+        if not place.is_file() or place.read_bytes() != content.encode():
+            found.append(name)
+    found += [f"figures/{name}.svg" for name in shown if not (folder / "figures" / f"{name}.svg").is_file()]
+    html = folder / "report.html"
+    if not html.is_file():
+        found.append("report.html")
+    elif "figures" not in str(found) and _text(html) != page.render(analysis, shown, folder=folder):
+        found.append("report.html")
+    return found
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def latex(frame: pd.DataFrame) -> str:
+    """The table for a paper: booktabs, sensible digits, everything escaped."""
+    shown = frame.map(page.number)
+    heads = " & ".join(_escaped(str(name).replace("_", " ")) for name in shown.columns)
+    rows = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown.itertuples(index=False)]
+    form = "l" + "r" * (len(shown.columns) - 1)
+    return "\n".join([rf"\begin{{tabular}}{{{form}}}", r"\toprule", heads + r" \\", r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    marks = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "∞": r"$\infty$", "–": "--"}
+    return "".join(marks.get(mark, f"\\{mark}" if mark in "&%$#_{}" else mark) for mark in text)
+
+
+def headline(path: str | Path) -> dict[str, Any]:
+    """The main statements as plain values: verdict sentence, one entry a schedule."""
+    analysis = Analysis(load(path))
+    summary = analysis.summary.set_index("schedule")
+    contrasts = analysis.contrasts.set_index("schedule")
+    schedules = {}
+    for label in summary.index:
+        row = {key: _value(summary.loc[label, key]) for key in ("n", "mean", "low", "high", "diverged", "failed")}
+        if label in contrasts.index and "difference" in contrasts:
+            keys = ("difference", "low", "high", "p_holm", "p_better", "verdict")
+            row["against_baseline"] = {key: _value(contrasts.loc[label, key]) for key in keys}
+        schedules[str(label)] = row
+    return {
+        "study": analysis.results.study["name"],
+        "score": analysis.score,
+        "baseline": analysis.baseline,
+        "sentence": analysis.sentence,
+        "schedules": schedules,
+        "results": str(path),
+    }
+
+
+def _value(value: Any) -> Any:
+    """A plain JSON value: None for what is missing."""
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return None
+    number = float(value)
+    return int(number) if number == int(number) and not isinstance(value, float) else number
+
+
+def terminal_table(path: str | Path) -> Table:
+    """The small table that ends a run of a study."""
+    analysis = Analysis(load(path))
+    arrow = analysis.arrow
+    table = Table(title=f"{analysis.score} {arrow}, fresh-seed confirmation runs", title_justify="left", box=None, pad_edge=False)
+    table.add_column("schedule")
+    for head in ("seeds", "mean", "95 % interval", f"vs {analysis.baseline}", "p (Holm)", "verdict"):
+        table.add_column(head, justify="right")
+    against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
+    for row in analysis.summary.to_dict("records"):
+        cells = [str(row["n"]), page.number(row["mean"]), f"{page.number(row['low'])} … {page.number(row['high'])}"]
+        if row["schedule"] in against.index:
+            other = against.loc[row["schedule"]]
+            cells += [f"{float(other['difference']):+.3g}", page.number(other["p_holm"]), str(other["verdict"])]
+        table.add_row(str(row["schedule"]), *cells)
+    return table

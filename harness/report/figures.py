@@ -1,0 +1,203 @@
+"""Figures: tidy tables in, matplotlib figures out. Every dot is a run; every band says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats as distributions
+
+from harness import schedules as shapes
+from harness.report import style
+
+CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
+
+
+def forest(contrasts: pd.DataFrame, *, schedules: Sequence[str], rope: float, label: str) -> Figure:
+    """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
+    with style.context():
+        made, axes = style.figure(4.6, 0.9 + 0.42 * max(len(contrasts), 1))
+        colours, marks = style.colours(schedules), style.marks(schedules)
+        if rope > 0:
+            axes.axvspan(-rope, rope, color="#999999", alpha=0.2, lw=0, label=f"equivalent: ±{rope:g}")
+        axes.axvline(0.0, color="#333333", lw=0.8)
+        for place, row in enumerate(contrasts.to_dict("records")):
+            name = row["schedule"]
+            axes.plot([row["low"], row["high"]], [place, place], color=colours[name], lw=2)
+            axes.plot(row["difference"], place, marks[name], color=colours[name], ms=6)
+            axes.annotate(
+                row["verdict"],
+                (1.0, place),
+                xycoords=("axes fraction", "data"),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        axes.set_yticks(range(len(contrasts)), [style.short(name) for name in contrasts["schedule"]])
+        axes.set_ylim(len(contrasts) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"difference to baseline in {label}, left is better; 95 % t interval")
+        if rope > 0:
+            axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2, borderpad=0)
+    return made
+
+
+def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
+    """Final scores, every run a dot, dots of one seed joined; mean with interval beside; diverged runs on top."""
+    with style.context():
+        made, axes = style.figure(max(3.5, 0.9 + 0.75 * len(schedules)), 2.9)
+        colours, marks = style.colours(schedules), style.marks(schedules)
+        places = {name: place for place, name in enumerate(schedules)}
+        done = runs[runs["status"] == "finished"]
+        if done["repetition"].nunique() <= 60:
+            for _, group in done.groupby("repetition"):
+                ordered = group.sort_values("schedule", key=lambda column: column.map(places))
+                axes.plot(ordered["schedule"].map(places), ordered[score], color="#888888", alpha=0.3, lw=0.7, zorder=1)
+        for name in schedules:
+            mine = done[done["schedule"] == name]
+            axes.plot([places[name]] * len(mine), mine[score], marks[name], color=colours[name], ms=4, alpha=0.7, mew=0)
+            row = summary[summary["schedule"] == name]
+            if len(row) and np.isfinite(row["mean"].iloc[0]):
+                axes.errorbar(
+                    places[name] + 0.22,
+                    row["mean"].iloc[0],
+                    yerr=[row["mean"] - row["low"], row["high"] - row["mean"]] if np.isfinite(row["low"].iloc[0]) else None,
+                    fmt="_",
+                    color="#222222",
+                    capsize=2.5,
+                    lw=1.2,
+                )
+            lost = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
+            if lost:
+                axes.annotate(f"{lost} ✕ diverged", (places[name], 1.0), xycoords=("data", "axes fraction"), ha="center", fontsize=7)
+        slanted = len(schedules) > 5 or max(map(len, schedules)) > 12
+        axes.set_xticks(range(len(schedules)), [style.short(name, 16) for name in schedules], rotation=30 if slanted else 0, ha="right" if slanted else "center")
+        axes.set_xlim(-0.5, len(schedules) - 0.4)
+        axes.set_ylabel(label)
+        axes.grid(axis="x", visible=False)
+    return made
+
+
+def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
+    """Score against step, mean over seeds with its 95 % t band, single runs faint; the learning rate beneath."""
+    with style.context():
+        made, (top, bottom) = style.figure(4.6, 3.6, rows=2, ratios=(3, 1.1))
+        colours = style.colours(schedules)
+        for name in schedules:
+            mine = curves[curves["schedule"] == name]
+            if mine.empty:
+                continue
+            for run in list(dict.fromkeys(mine["run"]))[:CURVES_DRAWN]:
+                one = mine[mine["run"] == run]
+                top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
+            grouped = mine.groupby("step")[score].agg(["mean", "std", "count"])
+            top.plot(grouped.index, grouped["mean"], color=colours[name], lw=1.6, label=style.short(name))
+            if (grouped["count"] > 1).all():
+                half = distributions.t.ppf(0.975, grouped["count"] - 1) * grouped["std"] / np.sqrt(grouped["count"])
+                top.fill_between(grouped.index, grouped["mean"] - half, grouped["mean"] + half, color=colours[name], alpha=0.15, lw=0)
+            rates = mine.groupby("step")["rate_generator"].mean()
+            bottom.plot(rates.index, rates, color=colours[name], lw=1.4)
+        top.set_ylabel(label)
+        top.legend(ncols=2 if len(schedules) > 4 else 1)
+        bottom.set_ylabel("rate")
+        bottom.set_xlabel("generator steps")
+        bottom.set_ylim(bottom=0)
+    return made
+
+
+def rates(runs: pd.DataFrame, *, schedules: Sequence[str]) -> Figure:
+    """The learning rates of the confirmed configurations, as training used them."""
+    with style.context():
+        made, axes = style.figure(3.5, 2.3)
+        colours = style.colours(schedules)
+        for name in schedules:
+            mine = runs[runs["schedule"] == name]
+            if mine.empty:
+                continue
+            table = _rates(mine.iloc[0])
+            steps = np.unique(np.linspace(0, len(table) - 1, 600).astype(int))
+            axes.plot(steps, table[steps], color=colours[name], lw=1.5, label=style.short(name))
+        axes.set_xlabel("generator steps")
+        axes.set_ylabel("generator's learning rate")
+        axes.set_ylim(bottom=0)
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+    return made
+
+
+def _rates(row: pd.Series) -> np.ndarray:
+    """The table of rates of a run, from its row."""
+    kind = str(row["kind"])
+    names = [each.name for each in shapes.shape_fields(kind)]
+    own = {name: row[f"params_{name}"] for name in names if f"params_{name}" in row and pd.notna(row[f"params_{name}"])}
+    whole = {each.name for each in shapes.shape_fields(kind) if each.type is int}
+    own = {name: int(value) if name in whole else float(value) for name, value in own.items()}
+    warmup = row.get("params_warmup", 0.0)
+    schedule = shapes.Schedule(
+        shapes.shape(kind, **own), peak=float(row["params_peak"]), warmup=float(warmup) if pd.notna(warmup) else 0.0
+    )
+    return schedule.rates(int(row["steps"]))
+
+
+def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
+    """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge."""
+    with style.context():
+        made, axes = style.figure(4.6, 2.9)
+        colours, marks = style.colours(schedules), style.marks(schedules)
+        for name in schedules:
+            mine = runs[runs["schedule"] == name].sort_values("params_peak")
+            done = mine[mine["status"] == "finished"]
+            axes.plot(done["params_peak"], done[score], marks[name], color=colours[name], ms=4, ls="-", lw=0.8, alpha=0.8, label=style.short(name))
+            lost = mine[mine["status"] != "finished"]
+            axes.plot(lost["params_peak"], [1.0] * len(lost), "x", color=colours[name], transform=axes.get_xaxis_transform(), clip_on=False)
+        axes.set_xscale("log")
+        axes.set_xlabel("peak learning rate")
+        axes.set_ylabel(label)
+        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+    return made
+
+
+def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
+    """Expected best of the search against the number of trials; a band only where it is honest."""
+    with style.context():
+        made, axes = style.figure(3.5, 2.4)
+        colours, marks = style.colours(schedules), style.marks(schedules)
+        for name in schedules:
+            mine = curves[(curves["schedule"] == name) & np.isfinite(curves["expected"])]
+            axes.plot(mine["budget"], mine["expected"], marker=marks[name], color=colours[name], ms=3.5, lw=1.2, label=style.short(name))
+            band = mine.dropna(subset=["low"])
+            axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
+        axes.set_xlabel("search trials a schedule")
+        axes.set_ylabel(f"expected best {label}")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+    return made
+
+
+def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
+    """Raw against averaged weights by schedule: mean with 95 % t interval over seeds."""
+    with style.context():
+        made, axes = style.figure(3.5, 2.5)
+        colours, marks = style.colours(schedules), style.marks(schedules)
+        done = runs[runs["status"] == "finished"]
+        for place, name in enumerate(schedules):
+            mine = done[done["schedule"] == name]
+            if mine.empty:
+                continue
+            shift = (place - (len(schedules) - 1) / 2) * 0.06
+            means = [mine[column].mean() for column in (score, f"{score}_ema")]
+            halves = [
+                distributions.t.ppf(0.975, len(mine) - 1) * mine[column].std() / np.sqrt(len(mine)) if len(mine) > 1 else 0.0
+                for column in (score, f"{score}_ema")
+            ]
+            axes.errorbar(
+                np.array([0, 1]) + shift, means, yerr=halves, color=colours[name], marker=marks[name], ms=4.5, capsize=2, lw=1.3, label=style.short(name)
+            )
+        axes.set_xticks([0, 1], ["raw weights", "averaged weights (EMA)"])
+        axes.set_xlim(-0.4, 1.4)
+        axes.set_ylabel(label)
+        axes.grid(axis="x", visible=False)
+        axes.legend()
+    return made

@@ -1,0 +1,75 @@
+"""One look for all figures: colours by schedule, sizes for a paper's column, reproducible files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, which colour-blind readers can tell apart; black is left to text. More schedules get markers.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "schedule-harness",
+    "svg.fonttype": "path",
+    "path.simplify": True,
+    "text.parse_math": False,
+    "savefig.facecolor": "white",
+}
+
+
+def colours(schedules: Sequence[str]) -> dict[str, str]:
+    """The colour of each schedule, the same in every figure."""
+    return {label: PALETTE[place % len(PALETTE)] for place, label in enumerate(schedules)}
+
+
+def marks(schedules: Sequence[str]) -> dict[str, str]:
+    """The marker of each schedule."""
+    return {label: MARKERS[(place + place // len(PALETTE)) % len(MARKERS)] for place, label in enumerate(schedules)}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Figure settings, for the time of a block only."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def figure(width: float = 3.5, height: float = 2.6, *, rows: int = 1, ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
+    """A figure without a window, of inches, and its axes."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    axes = made.subplots(rows, 1, sharex=rows > 1, height_ratios=ratios)
+    return made, axes
+
+
+def rendered(made: Figure, kind: str) -> bytes:
+    """The figure as 'png', 'svg' or 'pdf', the same bytes for the same data."""
+    metadata: dict[str, Any] = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    }[kind]
+    buffer = io.BytesIO()
+    with context():
+        made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+    return buffer.getvalue()
+
+
+def short(label: str, most: int = 22) -> str:
+    """A label that fits beside an axis."""
+    return label if len(label) <= most else label[: most - 1] + "…"
