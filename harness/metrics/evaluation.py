@@ -18,6 +18,7 @@ from harness.metrics.kernel import Reference as KernelReference
 from harness.metrics.kernel import distance_to
 
 NEIGHBOURS = 1000  # features of either side that neighbour metrics look at: their cost grows with the square
+TRAINING = 5000  # training images that memorisation is looked for among, for the same reason
 _BATCH = 1000
 
 
@@ -115,8 +116,8 @@ class Evaluator:
 
     def _prepare(self) -> _Prepared:
         features = {name: self._real_features(name) for name in self._splits}
-        count = min(len(part.sample) for part in features.values())
-        chosen = features[self._reference].sample
+        count = min(self.generated, *(len(part.sample) for part in features.values()))
+        chosen = features[self._reference].sample[: self.generated]
         train = features["train"].sample
         images = _sample(self._splits[self._reference], self.generated)
         near = chosen[:NEIGHBOURS]
@@ -127,7 +128,7 @@ class Evaluator:
             kernel=KernelReference.of(chosen),
             manifold_3=neighbours.Manifold.of(near, min(3, len(near) - 1)),
             manifold_5=neighbours.Manifold.of(near, min(5, len(near) - 1)),
-            train_manifold=neighbours.Manifold.of(train[: 5 * NEIGHBOURS], 1),
+            train_manifold=neighbours.Manifold.of(train[:TRAINING], 1),
             noise=spectrum.noise_level(images),
             high_frequency=spectrum.high_frequency_share(images),
         )
@@ -136,14 +137,14 @@ class Evaluator:
         """Moments of all features of a split, and the features of a fixed random sample, from the cache if there."""
         images = self._splits[split]
         key = hashlib.sha256(
-            "/".join(["1", self._fingerprint, self.extractor.sha256, split, str(self.generated)]).encode()
+            "/".join(["2", self._fingerprint, self.extractor.sha256, split, str(self._kept)]).encode()
         ).hexdigest()
         if self._cache is not None:
             found = caches.read(self._cache / f"{key}.npz")
             if found is not None:
                 return found
         batches = (self.extractor(images[first : first + _BATCH]) for first in range(0, len(images), _BATCH))
-        made = caches.RealFeatures(Moments.over(batches), self.extractor(_sample(images, self.generated)))
+        made = caches.RealFeatures(Moments.over(batches), self.extractor(_sample(images, self._kept)))
         if self._cache is not None:
             caches.write(self._cache / f"{key}.npz", made)
         return made
@@ -182,6 +183,11 @@ class Evaluator:
         return score_name(metric, self.extractor.name, self.generated)
 
     @property
+    def _kept(self) -> int:
+        """How many real images of a split have their features kept."""
+        return max(self.generated, TRAINING)
+
+    @property
     def floor_count(self) -> int:
         """Number of real images behind the floor."""
         return min(len(self._splits[self._other]), self.generated)
@@ -211,6 +217,7 @@ class Evaluator:
         sides = {
             "fid": f"{self.generated} generated against all {real} {self._reference} images, {network}",
             "kid": f"{self.generated} generated against {min(real, self.generated)} {self._reference} images, degree 3, {network}",
+            "memorised": f"{near} generated against {len(self._prepared.train_manifold.features)} training images, {network}",
             "overfit": f"{self.generated} generated, {self._prepared.train_moments.n} images of either split, {network}",
         }
         default = f"{near} generated against {len(self._prepared.manifold_3.features)} {self._reference} images, {network}"

@@ -1,0 +1,19 @@
+"""One thread for TensorFlow in all tests, set before it starts: numbers are compared bit for bit."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    """The folder with Fashion-MNIST's IDX files, or None: HARNESS_FASHION_MNIST, or shared/ beside the checkout."""
+    named = os.environ.get("HARNESS_FASHION_MNIST")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data" / "fashion-mnist"
+    return folder if (folder / "train-images-idx3-ubyte.gz").is_file() else None

@@ -1,0 +1,148 @@
+"""Losses, optimizers, layers and checkpoints against independent formulas and Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.gan import checkpoints, layers, losses, optimizers
+from harness.gan.checkpoints import CheckpointError
+
+REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+EXPECTED = {
+    "non_saturating": (-np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(), -np.log(sigmoid(FAKE)).mean()),
+    "hinge": (np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
+    "least_squares": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
+    "wasserstein_gp": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
+}
+
+
+def test_every_loss_has_an_example():
+    assert EXPECTED.keys() == losses.LOSSES.keys()
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_losses_are_their_papers_formulas(name):
+    discriminator, generator = losses.LOSSES[name]
+    found = discriminator(tf.constant(REAL), tf.constant(FAKE)).numpy(), generator(tf.constant(FAKE)).numpy()
+    np.testing.assert_allclose(found, EXPECTED[name], rtol=1e-12)
+
+
+def test_gradient_penalty_of_a_linear_critic_is_its_slope():
+    slope = np.array([3.0, 4.0], np.float32)  # norm 5: penalty 10 * (5 - 1)^2
+    points = tf.constant(np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32))
+    penalty = losses.gradient_penalty(lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, mix=tf.fill((6,), 0.3))
+    assert penalty.numpy() == pytest.approx(160.0, rel=1e-5)
+
+
+KERAS = {
+    "adam": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9),
+    "sgd": lambda: keras.optimizers.SGD(0.01, momentum=0.8),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_optimizers_equal_keras_over_many_updates(name):
+    rng = np.random.default_rng(3)
+    start, gradients = rng.normal(size=20).astype(np.float32), rng.normal(size=(30, 20)).astype(np.float32)
+    variable = tf.Variable(start)
+    reference = KERAS[name]()
+    settings = optimizers.OptimizerSettings(name, beta1=0.5, beta2=0.9, momentum=0.8)
+    ours = optimizers.update(settings)
+    weights = tf.constant(start)
+    slots = tuple(tf.zeros(20) for _ in range(optimizers.slot_count(settings)))
+    for count, gradient in enumerate(gradients, start=1):
+        reference.apply_gradients([(tf.constant(gradient), variable)])
+        weights, slots = ours(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
+    np.testing.assert_allclose(weights.numpy(), variable.numpy(), rtol=2e-5, atol=2e-6)
+
+
+def test_batch_normalisation_equals_keras_in_training_and_inference():
+    rng = np.random.default_rng(0)
+    x = rng.normal(2.0, 3.0, (16, 4, 4, 5)).astype(np.float32)
+    reference = keras.layers.BatchNormalization(momentum=0.8, epsilon=1e-3)
+    expected = reference(x, training=True).numpy()
+    layer = layers.BatchNormalization(5, momentum=0.8)
+    weights = [tf.constant(w.initial(rng, w.shape)) for w in layer.weights()]
+    call = layers.Call(training=True)
+    np.testing.assert_allclose(layer(tf.constant(x), weights, call, 0).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(call.moved[2], reference.moving_mean.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(
+        layer(tf.constant(x), [*weights[:2], tf.constant(reference.moving_mean.numpy()), tf.constant(reference.moving_variance.numpy())], layers.Call(training=False), 0),
+        reference(x, training=False),
+        atol=1e-5,
+    )
+
+
+def test_layers_equal_keras():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
+    for ours, theirs in (
+        (layers.Convolution(3, 3, 4, stride=2), keras.layers.Conv2D(4, 3, strides=2, padding="same")),
+        (layers.TransposedConvolution(3, 3, 4), keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same")),
+    ):
+        weights = [w.initial(rng, w.shape) for w in ours.weights()]
+        theirs.build(x.shape)
+        theirs.set_weights(weights)
+        np.testing.assert_allclose(ours(tf.constant(x), list(map(tf.constant, weights)), layers.Call(training=True), 0), theirs(x), atol=1e-5)
+
+
+def test_dropout_keeps_the_mean_repeats_for_a_seed_and_rests_in_inference():
+    layer, x = layers.Dropout(0.3), tf.ones((200, 200))
+    seed = tf.constant([5, 6], tf.int64)
+    once = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
+    again = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
+    np.testing.assert_array_equal(once, again)
+    assert set(np.unique(once)) == {0.0, np.float32(1 / 0.7)}
+    assert (once == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert layer(x, [], layers.Call(training=False), 0) is x
+
+
+ARRAYS = {"a": np.arange(5.0), "b": np.array(3, np.int64)}
+
+
+def test_checkpoints_come_back_whole(tmp_path):
+    checkpoints.save(tmp_path / "x", ARRAYS, {"note": "ä"})
+    found = checkpoints.load(tmp_path / "x")
+    assert found.meta == {"note": "ä"}
+    assert all(np.array_equal(found.arrays[name], ARRAYS[name]) for name in ARRAYS)
+    assert checkpoints.load(tmp_path / "absent") is None
+
+
+def test_a_checkpoint_cut_or_flipped_anywhere_is_set_aside_and_the_one_before_used(tmp_path):
+    path = tmp_path / "x"
+    rng = np.random.default_rng(0)
+    for trial in range(60):
+        checkpoints.save(path, ARRAYS, {"version": 1})
+        checkpoints.save(path, ARRAYS, {"version": 2})
+        content = bytearray(path.read_bytes())
+        place = int(rng.integers(len(content)))
+        if trial % 2:
+            content = content[:place]
+        else:
+            content[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(content))
+        with pytest.raises(CheckpointError, match="x: "):
+            checkpoints.read(path)
+        assert checkpoints.load(path).meta == {"version": 1}
+        assert (tmp_path / "x.damaged").exists()
+        checkpoints.remove(path)
+
+
+def test_a_pickled_array_is_never_read(tmp_path):
+    import hashlib
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, evil=np.array([{"a": 1}], dtype=object))
+    content = buffer.getvalue()
+    (tmp_path / "x").write_bytes(checkpoints.MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoints.read(tmp_path / "x")
