@@ -50,7 +50,7 @@ def load(folder: Path, *, size: int, channels: int | None, how: str, limit: int 
     images, faults = [], []
     for path in chosen:
         try:
-            images.append(_square(read(path), size=size, channels=channels or 3, how=how))
+            images.append(_square(read(path), path, size=size, channels=channels or 3, how=how))
         except DataError as error:
             faults.append(str(error))
     if faults:
@@ -59,7 +59,7 @@ def load(folder: Path, *, size: int, channels: int | None, how: str, limit: int 
     return np.stack(images)
 
 
-def _square(image: Images, *, size: int, channels: int, how: str) -> Images:
+def _square(image: Images, path: Path, *, size: int, channels: int, how: str) -> Images:
     """One image at its final size: resized by its shorter side and cropped in the middle, cropped, or padded."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L" if channels == 1 else "RGB")
     if how == "resize":
@@ -67,14 +67,14 @@ def _square(image: Images, *, size: int, channels: int, how: str) -> Images:
     elif how == "crop":
         if min(picture.size) < size:
             raise DataError(
-                f"an image of {picture.height}x{picture.width} is smaller than data.size = {size}; use fit = 'resize'"
+                f"{path}: {picture.height}x{picture.width} pixels are fewer than data.size = {size}; use fit = 'resize'"
             )
         left, top = (picture.width - size) // 2, (picture.height - size) // 2
         picture = picture.crop((left, top, left + size, top + size))
     else:
         if max(picture.size) > size:
             raise DataError(
-                f"an image of {picture.height}x{picture.width} is larger than data.size = {size}; use fit = 'resize'"
+                f"{path}: {picture.height}x{picture.width} pixels are more than data.size = {size}; use fit = 'resize'"
             )
         canvas = Image.new(picture.mode, (size, size))
         canvas.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))

@@ -1,0 +1,107 @@
+"""Schedules equal their closed forms at every step, start at the peak, end at the floor, and refuse bad parameters."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import schedules
+from harness.schedules import SHAPES, Schedule, shape
+
+T, PEAK = 97, 2e-4
+
+# A shape with fields, and its formula written again for progress p, in plain arithmetic.
+EXAMPLES = {
+    "constant": ({}, lambda p: 1.0),
+    "linear": ({"hold": 0.25, "floor": 0.1}, lambda p: 1.0 if p <= 0.25 else 1 - 0.9 * (p - 0.25) / 0.75),
+    "exponential": ({"final": 0.05}, lambda p: 0.05**p),
+    "cosine": ({"floor": 0.2}, lambda p: 0.2 + 0.8 * (1 + math.cos(math.pi * p)) / 2),
+    "polynomial": ({"power": 3.0}, lambda p: (1 - p) ** 3),
+    "step": ({"drops": 3, "factor": 0.5}, lambda p: 0.5 ** min(math.floor(4 * p + 1e-9), 3)),
+    "inverse_sqrt": ({"final": 0.2}, lambda p: 1 / math.sqrt(1 + 24 * p)),
+    "wsd": ({"decay": 0.5}, lambda p: 1.0 if p <= 0.5 else 1 - (p - 0.5) / 0.5),
+    "rex": ({}, lambda p: (1 - p) / (1 - p + p / 2)),
+}
+
+
+def test_every_shape_has_an_example():
+    assert EXAMPLES.keys() == SHAPES.keys()
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_rates_are_the_closed_form_at_every_step(kind):
+    fields, formula = EXAMPLES[kind]
+    rates = Schedule(shape(kind, **fields), PEAK).rates(T)
+    assert rates.dtype == np.float32
+    expected = np.array([PEAK * formula(step / T) for step in range(T)], np.float64)
+    np.testing.assert_allclose(rates, expected, rtol=2e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_starts_at_the_peak_never_rises_and_ends_at_its_floor(kind):
+    fields, formula = EXAMPLES[kind]
+    made = shape(kind, **fields)
+    values = made(np.linspace(0.0, 1.0, 1001))
+    assert values[0] == 1.0
+    assert (np.diff(values) <= 1e-12).all()
+    assert values[-1] == pytest.approx(formula(1.0), abs=1e-12)
+
+
+def test_linear_is_the_articles_formula_exactly():
+    rates = Schedule(shape("linear"), PEAK).rates(1000)
+    exact = [Fraction(PEAK) - Fraction(PEAK) * Fraction(step, 1000) for step in range(1000)]
+    np.testing.assert_allclose(rates, [float(each) for each in exact], rtol=6e-8)
+
+
+def test_published_settings_come_out():
+    # CycleGAN: 100 epochs at the peak, then linearly to 0 over 100; SNGAN on ImageNet: hold 8/9.
+    cyclegan = shape("linear", hold=0.5)(np.array([0.0, 0.25, 0.5, 0.75, 1.0]))
+    np.testing.assert_allclose(cyclegan, [1, 1, 1, 0.5, 0], atol=1e-15)
+    assert shape("linear", hold=8 / 9)(np.array([0.5, 17 / 18])).tolist() == pytest.approx([1.0, 0.5])
+    # R3GAN: cosine from 2e-4 to 5e-5.
+    assert shape("cosine", floor=0.25)(np.array([1.0]))[0] == 0.25
+
+
+@given(st.floats(0, 0.9), st.integers(1, 300), st.sampled_from(sorted(SHAPES)))
+def test_warmup_rises_to_the_peak_and_never_above(warmup, steps, kind):
+    rates = Schedule(shape(kind, **EXAMPLES[kind][0]), PEAK, warmup=warmup).rates(steps)
+    rising = min(math.floor(warmup * steps + 0.5), steps - 1)
+    assert len(rates) == steps
+    assert rates.max() == rates[rising] == pytest.approx(PEAK)
+    assert (np.diff(rates[: rising + 1]) > 0).all()
+    assert rates[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("linear", {"floor": 2.0}, "floor is 2.0"),
+        ("linear", {"hold": -0.1}, "hold is -0.1"),
+        ("linear", {"floor": math.nan}, "floor is nan"),
+        ("exponential", {"final": 0.0}, "final is 0.0"),
+        ("step", {"drops": 0}, "drops is 0"),
+        ("step", {"drops": 1.5}, "drops is 1.5"),
+        ("linear", {"flor": 0.1}, "'flor'.*'floor'"),
+        ("linaer", {}, "'linaer'.*'linear'"),
+    ],
+)
+def test_bad_parameters_are_named_with_what_is_allowed(kind, fields, words):
+    with pytest.raises(ValueError, match=words):
+        shape(kind, **fields)
+
+
+@pytest.mark.parametrize(("peak", "warmup"), [(0.0, 0), (-1.0, 0), (math.inf, 0), (math.nan, 0), (1.0, 1.0), (1.0, -0.1)])
+def test_bad_peaks_and_warmups_are_refused(peak, warmup):
+    with pytest.raises(ValueError, match="schedule.peak is|schedule.warmup is"):
+        Schedule(shape("constant"), peak, warmup)
+
+
+def test_every_field_explains_itself():
+    for kind in SHAPES:
+        assert schedules.shape_help(kind)
+        for field in schedules.shape_fields(kind):
+            assert field.help
+            assert field.low < field.high
