@@ -30,12 +30,26 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="study file; default: built-in 'quick'")
-    options.add_argument("--output", type=Path, metavar="DIR", help="results folder of this study (default: results/NAME)")
+    options.add_argument(
+        "study", nargs="?", type=Path, metavar="STUDY.toml", help="study file; default: built-in 'quick'"
+    )
+    options.add_argument(
+        "--output", type=Path, metavar="DIR", help="results folder of this study (default: results/NAME)"
+    )
     options.add_argument("--dry-run", action="store_true", help="print study, plan and estimated cost, then stop")
-    options.add_argument("--workers", type=_positive, metavar="N", help="local worker processes (default: as this machine allows)")
-    options.add_argument("--workers-per-gpu", type=_positive, default=1, metavar="K", help="workers that share a GPU (default 1)")
-    options.add_argument("--cluster", metavar="ADDRESS", help="train on a Ray cluster: 'auto', 'local' or an address")
+    options.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="local worker processes (default: as this machine allows)",
+    )
+    options.add_argument(
+        "--workers-per-gpu",
+        type=_positive,
+        default=1,
+        metavar="K",
+        help="workers that share a GPU (default 1)",
+    )
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
     options.add_argument("--no-report", action="store_true", help="write the tables only")
     options.add_argument("--quiet", action="store_true", help="print errors and the final table only")
@@ -77,7 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             workers=options.workers,
             workers_per_gpu=options.workers_per_gpu,
-            cluster=options.cluster,
             storage=options.storage,
             report=not options.no_report,
             quiet=options.quiet,

@@ -14,7 +14,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -162,9 +162,7 @@ class Polynomial:
     """A power of the steps that are left: above 1 drops early, below 1 drops late."""
 
     kind: ClassVar[str] = "polynomial"
-    power: float = _number(
-        2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left"
-    )
+    power: float = _number(2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left")
     floor: float = _floor()
 
     def __post_init__(self) -> None:
@@ -182,12 +180,8 @@ class Step:
     """
 
     kind: ClassVar[str] = "step"
-    drops: int = _number(
-        3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length"
-    )
-    factor: float = _number(
-        0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by"
-    )
+    drops: int = _number(3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length")
+    factor: float = _number(0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by")
 
     def __post_init__(self) -> None:
         _check(self)
@@ -261,16 +255,16 @@ SHAPES: Mapping[str, type[Shape]] = {
 
 def _fields_of(kind: type[Shape]) -> tuple[FieldInfo, ...]:
     return tuple(
-        FieldInfo(name=f.name, type=type(f.default), default=f.default, **f.metadata)
+        FieldInfo(
+            name=f.name, type=int if isinstance(f.default, int) else float, default=cast(float, f.default), **f.metadata
+        )
         for f in dataclasses.fields(kind)  # type: ignore[arg-type]  # every Shape of ours is a dataclass
     )
 
 
 def _known(kind: str) -> type[Shape]:
     if kind not in SHAPES:
-        raise ScheduleError(
-            f"there is no schedule {kind!r}{_nearest(kind, SHAPES)}: it must be one of {_list(SHAPES)}"
-        )
+        raise ScheduleError(f"there is no schedule {kind!r}{_nearest(kind, SHAPES)}: it must be one of {_list(SHAPES)}")
     return SHAPES[kind]
 
 

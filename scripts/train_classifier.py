@@ -83,7 +83,13 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()
     settings = SimpleNamespace(
-        name=chosen.name, data_dir=chosen.data_dir, size=None, channels=None, fit="pad", held_out=0.2, limit=None
+        name=chosen.name,
+        data_dir=chosen.data_dir,
+        size=None,
+        channels=None,
+        fit="pad",
+        held_out=0.2,
+        limit=None,
     )
     images = data.load(settings)
     weights = train(chosen.name, images, seed=chosen.seed)
@@ -92,7 +98,12 @@ def main() -> None:
     (WEIGHTS / f"{chosen.name}.npz").write_bytes(buffer.getvalue())
     guessed = features.load(chosen.name).classify(images.held_out)
     accuracy = float((guessed == images.held_out_labels).mean())
-    note = {"accuracy": accuracy, "held_out": len(images.held_out), "seed": chosen.seed, "data": images.fingerprint}
+    note = {
+        "accuracy": accuracy,
+        "held_out": len(images.held_out),
+        "seed": chosen.seed,
+        "data": images.fingerprint,
+    }
     (WEIGHTS / f"{chosen.name}.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     print(note)
 

@@ -79,7 +79,10 @@ def test_every_part_is_listed():
 
 LIGHT = (
     ("import harness", ("tensorflow", "optuna", "matplotlib", "pandas")),
-    ("import harness.run_study as r; r.parser().format_help()", ("tensorflow", "optuna", "pandas", "matplotlib")),
+    (
+        "import harness.run_study as r; r.parser().format_help()",
+        ("tensorflow", "optuna", "pandas", "matplotlib"),
+    ),
     ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),

@@ -58,7 +58,9 @@ def check(settings: DataSettings) -> None:
         assert settings.data_dir is not None, "the study file's models ask for data_dir"
         found = len(folder.paths(settings.data_dir))
         if found < 16:
-            raise DataError(f"data.data_dir is {settings.data_dir}, which holds {found} images, but at least 16 are needed")
+            raise DataError(
+                f"data.data_dir is {settings.data_dir}, which holds {found} images, but at least 16 are needed"
+            )
     elif settings.name != "digits" and settings.data_dir is not None:
         if not settings.data_dir.is_dir():
             raise DataError(f"data.data_dir is {settings.data_dir}, which is not a folder")
@@ -68,7 +70,8 @@ def check(settings: DataSettings) -> None:
 def load(settings: DataSettings) -> ImageSet:
     """The images of `settings`; raises DataError naming what is missing or unreadable."""
     if settings.name == "folder":
-        assert settings.data_dir is not None and settings.size is not None, "the models ask for both"
+        assert settings.data_dir is not None, "the models ask for it"
+        assert settings.size is not None, "the models ask for it"
         images = folder.load(
             settings.data_dir, size=settings.size, channels=settings.channels, how=settings.fit, limit=None
         )

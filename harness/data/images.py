@@ -52,7 +52,9 @@ def fit(images: Images, *, size: int | None, channels: int | None, how: str) -> 
         return _resized(images, size)
     if how == "pad":
         if height > size or width > size:
-            raise DataError(f"data.size is {size}, but images have {height}x{width}: fit = 'pad' needs size at least that")
+            raise DataError(
+                f"data.size is {size}, but images have {height}x{width}: fit = 'pad' needs size at least that"
+            )
         return _padded(images, size)
     if height < size or width < size:
         raise DataError(f"data.size is {size}, but images have {height}x{width}: fit = 'crop' needs size at most that")
@@ -76,7 +78,7 @@ def _resized(images: Images, size: int) -> Images:
 
 def _grey(images: Images) -> Images:
     luma = images.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    return np.round(luma).astype(np.uint8)[..., None]
+    return np.asarray(np.round(luma)[..., None], dtype=np.uint8)
 
 
 def split(images: Images, labels: NDArray[np.int64] | None, *, held_out: float, name: str) -> ImageSet:

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from harness.data.images import DataError, Images, ImageSet
 
-IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 CIFAR = (*(f"data_batch_{part}.bin" for part in range(1, 6)), "test_batch.bin")
 CIFAR_ROW = 1 + 3 * 32 * 32
 
@@ -34,7 +39,11 @@ def fashion_mnist(folder: Path | None) -> ImageSet:
         return _through_keras("fashion_mnist", "the four IDX files (train-images-idx3-ubyte.gz and so on)")
     images, labels, held_out, held_out_labels = (_idx(_find(folder, name)) for name in IDX)
     return ImageSet(
-        "fashion_mnist", images[..., None], held_out[..., None], labels.astype(np.int64), held_out_labels.astype(np.int64)
+        "fashion_mnist",
+        images[..., None],
+        held_out[..., None],
+        labels.astype(np.int64),
+        held_out_labels.astype(np.int64),
     )
 
 
@@ -102,6 +111,4 @@ def _through_keras(name: str, files_wanted: str) -> ImageSet:
         ) from error
     if train.ndim == 3:
         train, held_out = train[..., None], held_out[..., None]
-    return ImageSet(
-        name, train, held_out, labels.ravel().astype(np.int64), held_out_labels.ravel().astype(np.int64)
-    )
+    return ImageSet(name, train, held_out, labels.ravel().astype(np.int64), held_out_labels.ravel().astype(np.int64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,7 +58,7 @@ def article(settings: NetworkSettings, shape: tuple[int, int, int]) -> Pair:
 
     widths = (settings.latent, 256, 512, 1024, 4096)
     generator: list[Layer] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         generator += block(Dense(inputs, outputs), outputs)
     generator += [
         reshape(4, 4, 256),
@@ -83,9 +84,7 @@ def dcgan(settings: NetworkSettings, shape: tuple[int, int, int]) -> Pair:
     """A compact DCGAN (Radford et al. 2016): 3x3 strided convolutions between 4 pixels (7 for 28) and the image."""
     size, width, channels = shape
     if size != width or not 8 <= size <= 64 or size % 4:
-        raise ValueError(
-            f"network 'dcgan' makes square images of 8, 12, … 64 pixels, but the data have {size}x{width}"
-        )
+        raise ValueError(f"network 'dcgan' makes square images of 8, 12, … 64 pixels, but the data have {size}x{width}")
     doublings, base = 0, size
     while base > 7 and base % 2 == 0:
         doublings, base = doublings + 1, base // 2
@@ -109,10 +108,16 @@ def dcgan(settings: NetworkSettings, shape: tuple[int, int, int]) -> Pair:
     discriminator: list[Layer] = []
     inputs = channels
     for outputs in sizes:
-        discriminator += [Convolution(4, inputs, outputs * 2, stride=2, initial=layers.normal), leaky_relu(0.2)]
+        discriminator += [
+            Convolution(4, inputs, outputs * 2, stride=2, initial=layers.normal),
+            leaky_relu(0.2),
+        ]
         inputs = outputs * 2
     discriminator += [reshape(base * base * inputs), Dense(base * base * inputs, 1, layers.normal)]
     return Pair(Network(tuple(generator)), Network(tuple(discriminator)))
 
 
-NETWORKS: Mapping[str, Callable[[NetworkSettings, tuple[int, int, int]], Pair]] = {"dcgan": dcgan, "article": article}
+NETWORKS: Mapping[str, Callable[[NetworkSettings, tuple[int, int, int]], Pair]] = {
+    "dcgan": dcgan,
+    "article": article,
+}

@@ -32,7 +32,11 @@ def slot_count(settings: OptimizerSettings) -> int:
 
 def update(settings: OptimizerSettings) -> Update:
     """The update (weights, gradient, slots, rate, count) -> (weights, slots); `count` is 1 at the first update."""
-    made: Mapping[str, Callable[[OptimizerSettings], Update]] = {"adam": _adam, "sgd": _sgd, "rmsprop": _rmsprop}
+    made: Mapping[str, Callable[[OptimizerSettings], Update]] = {
+        "adam": _adam,
+        "sgd": _sgd,
+        "rmsprop": _rmsprop,
+    }
     return made[settings.name](settings)
 
 

@@ -95,7 +95,12 @@ class _Packing:
         rng = np.random.default_rng(list(seed))
         drawn = [weight.initial(rng, weight.shape).ravel() for weight in self.weights]
         return tuple(  # type: ignore[return-value]
-            np.concatenate([np.zeros(0, np.float32), *(d for d, w in zip(drawn, self.weights, strict=True) if w.moving == flag)])
+            np.concatenate(
+                [
+                    np.zeros(0, np.float32),
+                    *(d for d, w in zip(drawn, self.weights, strict=True) if w.moving == flag),
+                ]
+            )
             for flag in (False, True)
         )
 
@@ -121,7 +126,9 @@ class Trainer:
             "discriminator": _Packing(tuple(pair.discriminator.weights())),
         }
         self._images = tf.constant(images)
-        self._compute = tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
+        self._compute = (
+            tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
+        )
         self._update = optimizers.update(
             optimizers.OptimizerSettings(train.optimizer, train.beta1, train.beta2, train.momentum)
         )
@@ -178,7 +185,9 @@ class Trainer:
         changes no number.
         """
         if len(generator_rates) != len(discriminator_rates):
-            raise ValueError(f"{len(generator_rates)} generator rates, but {len(discriminator_rates)} discriminator rates")
+            raise ValueError(
+                f"{len(generator_rates)} generator rates, but {len(discriminator_rates)} discriminator rates"
+            )
         bad, generator, discriminator, *vectors = self._chunk(
             tf.constant(self.step, tf.int64), tf.constant(generator_rates), tf.constant(discriminator_rates)
         )
@@ -352,4 +361,3 @@ class Trainer:
     def parameters(self) -> dict[str, int]:
         """Number of trained values of each network."""
         return {name: sum(packing.sizes(moving=False)) for name, packing in self._packing.items()}
-

@@ -51,11 +51,17 @@ SCORES: Mapping[str, Score] = {
     "coverage": Score("coverage", "higher", "share of real neighbourhoods that hold a generated image (k = 5)"),
     "memorised": Score("memorised", "lower", "share of generated images that are next to copies of a training image"),
     "overfit": Score(
-        "overfitting", "lower", "Fréchet distance to held-out minus that to as many training images: above 0 is nearer to training"
+        "overfitting",
+        "lower",
+        "Fréchet distance to held-out minus that to as many training images: above 0 is nearer to training",
     ),
-    "noise_ratio": Score("noise ratio", "one", "estimated pixel noise of generated images divided by that of real ones"),
+    "noise_ratio": Score(
+        "noise ratio", "one", "estimated pixel noise of generated images divided by that of real ones"
+    ),
     "high_frequency_ratio": Score(
-        "detail ratio", "one", "high-frequency share of the power spectrum of generated images divided by that of real ones"
+        "detail ratio",
+        "one",
+        "high-frequency share of the power spectrum of generated images divided by that of real ones",
     ),
 }
 PIXEL_SCORES = ("noise_ratio", "high_frequency_ratio")
@@ -220,7 +226,9 @@ class Evaluator:
             "memorised": f"{near} generated against {len(self._prepared.train_manifold.features)} training images, {network}",
             "overfit": f"{self.generated} generated, {self._prepared.train_moments.n} images of either split, {network}",
         }
-        default = f"{near} generated against {len(self._prepared.manifold_3.features)} {self._reference} images, {network}"
+        default = (
+            f"{near} generated against {len(self._prepared.manifold_3.features)} {self._reference} images, {network}"
+        )
         return {
             self.name(metric): {
                 "title": score.title,

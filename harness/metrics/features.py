@@ -87,4 +87,4 @@ class Classifier:
         border = (height - self._side) // 2
         if border:
             images = images[:, border:-border, border:-border]
-        return images.astype(np.float32).mean(axis=-1, keepdims=True)
+        return np.asarray(images.astype(np.float32).mean(axis=-1, keepdims=True), dtype=np.float32)

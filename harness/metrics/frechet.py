@@ -165,7 +165,9 @@ def frechet_jackknife(features: NDArray[np.floating], reference: Moments, *, blo
     """Distance with its delete-a-block jackknife standard error (Efron & Stein 1981); rows in random order."""
     values = checked(features)
     if len(values) < 2 * blocks:
-        raise ValueError(f"a jackknife over {blocks} blocks needs at least {2 * blocks} features, but there are {len(values)}")
+        raise ValueError(
+            f"a jackknife over {blocks} blocks needs at least {2 * blocks} features, but there are {len(values)}"
+        )
     parts = [Moments.of(part) for part in np.array_split(values, blocks)]
     left_out = []
     for place in range(blocks):

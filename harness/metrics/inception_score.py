@@ -19,7 +19,7 @@ def inception_score(logits: NDArray[np.floating], *, splits: int = 10, seed: int
     if len(values) < splits:
         raise ValueError(f"splits is {splits}, but there are only {len(values)} logits")
     if seed is not None:
-        values = values[np.random.RandomState(seed).permutation(len(values))]  # noqa: NPY002 - the reference's order
+        values = values[np.random.RandomState(seed).permutation(len(values))]
     logs = scipy.special.log_softmax(values, axis=1)
     probabilities = np.exp(logs)
     scores = []

@@ -55,7 +55,7 @@ def kernel_distance(
 
 def _subset_distances(first: Array, second: Array, *, subsets: int, size: int, seed: int) -> tuple[float, float]:
     """Mean and standard deviation (divisor `subsets`) of the unbiased estimate over random subsets."""
-    rng = np.random.RandomState(seed)  # noqa: NPY002 - the reference's generator, for the reference's numbers
+    rng = np.random.RandomState(seed)
     chosen_first, chosen_second = np.zeros((len(first), subsets)), np.zeros((len(second), subsets))
     for subset in range(subsets):
         chosen_first[rng.choice(len(first), size, replace=False), subset] = 1.0

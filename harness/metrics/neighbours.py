@@ -54,7 +54,9 @@ def share_inside(features: NDArray[np.floating], manifold: Manifold) -> float:
     (Kynkäänniemi et al. 2019).
     """
     values = checked(features)
-    inside = sum(int((distances <= manifold.radius).any(axis=1).sum()) for _, distances in _squared(values, manifold.features))
+    inside = sum(
+        int((distances <= manifold.radius).any(axis=1).sum()) for _, distances in _squared(values, manifold.features)
+    )
     return inside / len(values)
 
 

@@ -12,9 +12,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 if --check found something stale, 2 if a folder cannot be read."""
     options = argparse.ArgumentParser(prog="python -m harness.report", description=__doc__)
     options.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results folder of a study")
-    options.add_argument("--check", action="store_true", help="write nothing; fail if tables or page do not follow from runs.csv")
+    options.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if tables or page do not follow from runs.csv",
+    )
     options.add_argument("--pdf", action="store_true", help="figures as PDF too")
-    options.add_argument("--output", type=Path, default=Path("results/cross"), help="folder of the cross-study page, with several RESULTS")
+    options.add_argument(
+        "--output",
+        type=Path,
+        default=Path("results/cross"),
+        help="folder of the cross-study page, with several RESULTS",
+    )
     options.add_argument("--quiet", action="store_true", help="print errors only")
     chosen = options.parse_args(arguments)
     from harness import report
@@ -41,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"{error.filename or chosen.results[0]}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        print(
+            f"{error.filename or chosen.results[0]}: {(error.strerror or str(error)).lower()}",
+            file=sys.stderr,
+        )
         return 1
     return status
 

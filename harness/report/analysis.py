@@ -118,14 +118,19 @@ class Analysis:
             tables["optimism"] = stats.optimism(self.search, score=self.score)
             tables["budget"] = stats.budget_curves(searched, score=self.score, rng=rng)
             tables["probability_best"] = stats.probability_best(searched, score=self.score, rng=rng)
-            spaces = {**study["space"], **{n: r for own in study["own_space"].values() for n, r in own.items()}}
+            spaces = {
+                **study["space"],
+                **{n: r for own in study["own_space"].values() for n, r in own.items()},
+            }
             tables["boundary"] = stats.boundary_flags(searched, spaces, score=self.score)
         return tables
 
     @cached_property
     def target(self) -> float | None:
         """The baseline's mean final score: when do runs get there? None without one."""
-        values = self.summary.loc[self.summary["schedule"] == self.baseline, "mean"] if len(self.summary) else []
+        if self.summary.empty:
+            return None
+        values = self.summary.loc[self.summary["schedule"] == self.baseline, "mean"]
         return float(values.iloc[0]) if len(values) and np.isfinite(values.iloc[0]) else None
 
     def all_scores(self) -> pd.DataFrame:
@@ -144,7 +149,7 @@ class Analysis:
                     if found is not None and schedule in found.index:
                         row |= {key: found.loc[schedule, key] for key in ("difference", "low", "high", "p")}
                     rows.append(row)
-        return pd.DataFrame(rows, columns="score schedule n mean sd difference low high p".split())
+        return pd.DataFrame(rows, columns=["score", "schedule", "n", "mean", "sd", "difference", "low", "high", "p"])
 
     @cached_property
     def sentence(self) -> str:
@@ -155,5 +160,8 @@ class Analysis:
         if "difference" not in self.contrasts:
             return f"The baseline '{self.baseline}' has no confirmation run yet, so nothing can be claimed."
         return stats.paragraph(
-            self.contrasts, score_title=self.title, rope=float(question["rope"]), alpha=float(question["alpha"])
+            self.contrasts,
+            score_title=self.title,
+            rope=float(question["rope"]),
+            alpha=float(question["alpha"]),
         )

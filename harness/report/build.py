@@ -49,9 +49,9 @@ def stale(path: str | Path) -> list[str]:
             found.append(name)
     found += [f"figures/{name}.svg" for name in shown if not (folder / "figures" / f"{name}.svg").is_file()]
     html = folder / "report.html"
-    if not html.is_file():
-        found.append("report.html")
-    elif "figures" not in str(found) and _text(html) != page.render(analysis, shown, folder=folder):
+    if not html.is_file() or (
+        "figures" not in str(found) and _text(html) != page.render(analysis, shown, folder=folder)
+    ):
         found.append("report.html")
     return found
 
@@ -66,11 +66,28 @@ def latex(frame: pd.DataFrame) -> str:
     heads = " & ".join(_escaped(str(name).replace("_", " ")) for name in shown.columns)
     rows = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown.itertuples(index=False)]
     form = "l" + "r" * (len(shown.columns) - 1)
-    return "\n".join([rf"\begin{{tabular}}{{{form}}}", r"\toprule", heads + r" \\", r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{form}}}",
+            r"\toprule",
+            heads + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
 
 
 def _escaped(text: str) -> str:
-    marks = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "∞": r"$\infty$", "–": "--"}
+    marks = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "∞": r"$\infty$",
+        "–": "--",
+    }
     return "".join(marks.get(mark, f"\\{mark}" if mark in "&%$#_{}" else mark) for mark in text)
 
 
@@ -110,15 +127,28 @@ def terminal_table(path: str | Path) -> Table:
     """The small table that ends a run of a study."""
     analysis = Analysis(load(path))
     arrow = analysis.arrow
-    table = Table(title=f"{analysis.score} {arrow}, fresh-seed confirmation runs", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=f"{analysis.score} {arrow}, fresh-seed confirmation runs",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     table.add_column("schedule")
     for head in ("seeds", "mean", "95 % interval", f"vs {analysis.baseline}", "p (Holm)", "verdict"):
         table.add_column(head, justify="right")
     against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
     for row in analysis.summary.to_dict("records"):
-        cells = [str(row["n"]), page.number(row["mean"]), f"{page.number(row['low'])} … {page.number(row['high'])}"]
+        cells = [
+            str(row["n"]),
+            page.number(row["mean"]),
+            f"{page.number(row['low'])} … {page.number(row['high'])}",
+        ]
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
-            cells += [f"{float(other['difference']):+.3g}", page.number(other["p_holm"]), str(other["verdict"])]
+            cells += [
+                f"{float(other['difference']):+.3g}",
+                page.number(other["p_holm"]),
+                str(other["verdict"]),
+            ]
         table.add_row(str(row["schedule"]), *cells)
     return table

@@ -60,7 +60,12 @@ def _effects(effects: object) -> Figure:
         place, ticks, labels = 0.0, [], []
         for study in studies:
             for row in effects[effects["study"] == study].to_dict("records"):
-                axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colours[row["schedule"]], lw=2)
+                axes.plot(
+                    [100 * row["low"], 100 * row["high"]],
+                    [place, place],
+                    color=colours[row["schedule"]],
+                    lw=2,
+                )
                 axes.plot(100 * row["relative"], place, marks[row["schedule"]], color=colours[row["schedule"]], ms=5)
                 ticks.append(place)
                 labels.append(f"{style.short(study)}: {style.short(row['schedule'])}")

@@ -54,16 +54,33 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
         if done["repetition"].nunique() <= 60:
             for _, group in done.groupby("repetition"):
                 ordered = group.sort_values("schedule", key=lambda column: column.map(places))
-                axes.plot(ordered["schedule"].map(places), ordered[score], color="#888888", alpha=0.3, lw=0.7, zorder=1)
+                axes.plot(
+                    ordered["schedule"].map(places),
+                    ordered[score],
+                    color="#888888",
+                    alpha=0.3,
+                    lw=0.7,
+                    zorder=1,
+                )
         for name in schedules:
             mine = done[done["schedule"] == name]
-            axes.plot([places[name]] * len(mine), mine[score], marks[name], color=colours[name], ms=4, alpha=0.7, mew=0)
+            axes.plot(
+                [places[name]] * len(mine),
+                mine[score],
+                marks[name],
+                color=colours[name],
+                ms=4,
+                alpha=0.7,
+                mew=0,
+            )
             row = summary[summary["schedule"] == name]
             if len(row) and np.isfinite(row["mean"].iloc[0]):
                 axes.errorbar(
                     places[name] + 0.22,
                     row["mean"].iloc[0],
-                    yerr=[row["mean"] - row["low"], row["high"] - row["mean"]] if np.isfinite(row["low"].iloc[0]) else None,
+                    yerr=[row["mean"] - row["low"], row["high"] - row["mean"]]
+                    if np.isfinite(row["low"].iloc[0])
+                    else None,
                     fmt="_",
                     color="#222222",
                     capsize=2.5,
@@ -71,9 +88,20 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                 )
             lost = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
             if lost:
-                axes.annotate(f"{lost} ✕ diverged", (places[name], 1.0), xycoords=("data", "axes fraction"), ha="center", fontsize=7)
+                axes.annotate(
+                    f"{lost} ✕ diverged",
+                    (places[name], 1.0),
+                    xycoords=("data", "axes fraction"),
+                    ha="center",
+                    fontsize=7,
+                )
         slanted = len(schedules) > 5 or max(map(len, schedules)) > 12
-        axes.set_xticks(range(len(schedules)), [style.short(name, 16) for name in schedules], rotation=30 if slanted else 0, ha="right" if slanted else "center")
+        axes.set_xticks(
+            range(len(schedules)),
+            [style.short(name, 16) for name in schedules],
+            rotation=30 if slanted else 0,
+            ha="right" if slanted else "center",
+        )
         axes.set_xlim(-0.5, len(schedules) - 0.4)
         axes.set_ylabel(label)
         axes.grid(axis="x", visible=False)
@@ -96,7 +124,14 @@ def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label
             top.plot(grouped.index, grouped["mean"], color=colours[name], lw=1.6, label=style.short(name))
             if (grouped["count"] > 1).all():
                 half = distributions.t.ppf(0.975, grouped["count"] - 1) * grouped["std"] / np.sqrt(grouped["count"])
-                top.fill_between(grouped.index, grouped["mean"] - half, grouped["mean"] + half, color=colours[name], alpha=0.15, lw=0)
+                top.fill_between(
+                    grouped.index,
+                    grouped["mean"] - half,
+                    grouped["mean"] + half,
+                    color=colours[name],
+                    alpha=0.15,
+                    lw=0,
+                )
             rates = mine.groupby("step")["rate_generator"].mean()
             bottom.plot(rates.index, rates, color=colours[name], lw=1.4)
         top.set_ylabel(label)
@@ -136,7 +171,9 @@ def _rates(row: pd.Series) -> np.ndarray:
     own = {name: int(value) if name in whole else float(value) for name, value in own.items()}
     warmup = row.get("params_warmup", 0.0)
     schedule = shapes.Schedule(
-        shapes.shape(kind, **own), peak=float(row["params_peak"]), warmup=float(warmup) if pd.notna(warmup) else 0.0
+        shapes.shape(kind, **own),
+        peak=float(row["params_peak"]),
+        warmup=float(warmup) if pd.notna(warmup) else 0.0,
     )
     return schedule.rates(int(row["steps"]))
 
@@ -149,9 +186,26 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
         for name in schedules:
             mine = runs[runs["schedule"] == name].sort_values("params_peak")
             done = mine[mine["status"] == "finished"]
-            axes.plot(done["params_peak"], done[score], marks[name], color=colours[name], ms=4, ls="-", lw=0.8, alpha=0.8, label=style.short(name))
+            axes.plot(
+                done["params_peak"],
+                done[score],
+                marks[name],
+                color=colours[name],
+                ms=4,
+                ls="-",
+                lw=0.8,
+                alpha=0.8,
+                label=style.short(name),
+            )
             lost = mine[mine["status"] != "finished"]
-            axes.plot(lost["params_peak"], [1.0] * len(lost), "x", color=colours[name], transform=axes.get_xaxis_transform(), clip_on=False)
+            axes.plot(
+                lost["params_peak"],
+                [1.0] * len(lost),
+                "x",
+                color=colours[name],
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+            )
         axes.set_xscale("log")
         axes.set_xlabel("peak learning rate")
         axes.set_ylabel(label)
@@ -166,7 +220,15 @@ def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Fig
         colours, marks = style.colours(schedules), style.marks(schedules)
         for name in schedules:
             mine = curves[(curves["schedule"] == name) & np.isfinite(curves["expected"])]
-            axes.plot(mine["budget"], mine["expected"], marker=marks[name], color=colours[name], ms=3.5, lw=1.2, label=style.short(name))
+            axes.plot(
+                mine["budget"],
+                mine["expected"],
+                marker=marks[name],
+                color=colours[name],
+                ms=3.5,
+                lw=1.2,
+                label=style.short(name),
+            )
             band = mine.dropna(subset=["low"])
             axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
         axes.set_xlabel("search trials a schedule")
@@ -189,11 +251,21 @@ def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label
             shift = (place - (len(schedules) - 1) / 2) * 0.06
             means = [mine[column].mean() for column in (score, f"{score}_ema")]
             halves = [
-                distributions.t.ppf(0.975, len(mine) - 1) * mine[column].std() / np.sqrt(len(mine)) if len(mine) > 1 else 0.0
+                distributions.t.ppf(0.975, len(mine) - 1) * mine[column].std() / np.sqrt(len(mine))
+                if len(mine) > 1
+                else 0.0
                 for column in (score, f"{score}_ema")
             ]
             axes.errorbar(
-                np.array([0, 1]) + shift, means, yerr=halves, color=colours[name], marker=marks[name], ms=4.5, capsize=2, lw=1.3, label=style.short(name)
+                np.array([0, 1]) + shift,
+                means,
+                yerr=halves,
+                color=colours[name],
+                marker=marks[name],
+                ms=4.5,
+                capsize=2,
+                lw=1.3,
+                label=style.short(name),
             )
         axes.set_xticks([0, 1], ["raw weights", "averaged weights (EMA)"])
         axes.set_xlim(-0.4, 1.4)

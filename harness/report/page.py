@@ -148,8 +148,16 @@ def ema_sentence(analysis: Analysis) -> str:
 CLAIMS = (
     ("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
     ("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; 1 is like real ones."),
-    ("More detail", ("high_frequency_ratio", "recall", "coverage", "precision", "density"), "Share of high frequencies relative to real images, and variety beside fidelity."),
-    ("Overfitting", ("overfit", "memorised"), "Distance to held-out minus to training images, and near copies of training images."),
+    (
+        "More detail",
+        ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
+        "Share of high frequencies relative to real images, and variety beside fidelity.",
+    ),
+    (
+        "Overfitting",
+        ("overfit", "memorised"),
+        "Distance to held-out minus to training images, and near copies of training images.",
+    ),
 )
 
 
@@ -166,7 +174,10 @@ def claims(analysis: Analysis) -> list[dict[str, Any]]:
 def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     """The HTML page, with all pictures inside."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.report"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters["number"] = number
     environment.globals["table"] = html_table
@@ -201,7 +212,9 @@ def html_table(frame: pd.DataFrame, caption: str = "") -> str:
 {% endfor %}</tbody></table></div>"""
     )
     rows = [[{"text": number(value), "value": str(value)} for value in row] for row in frame.itertuples(index=False)]
-    return markupsafe.Markup(cells.render(names=[name.replace("_", " ") for name in frame.columns], rows=rows, caption=caption))
+    return markupsafe.Markup(
+        cells.render(names=[name.replace("_", " ") for name in frame.columns], rows=rows, caption=caption)
+    )
 
 
 def grids(analysis: Analysis, folder: Path) -> list[dict[str, str]]:
@@ -237,7 +250,14 @@ def lost_runs(analysis: Analysis) -> pd.DataFrame:
 def markdown(analysis: Analysis, shown: dict[str, Shown]) -> str:
     """The report for a repository: the same statements and tables, figures by link."""
     study = analysis.results.study
-    lines = [f"# {_plain(study['title'])}", "", f"**{_plain(study['question']['text'])}**", "", _plain(analysis.sentence), ""]
+    lines = [
+        f"# {_plain(study['title'])}",
+        "",
+        f"**{_plain(study['question']['text'])}**",
+        "",
+        _plain(analysis.sentence),
+        "",
+    ]
     for name, caption in (("forest", True), ("finals", True)):
         if name in shown and caption:
             lines += [f"![{_plain(shown[name].alt)}](figures/{name}.png)", "", f"*{shown[name].caption}*", ""]
@@ -247,9 +267,17 @@ def markdown(analysis: Analysis, shown: dict[str, Shown]) -> str:
             frame = frame.map(lambda cell: str(cell).replace("|", "\\|"))
             lines += [f"## {title}", "", frame.to_markdown(index=False, disable_numparse=True), ""]
     lines += ["## Does averaging replace decay?", "", _plain(ema_sentence(analysis)), ""]
-    lines += ["## Protocol", "", f"- primary score: `{study['primary']}`: {study['scores'][analysis.raw]['protocol']}"]
+    lines += [
+        "## Protocol",
+        "",
+        f"- primary score: `{study['primary']}`: {study['scores'][analysis.raw]['protocol']}",
+    ]
     lines += [f"- study: SHA-256 `{study['sha256'][:16]}…`, commit `{study['environment']['commit']}`"]
-    lines += [f"- machine: {study['environment']['cpu']}, {study['environment']['device']}", f"- command: `{study['command']}`", ""]
+    lines += [
+        f"- machine: {study['environment']['cpu']}, {study['environment']['device']}",
+        f"- command: `{study['command']}`",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 # Okabe & Ito's colours, which colour-blind readers can tell apart; black is left to text. More schedules get markers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.spines.top": False,
@@ -49,7 +49,9 @@ def context() -> Iterator[None]:
         yield
 
 
-def figure(width: float = 3.5, height: float = 2.6, *, rows: int = 1, ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
+def figure(
+    width: float = 3.5, height: float = 2.6, *, rows: int = 1, ratios: Sequence[float] | None = None
+) -> tuple[Figure, Any]:
     """A figure without a window, of inches, and its axes."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)

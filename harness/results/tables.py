@@ -16,16 +16,40 @@ from harness.results.record import RunRecord
 
 SCHEMA = 1  # of study.json and the tables; a reader refuses a newer one
 
-_LEADING = (
-    "run phase schedule kind point repetition chosen status reason last_step steps attempts seconds "
-    "seconds_per_step peak_memory_mb"
-).split()
-_TRAILING = (
-    "loss_generator loss_discriminator trial seed_weights seed_data seed_latents seed_noise data_fingerprint "
-    "features_sha256 device threads commit versions"
-).split()
-_CURVE = "step rate_generator rate_discriminator loss_generator loss_discriminator".split()
-_KEYS = "run phase schedule point repetition".split()
+_LEADING = [
+    "run",
+    "phase",
+    "schedule",
+    "kind",
+    "point",
+    "repetition",
+    "chosen",
+    "status",
+    "reason",
+    "last_step",
+    "steps",
+    "attempts",
+    "seconds",
+    "seconds_per_step",
+    "peak_memory_mb",
+]
+_TRAILING = [
+    "loss_generator",
+    "loss_discriminator",
+    "trial",
+    "seed_weights",
+    "seed_data",
+    "seed_latents",
+    "seed_noise",
+    "data_fingerprint",
+    "features_sha256",
+    "device",
+    "threads",
+    "commit",
+    "versions",
+]
+_CURVE = ["step", "rate_generator", "rate_discriminator", "loss_generator", "loss_discriminator"]
+_KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
 
 class ResultsError(ValueError):
@@ -87,7 +111,12 @@ def frames(
     places = {label: place for place, label in enumerate(schedules)}
     ordered = sorted(
         records,
-        key=lambda each: (phases.index(each.phase), places.get(each.schedule, len(places)), each.point, each.repetition),
+        key=lambda each: (
+            phases.index(each.phase),
+            places.get(each.schedule, len(places)),
+            each.point,
+            each.repetition,
+        ),
     )
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))

@@ -38,8 +38,14 @@ def schema() -> dict[str, Any]:
 
 def keys_page() -> str:
     """All keys of a study file as Markdown tables: key, default, meaning."""
-    lines = ["# Keys of a study file", "", "Generated from the models by `python -m harness.spec`; do not edit.", ""]
-    for section, model in (("", StudySpec), *_sections()):
+    lines = [
+        "# Keys of a study file",
+        "",
+        "Generated from the models by `python -m harness.spec`; do not edit.",
+        "",
+    ]
+    sections: list[tuple[str, type[BaseModel]]] = [("", StudySpec), *_sections()]
+    for section, model in sections:
         lines += [f"## {f'[{section}]' if section else 'Top level'}", ""]
         lines += [f"{(model.__doc__ or '').strip().splitlines()[0]}", ""]
         lines += ["| key | default | meaning |", "|---|---|---|"]
@@ -51,12 +57,16 @@ def keys_page() -> str:
             lines.append(f"| `{name}` | {default} | {field.description or ''}{'.' if kind else ''}{kind} |")
         lines.append("")
     lines += ["## [schedules.LABEL]", ""]
-    lines += ["`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.", ""]
+    lines += [
+        "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",
+        "",
+    ]
     lines += ["| kind | key | default | meaning |", "|---|---|---|---|"]
     for kind in schedules.SHAPES:
         lines.append(f"| `{kind}` | | | {schedules.shape_help(kind)} |")
         lines += [
-            f"| | `{each.name}` | `{each.default}` | {each.help}; {each.allowed} |" for each in schedules.shape_fields(kind)
+            f"| | `{each.name}` | `{each.default}` | {each.help}; {each.allowed} |"
+            for each in schedules.shape_fields(kind)
         ]
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,14 @@ from pydantic import BaseModel, ValidationError
 from harness.spec.models import StudySpec
 
 # The union branch that a fault is reported for carries these words in its location; users never wrote them.
-_BRANCHES = {"float", "constrained-float", "finite-float", "Range", "function-after[_ordered(), Range]", "[key]"}
+_BRANCHES = {
+    "float",
+    "constrained-float",
+    "finite-float",
+    "Range",
+    "function-after[_ordered(), Range]",
+    "[key]",
+}
 
 
 class SpecError(ValueError):
@@ -120,7 +127,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"missing key '{path}', which has no default"
     if kind == "value_error":
-        return f"{path}: {str(fault['ctx']['error'])}"
+        return f"{path}: {fault['ctx']['error']!s}"
     message = str(fault["msg"])
     message = message[0].lower() + message[1:]
     if kind == "string_pattern_mismatch":

@@ -96,13 +96,18 @@ class DataSpec(Section):
 
     name: Literal["digits", "fashion_mnist", "cifar10", "folder"] = Field(description="which data set")
     data_dir: Path | None = Field(
-        default=None, strict=False, description="folder with the data set's files, or your images (name = folder)"
+        default=None,
+        strict=False,
+        description="folder with the data set's files, or your images (name = folder)",
     )
     size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
     channels: Literal[1, 3] | None = Field(default=None, description="1 for grey, 3 for colour")
     fit: Literal["pad", "resize", "crop"] = Field(default="pad", description="how an image is brought to `size`")
     held_out: FiniteFloat = Field(
-        default=0.2, gt=0, lt=1, description="share of images kept from training, where no test split is published"
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="share of images kept from training, where no test split is published",
     )
     limit: int | None = Field(default=None, ge=16, description="use at most this many training images")
 
@@ -139,14 +144,20 @@ class TrainSpec(Section):
         default="non_saturating", description="adversarial loss"
     )
     ema: FiniteFloat = Field(
-        default=0.999, ge=0, lt=1, description="decay a step of the generator's moving average, scored beside it"
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="decay a step of the generator's moving average, scored beside it",
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
     xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
     threads: int = Field(
-        default=1, ge=1, le=256, description="CPU threads a run; part of the experiment, since rounding depends on it"
+        default=1,
+        ge=1,
+        le=256,
+        description="CPU threads a run; part of the experiment, since rounding depends on it",
     )
     applies_to: Literal["both", "generator", "discriminator"] = Field(
         default="both", description="which network's rate follows the schedule; the other keeps its peak"
@@ -160,7 +171,9 @@ class EvaluateSpec(Section):
         description="feature network; scores of different networks cannot be compared"
     )
     weights: Path | None = Field(
-        default=None, strict=False, description="weights file of the Inception network; else the public release"
+        default=None,
+        strict=False,
+        description="weights file of the Inception network; else the public release",
     )
     generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images a score")
     reference: Literal["train", "held_out"] = Field(
@@ -206,7 +219,10 @@ class ScheduleSpec(Section):
         """Take the shape's fields, written beside `kind` in the file, into `fields`."""
         if not isinstance(raw, dict) or "fields" in raw:
             return raw
-        return {"kind": raw.get("kind"), "fields": {key: value for key, value in raw.items() if key != "kind"}}
+        return {
+            "kind": raw.get("kind"),
+            "fields": {key: value for key, value in raw.items() if key != "kind"},
+        }
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -221,9 +237,7 @@ class ScheduleSpec(Section):
     def _flat(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            **{
-                name: value.model_dump() if isinstance(value, Range) else value for name, value in self.fields.items()
-            },
+            **{name: value.model_dump() if isinstance(value, Range) else value for name, value in self.fields.items()},
         }
 
 
@@ -236,10 +250,14 @@ class SearchSpec(Section):
         description="sobol: one scrambled sequence, same points for all; tpe: one tuner a schedule that sees only its own",
     )
     allocation: Literal["balanced", "adaptive"] = Field(
-        default="balanced", description="adaptive: Optuna's TPE chooses the schedule as well (budgets become unequal)"
+        default="balanced",
+        description="adaptive: Optuna's TPE chooses the schedule as well (budgets become unequal)",
     )
     round: int = Field(
-        default=4, ge=1, le=1000, description="trials a tuner proposes at once, so that the order of finishing is no matter"
+        default=4,
+        ge=1,
+        le=1000,
+        description="trials a tuner proposes at once, so that the order of finishing is no matter",
     )
 
 

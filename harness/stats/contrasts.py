@@ -16,7 +16,13 @@ from scipy import stats
 
 from harness.stats import paired
 
-BETTER, WORSE, EQUIVALENT, UNDECIDED, DESCRIPTIVE = "better", "worse", "equivalent", "undecided", "descriptive only"
+BETTER, WORSE, EQUIVALENT, UNDECIDED, DESCRIPTIVE = (
+    "better",
+    "worse",
+    "equivalent",
+    "undecided",
+    "descriptive only",
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,26 @@ def all_pairs(
     return _compare(runs, table, pairs, score=score, rope=rope, alpha=alpha, direction=direction)
 
 
-COLUMNS = (
-    "schedule baseline n mean baseline_mean difference low high p p_holm p_better correlation diverged "
-    "baseline_diverged failed verdict more_seeds note"
-).split()
+COLUMNS = [
+    "schedule",
+    "baseline",
+    "n",
+    "mean",
+    "baseline_mean",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "p_better",
+    "correlation",
+    "diverged",
+    "baseline_diverged",
+    "failed",
+    "verdict",
+    "more_seeds",
+    "note",
+]
 
 
 def _compare(
@@ -131,7 +153,13 @@ def _compare(
                 "_d": found["d"].to_numpy(),
             }
         )
-    result = pd.DataFrame(rows, columns=[*(name for name in COLUMNS if name not in ("p_holm", "verdict", "more_seeds", "note")), "_d"])
+    result = pd.DataFrame(
+        rows,
+        columns=[
+            *(name for name in COLUMNS if name not in ("p_holm", "verdict", "more_seeds", "note")),
+            "_d",
+        ],
+    )
     result["p_holm"] = paired.holm(result["p"].to_numpy(dtype=float))
     judged = [
         _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), rope=rope, alpha=alpha)
@@ -151,7 +179,9 @@ def _verdict(
     finite = differences[np.isfinite(differences)]
     notes = []
     if len(finite) < n:
-        notes.append(f"{n - len(finite)} of {n} pairs with a diverged run: means are of the other {len(finite)}; p is of ranks")
+        notes.append(
+            f"{n - len(finite)} of {n} pairs with a diverged run: means are of the other {len(finite)}; p is of ranks"
+        )
     needed = paired.seeds_needed(comparisons, alpha)
     if n < needed:
         notes.insert(0, f"descriptive only: needs at least {needed} seeds")

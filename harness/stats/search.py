@@ -61,16 +61,17 @@ def budget_curves(
     return pd.DataFrame(rows, columns=["schedule", "budget", "expected", "low", "high"])
 
 
-def probability_best(
-    runs: pd.DataFrame, *, score: str, rng: np.random.Generator, draws: int = 4000
-) -> pd.DataFrame:
+def probability_best(runs: pd.DataFrame, *, score: str, rng: np.random.Generator, draws: int = 4000) -> pd.DataFrame:
     """P(a schedule's best of `budget` trials is the best of all), by subsampling, up to half the trials; ties shared."""
     groups = {schedule: _values(runs, score, schedule) for schedule in dict.fromkeys(runs["schedule"])}
     smallest = min((len(values) for values in groups.values()), default=0)
     rows = []
     for budget in range(1, smallest // 2 + 1):
         best = np.stack(
-            [values[rng.random((draws, len(values))).argsort(axis=1)[:, :budget]].min(axis=1) for values in groups.values()]
+            [
+                values[rng.random((draws, len(values))).argsort(axis=1)[:, :budget]].min(axis=1)
+                for values in groups.values()
+            ]
         )
         winners = best == best.min(axis=0)
         shares = (winners / winners.sum(axis=0)).mean(axis=1)
@@ -160,7 +161,10 @@ def optimism(runs: pd.DataFrame, *, score: str) -> pd.DataFrame:
         values = _values(runs, score, schedule)
         finite = values[np.isfinite(values)]
         fresh = runs[
-            (runs["schedule"] == schedule) & (runs["phase"] == "confirm") & runs["chosen"] & (runs["status"] == "finished")
+            (runs["schedule"] == schedule)
+            & (runs["phase"] == "confirm")
+            & runs["chosen"]
+            & (runs["status"] == "finished")
         ][score].astype(float)
         best = float(finite.min()) if len(finite) else math.nan
         confirmed = float(fresh.mean()) if len(fresh) else math.nan

@@ -28,7 +28,16 @@ def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
             rough.append(np.maximum(np.diff(values), 0.0).mean() / abs(values.min()) if len(values) > 1 else 0.0)
         if finals:
             ratio = float(np.mean(np.array(finals) / np.array(bests)))
-            rows.append((schedule, len(finals), float(np.mean(finals)), float(np.mean(bests)), ratio, float(np.mean(rough))))
+            rows.append(
+                (
+                    schedule,
+                    len(finals),
+                    float(np.mean(finals)),
+                    float(np.mean(bests)),
+                    ratio,
+                    float(np.mean(rough)),
+                )
+            )
     return pd.DataFrame(rows, columns=["schedule", "runs", "final", "best", "final_over_best", "roughness"])
 
 
@@ -73,9 +82,7 @@ def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
     return table
 
 
-def ema_interaction(
-    runs: pd.DataFrame, *, score: str, baseline: str = "constant", alpha: float = 0.05
-) -> pd.DataFrame:
+def ema_interaction(runs: pd.DataFrame, *, score: str, baseline: str = "constant", alpha: float = 0.05) -> pd.DataFrame:
     """Does averaging replace decay? By schedule: its effect on the raw and on the averaged generator, and their gap.
 
     `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval
@@ -83,7 +90,7 @@ def ema_interaction(
     averaging alone gives the baseline, with its interval.
     """
     done = runs[runs["status"] == "finished"]
-    columns = "schedule n raw ema interaction low high gain gain_low gain_high".split()
+    columns = ["schedule", "n", "raw", "ema", "interaction", "low", "high", "gain", "gain_low", "gain_high"]
     wide = {name: done.pivot(index="repetition", columns="schedule", values=name) for name in (score, f"{score}_ema")}
     rows = []
     for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):

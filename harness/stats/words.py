@@ -12,7 +12,9 @@ def paragraph(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, alpha
     if table.empty:
         return "Only one schedule was confirmed, so there is nothing to compare."
     baseline = str(table["baseline"].iloc[0])
-    sentences = [_sentence(row, score_title, baseline, rope) for row in table.to_dict("records")]
+    sentences = [
+        _sentence({str(k): v for k, v in row.items()}, score_title, baseline, rope) for row in table.to_dict("records")
+    ]
     seeds = sorted({int(n) for n in table["n"]})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     basis = (
@@ -37,7 +39,7 @@ def _sentence(row: dict[str, object], title: str, baseline: str, rope: float) ->
         return f"{name} cannot be judged against {baseline} ({row['note']}){size}{lost}."
     more = row["more_seeds"]
     hint = f"; about {int(str(more))} further seeds would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
-    return f"Whether {str(row['schedule'])} differs from {baseline} is undecided{size}{lost}{hint}."
+    return f"Whether {row['schedule']!s} differs from {baseline} is undecided{size}{lost}{hint}."
 
 
 def _size(row: dict[str, object], title: str) -> str:

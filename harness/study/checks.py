@@ -86,4 +86,6 @@ def gpus() -> list[str]:
         listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    return [str(place) for place, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]
+    return [
+        str(place) for place, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))
+    ]

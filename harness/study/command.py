@@ -39,7 +39,6 @@ class Options:
     dry_run: bool = False
     workers: int | None = None
     workers_per_gpu: int = 1
-    cluster: str | None = None
     storage: str | None = None
     report: bool = True
     quiet: bool = False
@@ -98,8 +97,7 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
             executor.close(at_once=True)
             stored = len(ledger.records)
             print(
-                f"stopped: {stored} runs are stored, unfinished ones have checkpoints; "
-                f"go on with: {_command(options)}",
+                f"stopped: {stored} runs are stored, unfinished ones have checkpoints; go on with: {_command(options)}",
                 file=sys.stderr,
             )
             return EXIT_INTERRUPTED
@@ -131,11 +129,6 @@ def _train(
 def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Executor, str]:
     """The executor that the options name, and a line that says what it is."""
     setup = WorkerSetup(spec, work=results.work.absolute(), cache=results.cache.absolute(), gpu=None, commit=commit())
-    if options.cluster is not None:
-        from harness.study.ray_executor import RayExecutor
-
-        executor = RayExecutor(setup, address=options.cluster, workers=options.workers)
-        return executor, f"Ray cluster '{options.cluster}': up to {executor.slots} runs at a time"
     gpus, cores = len(checks.gpus()), checks.cores()
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
     workers = options.workers or local_workers(

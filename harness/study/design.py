@@ -63,7 +63,9 @@ class Design:
     def resolve(self) -> schedules.Schedule:
         """The schedule of the generator's rate; raises ValueError if the shape refuses a field."""
         values = self.values
-        own = {name: values[name] for name in (each.name for each in schedules.shape_fields(self.kind)) if name in values}
+        own = {
+            name: values[name] for name in (each.name for each in schedules.shape_fields(self.kind)) if name in values
+        }
         return schedules.Schedule(
             schedules.shape(self.kind, **own), peak=values["peak"], warmup=values.get("warmup", 0.0)
         )

@@ -80,7 +80,9 @@ class PlainDisplay:
         self._tally.stored[record.run] = record
         left = duration(self._tally.seconds_left)
         place = f"[{len(self._tally.stored)}/{self._tally.total}]"
-        self._console.print(f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False)
+        self._console.print(
+            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False
+        )
 
     def retrying(self, design: Design, error: str) -> None:
         """Print what went wrong."""
@@ -123,24 +125,28 @@ class LiveDisplay(PlainDisplay):
         table = Table(box=None, pad_edge=False, show_header=False)
         steps = self._tally.spec.train.steps
         for run in list(self._tally.running):
-            state = _progress(self._work / f"{run}.progress")
-            score = state["scores"].get(self._tally.primary)
-            shown = f"{state['step']}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
-            table.add_row(run, ProgressBar(total=steps, completed=state["step"], width=24), shown)
+            step, scores = _progress(self._work / f"{run}.progress")
+            score = scores.get(self._tally.primary)
+            shown = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
+            table.add_row(run, ProgressBar(total=steps, completed=step, width=24), shown)
         return table
 
     def _foot(self) -> Text:
         stored, total = len(self._tally.stored), self._tally.total
         gone = duration(time.monotonic() - self._tally.began)
-        return Text(f"{stored} of {total} runs stored, {gone} gone, {duration(self._tally.seconds_left)} left", style="dim")
+        return Text(
+            f"{stored} of {total} runs stored, {gone} gone, {duration(self._tally.seconds_left)} left",
+            style="dim",
+        )
 
 
-def _progress(path: Path) -> dict[str, object] | dict[str, int]:
+def _progress(path: Path) -> tuple[int, dict[str, float]]:
+    """Step and latest scores of a run in progress; zero and none where nothing can be read yet."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        return {"step": int(state["step"]), "scores": dict(state["scores"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"step": 0, "scores": {}}
+        return int(state["step"]), {str(name): float(value) for name, value in state["scores"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0, {}
 
 
 def ending(record: RunRecord, primary: str) -> str:

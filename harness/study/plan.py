@@ -69,7 +69,9 @@ def _balanced(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
 
 def _search(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
     if spec.search.sampler != "tpe":
-        yield [_search_design(spec, label, index, space.point(spec, label, index)) for index in range(spec.search.trials)]
+        yield [
+            _search_design(spec, label, index, space.point(spec, label, index)) for index in range(spec.search.trials)
+        ]
         return
     found: list[Design] = []
     while len(found) < spec.search.trials:
@@ -119,7 +121,10 @@ def _after_search(spec: StudySpec, outcomes: Outcomes, label: str, found: list[D
             for each in candidates
         }
         yield [again for group in rounds.values() for again in group]
-        best = min(candidates, key=lambda each: (*_mean_rank([outcomes[again.run] for again in rounds[each.point]]), each.point))
+        best = min(
+            candidates,
+            key=lambda each: (*_mean_rank([outcomes[again.run] for again in rounds[each.point]]), each.point),
+        )
     yield [_again(spec, best, "confirm", repetition) for repetition in range(spec.confirm.seeds)]
 
 

@@ -30,7 +30,7 @@ def unit_point(spec: StudySpec, index: int) -> NDArray[np.float64]:
     if spec.search.sampler == "random":
         return np.random.default_rng(derive(spec.seed, "random search", index)).random(DIMENSIONS)
     exponent = max(4, int(index).bit_length())
-    return _sobol(derive(spec.seed, "sobol"), exponent)[index]
+    return np.asarray(_sobol(derive(spec.seed, "sobol"), exponent)[index], dtype=np.float64)
 
 
 def point(spec: StudySpec, schedule: str, index: int) -> dict[str, float]:

@@ -148,12 +148,19 @@ def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
             f"study '{spec.name}' in the database was not made by this harness; choose another name in the study file"
         )
     trials = study.get_trials(deepcopy=False)
-    labels = next((list(trial.distributions["schedule"].choices) for trial in trials), list(spec.schedules))
+    labels = next((list(_choices(trial)) for trial in trials), list(spec.schedules))
     if labels == list(spec.schedules):
         return study
     _fill(storage, draft, study.user_attrs, [_widened(spec, trial) for trial in trials]).set_user_attr(COMPLETE, True)
     _settle(storage, spec.name, draft)
     return optuna.load_study(study_name=spec.name, storage=storage)
+
+
+def _choices(trial: FrozenTrial) -> tuple[Any, ...]:
+    """The schedules that were possible when the trial was stored."""
+    distribution = trial.distributions["schedule"]
+    assert isinstance(distribution, CategoricalDistribution), "schedule is a categorical parameter"
+    return tuple(distribution.choices)
 
 
 def _settle(storage: BaseStorage, name: str, draft: str) -> None:

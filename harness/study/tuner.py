@@ -47,10 +47,10 @@ def propose(
         study.add_trial(_as_trial(spec, trial, labels))
     proposals = []
     for _ in range(count):
-        trial = study.ask()
-        label = trial.suggest_categorical("schedule", labels) if len(labels) > 1 else labels[0]
+        asked = study.ask()
+        label = asked.suggest_categorical("schedule", labels) if len(labels) > 1 else labels[0]
         values = {
-            name: trial.suggest_float(_qualified(spec, label, name), limits.low, limits.high, log=limits.log)
+            name: asked.suggest_float(_qualified(spec, label, name), limits.low, limits.high, log=limits.log)
             for name, limits in _space(spec, label).items()
         }
         proposals.append((label, spec.fixed(label) | values))

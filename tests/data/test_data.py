@@ -130,12 +130,24 @@ def test_unreadable_and_unfitting_files_are_named(pictures, fit):
 
 
 BAD = {
-    "missing folder": (lambda p: settings("folder", data_dir=p / "gone", size=8), "gone, which does not exist"),
-    "empty folder": (lambda p: settings("folder", data_dir=p, size=8), r"holds no images; allowed endings: \.png"),
+    "missing folder": (
+        lambda p: settings("folder", data_dir=p / "gone", size=8),
+        "gone, which does not exist",
+    ),
+    "empty folder": (
+        lambda p: settings("folder", data_dir=p, size=8),
+        r"holds no images; allowed endings: \.png",
+    ),
     "no files": (lambda p: settings("fashion_mnist", data_dir=p), "train-images-idx3-ubyte .* is not in it"),
     "no cifar": (lambda p: settings("cifar10", data_dir=p), "data_batch_1.bin .* is not in it"),
-    "pad too small": (lambda p: settings("digits", size=4), "data.size is 4, but fit = 'pad' allows 8 and more"),
-    "crop too large": (lambda p: settings("digits", size=9, fit="crop"), "data.size is 9, but fit = 'crop' allows at most 8"),
+    "pad too small": (
+        lambda p: settings("digits", size=4),
+        "data.size is 4, but fit = 'pad' allows 8 and more",
+    ),
+    "crop too large": (
+        lambda p: settings("digits", size=9, fit="crop"),
+        "data.size is 9, but fit = 'crop' allows at most 8",
+    ),
 }
 
 
@@ -151,7 +163,11 @@ def test_damaged_idx_files_are_named(fashion, damage):
     folder, _ = fashion
     path = folder / "train-images-idx3-ubyte.gz"
     content = path.read_bytes()
-    broken = {"cut": content[:-40], "header": gzip.compress(b"\x00\x00\x09\x03" + b"0" * 50), "gzip": b"\x1f\x8b" + b"x" * 99}
+    broken = {
+        "cut": content[:-40],
+        "header": gzip.compress(b"\x00\x00\x09\x03" + b"0" * 50),
+        "gzip": b"\x1f\x8b" + b"x" * 99,
+    }
     path.write_bytes(broken[damage])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be read as an IDX file"):
         data.load(settings("fashion_mnist", data_dir=folder))

@@ -16,7 +16,10 @@ def sigmoid(x):
 
 
 EXPECTED = {
-    "non_saturating": (-np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(), -np.log(sigmoid(FAKE)).mean()),
+    "non_saturating": (
+        -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(),
+        -np.log(sigmoid(FAKE)).mean(),
+    ),
     "hinge": (np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
     "least_squares": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
     "wasserstein_gp": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
@@ -37,7 +40,9 @@ def test_losses_are_their_papers_formulas(name):
 def test_gradient_penalty_of_a_linear_critic_is_its_slope():
     slope = np.array([3.0, 4.0], np.float32)  # norm 5: penalty 10 * (5 - 1)^2
     points = tf.constant(np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32))
-    penalty = losses.gradient_penalty(lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, mix=tf.fill((6,), 0.3))
+    penalty = losses.gradient_penalty(
+        lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, mix=tf.fill((6,), 0.3)
+    )
     assert penalty.numpy() == pytest.approx(160.0, rel=1e-5)
 
 
@@ -75,7 +80,16 @@ def test_batch_normalisation_equals_keras_in_training_and_inference():
     np.testing.assert_allclose(layer(tf.constant(x), weights, call, 0).numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(call.moved[2], reference.moving_mean.numpy(), rtol=1e-4)
     np.testing.assert_allclose(
-        layer(tf.constant(x), [*weights[:2], tf.constant(reference.moving_mean.numpy()), tf.constant(reference.moving_variance.numpy())], layers.Call(training=False), 0),
+        layer(
+            tf.constant(x),
+            [
+                *weights[:2],
+                tf.constant(reference.moving_mean.numpy()),
+                tf.constant(reference.moving_variance.numpy()),
+            ],
+            layers.Call(training=False),
+            0,
+        ),
         reference(x, training=False),
         atol=1e-5,
     )
@@ -86,12 +100,19 @@ def test_layers_equal_keras():
     x = rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
     for ours, theirs in (
         (layers.Convolution(3, 3, 4, stride=2), keras.layers.Conv2D(4, 3, strides=2, padding="same")),
-        (layers.TransposedConvolution(3, 3, 4), keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same")),
+        (
+            layers.TransposedConvolution(3, 3, 4),
+            keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
+        ),
     ):
         weights = [w.initial(rng, w.shape) for w in ours.weights()]
         theirs.build(x.shape)
         theirs.set_weights(weights)
-        np.testing.assert_allclose(ours(tf.constant(x), list(map(tf.constant, weights)), layers.Call(training=True), 0), theirs(x), atol=1e-5)
+        np.testing.assert_allclose(
+            ours(tf.constant(x), list(map(tf.constant, weights)), layers.Call(training=True), 0),
+            theirs(x),
+            atol=1e-5,
+        )
 
 
 def test_dropout_keeps_the_mean_repeats_for_a_seed_and_rests_in_inference():

@@ -105,7 +105,9 @@ def test_collapsed_images_have_scores():
 def test_classifier_is_as_accurate_on_held_out_images_as_stated(name, fashion_mnist):
     if name == "fashion_mnist" and fashion_mnist is None:
         pytest.skip("Fashion-MNIST's files are not on this machine")
-    settings = SimpleNamespace(**{**vars(DIGITS), "name": name, "data_dir": fashion_mnist if name != "digits" else None})
+    settings = SimpleNamespace(
+        **{**vars(DIGITS), "name": name, "data_dir": fashion_mnist if name != "digits" else None}
+    )
     images = data.load(settings)
     note = json.loads(importlib.resources.files("harness.metrics").joinpath("weights", f"{name}.json").read_text())
     guessed = features.load(name).classify(images.held_out)

@@ -18,7 +18,7 @@ def unbiased(x, y):
 
 def subset_loop(x, y, subsets, size, seed):
     """torch-fidelity's loop (kid_features_to_metric), in float64."""
-    rng = np.random.RandomState(seed)  # noqa: NPY002
+    rng = np.random.RandomState(seed)
     out = []
     for _ in range(subsets):
         one = x[rng.choice(len(x), size, replace=False)]
@@ -68,7 +68,8 @@ def test_symmetry():
 
 
 @pytest.mark.parametrize(
-    ("n", "size", "words"), [(20, 1000, "subset_size is 1000, but there are only 20 real"), (20, 1, "at least 2")]
+    ("n", "size", "words"),
+    [(20, 1000, "subset_size is 1000, but there are only 20 real"), (20, 1, "at least 2")],
 )
 def test_too_few_features_are_refused_with_the_numbers(n, size, words):
     x, y = data(n, 30)

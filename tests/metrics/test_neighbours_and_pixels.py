@@ -82,7 +82,15 @@ def test_constant_images_have_no_noise_and_no_detail():
     assert spectrum.high_frequency_share(flat) == 0.0
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8, 2), np.uint8), np.zeros((8, 8, 1), np.uint8), np.zeros((0, 8, 8, 1), np.uint8)])
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 8, 8, 1)),
+        np.zeros((2, 8, 8, 2), np.uint8),
+        np.zeros((8, 8, 1), np.uint8),
+        np.zeros((0, 8, 8, 1), np.uint8),
+    ],
+)
 def test_anything_but_bytes_of_images_is_refused(images):
     with pytest.raises(ValueError, match="images are"):
         spectrum.noise_level(images)

@@ -67,7 +67,11 @@ def test_the_builtin_study_loads():
         ("[schedules.linear]", "[schedules.linaer]", ["schedules.linaer", "'linaer'", "linear"]),
         ("[schedules.linear]", "[schedules.linear]\nfloor = 2.0", ["schedules.linear", "floor", "2"]),
         ("[schedules.linear]", "[schedules.linear]\nflor = 0.1", ["schedules.linear", "'flor'", "floor"]),
-        ("[schedules.constant]", "[schedules.steady]\nkind = 'constant'", ["question.baseline", "'constant'", "steady"]),
+        (
+            "[schedules.constant]",
+            "[schedules.steady]\nkind = 'constant'",
+            ["question.baseline", "'constant'", "steady"],
+        ),
         ("[train]", "[train]\nbatch = 1", ["train.batch", "1", "greater than or equal to 2"]),
         ("[data]", "seed = -1\n[data]", ["seed", "-1"]),
         ("[train]", "[train]\n[train]", ["not valid TOML"]),
@@ -103,11 +107,25 @@ def test_missing_and_unreadable_files_are_named(tmp_path):
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from([*specs.StudySpec.model_fields, "kind", "low", "high", "log", "steps", "peak", "linear", "é"]),
-            inner,
-            max_size=6,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        *specs.StudySpec.model_fields,
+                        "kind",
+                        "low",
+                        "high",
+                        "log",
+                        "steps",
+                        "peak",
+                        "linear",
+                        "é",
+                    ]
+                ),
+                inner,
+                max_size=6,
+            )
         ),
         max_leaves=20,
     )

@@ -63,7 +63,9 @@ def test_holm_equals_statsmodels(p):
 @given(st.integers(0, 30), st.integers(1, 30))
 def test_wilson_equals_statsmodels(successes, n):
     successes = min(successes, n)
-    np.testing.assert_allclose(paired.wilson(successes, n), proportion_confint(successes, n, method="wilson"), atol=1e-12)
+    np.testing.assert_allclose(
+        paired.wilson(successes, n), proportion_confint(successes, n, method="wilson"), atol=1e-12
+    )
 
 
 def test_interval_equals_scipys_paired_t():
@@ -93,7 +95,12 @@ def test_further_seeds_give_the_power_they_promise():
 def test_verdicts_in_a_case_worked_by_hand():
     base = [10.0, 11.0, 9.0, 10.5, 9.5, 10.2, 9.8, 10.1]
     table = stats.contrasts(
-        runs(constant=base, linear=[x - 2 - 0.1 * i for i, x in enumerate(base)], worse=[x + 3 for x in base], same=[x + 0.01 * (-1) ** i for i, x in enumerate(base)]),
+        runs(
+            constant=base,
+            linear=[x - 2 - 0.1 * i for i, x in enumerate(base)],
+            worse=[x + 3 for x in base],
+            same=[x + 0.01 * (-1) ** i for i, x in enumerate(base)],
+        ),
         score="fid",
         rope=0.5,
     ).set_index("schedule")
@@ -136,7 +143,11 @@ def test_a_single_divergence_does_not_hide_behind_better_survivors():
 
 def test_failed_runs_leave_their_pair_only():
     base = [10.0 + 0.1 * i for i in range(9)]
-    frame = runs(constant=base, linear=["failed", *[x - 1 - i * 0.01 for i, x in enumerate(base[1:])]], cosine=[x - 1 - i * 0.01 for i, x in enumerate(base)])
+    frame = runs(
+        constant=base,
+        linear=["failed", *[x - 1 - i * 0.01 for i, x in enumerate(base[1:])]],
+        cosine=[x - 1 - i * 0.01 for i, x in enumerate(base)],
+    )
     table = stats.contrasts(frame, score="fid").set_index("schedule")
     assert table["n"].to_dict() == {"linear": 8, "cosine": 9}
     assert table["failed"].to_dict() == {"linear": 1, "cosine": 0}
@@ -153,12 +164,17 @@ def test_no_verdict_where_seeds_cannot_support_one(n):
 def test_ties_and_identical_scores():
     row = stats.contrasts(runs(constant=[3.0] * 8, linear=[3.0] * 8), score="fid").iloc[0]
     assert (row["verdict"], row["p"], row["p_better"], row["difference"]) == ("undecided", 1.0, 0.5, 0.0)
-    assert stats.contrasts(runs(constant=[3.0] * 8, linear=[3.0] * 8), score="fid", rope=0.1)["verdict"].item() == "equivalent"
+    assert (
+        stats.contrasts(runs(constant=[3.0] * 8, linear=[3.0] * 8), score="fid", rope=0.1)["verdict"].item()
+        == "equivalent"
+    )
 
 
 def test_one_schedule_only_and_missing_baseline():
     assert stats.contrasts(runs(constant=[1.0] * 8), score="fid").empty
-    assert "nothing to compare" in stats.paragraph(stats.contrasts(runs(constant=[1.0] * 8), score="fid"), score_title="FID")
+    assert "nothing to compare" in stats.paragraph(
+        stats.contrasts(runs(constant=[1.0] * 8), score="fid"), score_title="FID"
+    )
     with pytest.raises(ValueError, match="baseline is 'constant', but runs have: linear"):
         stats.contrasts(runs(linear=[1.0]), score="fid")
     with pytest.raises(ValueError, match="no column 'kid'"):
@@ -174,7 +190,9 @@ def test_order_of_rows_and_a_shift_of_all_scores_change_no_verdict(seed):
     rng = np.random.default_rng(seed)
     frame = runs(constant=list(rng.normal(5, 1, 8)), linear=list(rng.normal(4, 1, 8)), cosine=list(rng.normal(5, 1, 8)))
     base = stats.contrasts(frame, score="fid").set_index("schedule").sort_index()
-    shuffled = stats.contrasts(frame.sample(frac=1, random_state=seed % 1000), score="fid").set_index("schedule").sort_index()
+    shuffled = (
+        stats.contrasts(frame.sample(frac=1, random_state=seed % 1000), score="fid").set_index("schedule").sort_index()
+    )
     moved = stats.contrasts(frame.assign(fid=frame["fid"] + 7), score="fid").set_index("schedule").sort_index()
     for other in (shuffled, moved):
         np.testing.assert_allclose(other["difference"], base["difference"], atol=1e-9)
@@ -185,7 +203,11 @@ def test_all_pairs_are_all_pairs_and_antisymmetric_in_meaning():
     rng = np.random.default_rng(2)
     frame = runs(a=list(rng.normal(size=8)), b=list(rng.normal(size=8)), c=list(rng.normal(size=8)))
     table = stats.all_pairs(frame, score="fid")
-    assert list(zip(table["schedule"], table["baseline"], strict=True)) == [("b", "a"), ("c", "a"), ("c", "b")]
+    assert list(zip(table["schedule"], table["baseline"], strict=True)) == [
+        ("b", "a"),
+        ("c", "a"),
+        ("c", "b"),
+    ]
     one = stats.contrasts(frame, score="fid", baseline="a").set_index("schedule")
     assert table.set_index(["schedule", "baseline"]).loc[("c", "a"), "difference"] == one.loc["c", "difference"]
 
@@ -210,7 +232,11 @@ def test_summary_counts_what_was_lost():
 
 def test_the_paragraph_says_what_the_table_says():
     base = [10.0 + 0.1 * i for i in range(8)]
-    frame = runs(constant=base, linear=[x - 1 - 0.01 * i for i, x in enumerate(base)], cosine=list(np.random.default_rng(0).normal(10, 2, 7)) + [None])
+    frame = runs(
+        constant=base,
+        linear=[x - 1 - 0.01 * i for i, x in enumerate(base)],
+        cosine=[*list(np.random.default_rng(0).normal(10, 2, 7)), None],
+    )
     table = stats.contrasts(frame, score="fid")
     text = stats.paragraph(table, score_title="FID")
     assert text.startswith("Linear was better than constant (mean difference in FID -1.03")

@@ -13,7 +13,14 @@ from harness.stats.search import expected_best
 
 def search(**scores):
     rows = [
-        (schedule, "search", "finished" if value is not None else "diverged", 10.0 ** (-4 + place), value, True)
+        (
+            schedule,
+            "search",
+            "finished" if value is not None else "diverged",
+            10.0 ** (-4 + place),
+            value,
+            True,
+        )
         for schedule, values in scores.items()
         for place, value in enumerate(values)
     ]
@@ -42,7 +49,9 @@ def test_bands_only_up_to_an_eighth_and_lines_up_to_a_half():
 
 def test_probability_best_sums_to_one_and_knows_a_sure_winner():
     rng = np.random.default_rng(1)
-    table = stats.probability_best(search(a=[1.0, 2.0, 1.5, 1.2], b=[3.0, 4.0, 3.5, 9.0], c=[1.0, 2.0, 1.5, 1.2]), score="fid", rng=rng)
+    table = stats.probability_best(
+        search(a=[1.0, 2.0, 1.5, 1.2], b=[3.0, 4.0, 3.5, 9.0], c=[1.0, 2.0, 1.5, 1.2]), score="fid", rng=rng
+    )
     sums = table.groupby("budget")["probability"].sum()
     np.testing.assert_allclose(sums, 1.0)
     assert (table.loc[table["schedule"] == "b", "probability"] == 0).all()
@@ -63,7 +72,9 @@ def test_sensitivity_by_hand():
 
 def test_boundary_flags():
     space = {"peak": {"low": 1e-4, "high": 1e-1, "log": True}}
-    flags = stats.boundary_flags(search(low=[1.0, 2, 3, 4], middle=[2.0, 1, 3, 4], high=[4.0, 3, 2, 1]), space, score="fid")
+    flags = stats.boundary_flags(
+        search(low=[1.0, 2, 3, 4], middle=[2.0, 1, 3, 4], high=[4.0, 3, 2, 1]), space, score="fid"
+    )
     assert list(zip(flags["schedule"], flags["edge"], strict=True)) == [("low", "lower"), ("high", "upper")]
 
 
@@ -75,7 +86,11 @@ def test_optimism_is_search_best_minus_confirmed_mean():
 
 
 def curves(**runs):
-    rows = [(run.split("_")[0], run, 10 * (place + 1), value) for run, values in runs.items() for place, value in enumerate(values)]
+    rows = [
+        (run.split("_")[0], run, 10 * (place + 1), value)
+        for run, values in runs.items()
+        for place, value in enumerate(values)
+    ]
     return pd.DataFrame(rows, columns=["schedule", "run", "step", "fid"])
 
 
@@ -121,8 +136,20 @@ def test_across_studies():
     assert ranks.loc["b", "relative"] == 0.25
     assert ranks.loc["c", "studies"] == 1
     contrasts = {
-        name: pd.DataFrame({"schedule": ["b"], "baseline_mean": [4.0], "difference": [-1.0], "low": [-2.0], "high": [0.0], "verdict": [verdict], "n": [8]})
+        name: pd.DataFrame(
+            {
+                "schedule": ["b"],
+                "baseline_mean": [4.0],
+                "difference": [-1.0],
+                "low": [-2.0],
+                "high": [0.0],
+                "verdict": [verdict],
+                "n": [8],
+            }
+        )
         for name, verdict in (("one", "better"), ("two", "undecided"))
     }
-    assert stats.verdict_matrix(contrasts).to_dict("records") == [{"schedule": "b", "one": "better", "two": "undecided"}]
+    assert stats.verdict_matrix(contrasts).to_dict("records") == [
+        {"schedule": "b", "one": "better", "two": "undecided"}
+    ]
     assert stats.effect_sizes(contrasts)["relative"].tolist() == [-0.25, -0.25]

@@ -180,7 +180,9 @@ def test_growing_keeps_stored_runs_and_marks_the_configuration_now_confirmed(tmp
     conduct(make(trials=12, seeds=4, more=more), tmp_path / "fresh", fresh)
     assert not set(first.made) & set(second.made)
     confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)]
-    assert confirmed.groupby("schedule").size().to_dict() == dict.fromkeys(["constant", "linear", "exponential", "cosine"], 4)
+    assert confirmed.groupby("schedule").size().to_dict() == dict.fromkeys(
+        ["constant", "linear", "exponential", "cosine"], 4
+    )
     assert len(ledger.study.trials) == len(runs)
     again = pd.read_csv(tmp_path / "fresh" / "runs.csv")
     assert set(again["run"]) <= set(runs["run"])
@@ -255,7 +257,9 @@ def test_a_kill_while_a_study_is_widened_loses_no_run(tmp_path, monkeypatch, kil
         with pytest.raises(KeyboardInterrupt):
             Ledger(grown, sqlite_url(tmp_path), primary=PRIMARY)
     after = Ledger(grown, sqlite_url(tmp_path), primary=PRIMARY)
-    assert {run: each.scores for run, each in after.records.items()} == {run: each.scores for run, each in whole.items()}
+    assert {run: each.scores for run, each in after.records.items()} == {
+        run: each.scores for run, each in whole.items()
+    }
     assert optuna.get_all_study_names(sqlite_url(tmp_path)) == ["small"]
 
 

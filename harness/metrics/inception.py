@@ -1,0 +1,322 @@
+"""The Inception network of 2015-12-05 behind published FIDs, native TensorFlow, features equal to torch-fidelity's.
+
+It differs from torchvision's and Keras' Inception-v3: TensorFlow 1's bilinear resize to 299 (no half pixels, no
+antialiasing), (x - 128) / 128, 1008 classes, average pools that leave padding out, and a max pool in the pool branch of
+the last block. Batch normalisation is folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from harness.metrics import inception_weights
+
+SIDE = 299
+BATCH = 32
+_EPSILON = 1e-3
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Convolution, batch normalisation, ReLU: its name in the state dict, kernel, channels, stride, padding."""
+
+    name: str
+    kernel: tuple[int, int]
+    inputs: int
+    outputs: int
+    stride: int = 1
+    padding: str = "SAME"
+
+
+Branch = tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parallel branches joined by channel; a branch of branches splits again at its end; pools named by kind."""
+
+    branches: tuple[Branch, ...]
+    pool: str | None = None
+    pooled: Branch = ()
+    forks: tuple[tuple[Branch, tuple[Unit, Unit]], ...] = ()
+
+
+def _stem() -> tuple[Unit, ...]:
+    return (
+        Unit("Conv2d_1a_3x3", (3, 3), 3, 32, 2, "VALID"),
+        Unit("Conv2d_2a_3x3", (3, 3), 32, 32, 1, "VALID"),
+        Unit("Conv2d_2b_3x3", (3, 3), 32, 64),
+        Unit("Conv2d_3b_1x1", (1, 1), 64, 80, 1, "VALID"),
+        Unit("Conv2d_4a_3x3", (3, 3), 80, 192, 1, "VALID"),
+    )
+
+
+def _block_a(name: str, inputs: int, pooled: int) -> Block:
+    return Block(
+        (
+            (Unit(f"{name}.branch1x1", (1, 1), inputs, 64),),
+            (Unit(f"{name}.branch5x5_1", (1, 1), inputs, 48), Unit(f"{name}.branch5x5_2", (5, 5), 48, 64)),
+            (
+                Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 64),
+                Unit(f"{name}.branch3x3dbl_2", (3, 3), 64, 96),
+                Unit(f"{name}.branch3x3dbl_3", (3, 3), 96, 96),
+            ),
+        ),
+        "average",
+        (Unit(f"{name}.branch_pool", (1, 1), inputs, pooled),),
+    )
+
+
+def _block_b(name: str, inputs: int) -> Block:
+    return Block(
+        (
+            (Unit(f"{name}.branch3x3", (3, 3), inputs, 384, 2, "VALID"),),
+            (
+                Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 64),
+                Unit(f"{name}.branch3x3dbl_2", (3, 3), 64, 96),
+                Unit(f"{name}.branch3x3dbl_3", (3, 3), 96, 96, 2, "VALID"),
+            ),
+        ),
+        "reduce",
+    )
+
+
+def _block_c(name: str, width: int) -> Block:
+    return Block(
+        (
+            (Unit(f"{name}.branch1x1", (1, 1), 768, 192),),
+            (
+                Unit(f"{name}.branch7x7_1", (1, 1), 768, width),
+                Unit(f"{name}.branch7x7_2", (1, 7), width, width),
+                Unit(f"{name}.branch7x7_3", (7, 1), width, 192),
+            ),
+            (
+                Unit(f"{name}.branch7x7dbl_1", (1, 1), 768, width),
+                Unit(f"{name}.branch7x7dbl_2", (7, 1), width, width),
+                Unit(f"{name}.branch7x7dbl_3", (1, 7), width, width),
+                Unit(f"{name}.branch7x7dbl_4", (7, 1), width, width),
+                Unit(f"{name}.branch7x7dbl_5", (1, 7), width, 192),
+            ),
+        ),
+        "average",
+        (Unit(f"{name}.branch_pool", (1, 1), 768, 192),),
+    )
+
+
+def _block_d(name: str) -> Block:
+    return Block(
+        (
+            (
+                Unit(f"{name}.branch3x3_1", (1, 1), 768, 192),
+                Unit(f"{name}.branch3x3_2", (3, 3), 192, 320, 2, "VALID"),
+            ),
+            (
+                Unit(f"{name}.branch7x7x3_1", (1, 1), 768, 192),
+                Unit(f"{name}.branch7x7x3_2", (1, 7), 192, 192),
+                Unit(f"{name}.branch7x7x3_3", (7, 1), 192, 192),
+                Unit(f"{name}.branch7x7x3_4", (3, 3), 192, 192, 2, "VALID"),
+            ),
+        ),
+        "reduce",
+    )
+
+
+def _block_e(name: str, inputs: int, pool: str) -> Block:
+    return Block(
+        ((Unit(f"{name}.branch1x1", (1, 1), inputs, 320),),),
+        pool,
+        (Unit(f"{name}.branch_pool", (1, 1), inputs, 192),),
+        (
+            (
+                (Unit(f"{name}.branch3x3_1", (1, 1), inputs, 384),),
+                (
+                    Unit(f"{name}.branch3x3_2a", (1, 3), 384, 384),
+                    Unit(f"{name}.branch3x3_2b", (3, 1), 384, 384),
+                ),
+            ),
+            (
+                (
+                    Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 448),
+                    Unit(f"{name}.branch3x3dbl_2", (3, 3), 448, 384),
+                ),
+                (
+                    Unit(f"{name}.branch3x3dbl_3a", (1, 3), 384, 384),
+                    Unit(f"{name}.branch3x3dbl_3b", (3, 1), 384, 384),
+                ),
+            ),
+        ),
+    )
+
+
+STEM = _stem()
+BLOCKS = (
+    _block_a("Mixed_5b", 192, 32),
+    _block_a("Mixed_5c", 256, 64),
+    _block_a("Mixed_5d", 288, 64),
+    _block_b("Mixed_6a", 288),
+    _block_c("Mixed_6b", 128),
+    _block_c("Mixed_6c", 160),
+    _block_c("Mixed_6d", 160),
+    _block_c("Mixed_6e", 192),
+    _block_d("Mixed_7a"),
+    _block_e("Mixed_7b", 1280, "average"),
+    _block_e("Mixed_7c", 2048, "max"),  # sic: the published graph has a max pool here
+)
+
+
+def units() -> Iterator[Unit]:
+    """All 94 convolution units."""
+    yield from STEM
+    for block in BLOCKS:
+        for branch in block.branches:
+            yield from branch
+        for branch, ends in block.forks:
+            yield from (*branch, *ends)
+        yield from block.pooled
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all 472 tensors in TensorFlow's layout (HWIO; dense: inputs × outputs)."""
+    found: dict[str, tuple[int, ...]] = {"fc.weight": (2048, 1008), "fc.bias": (1008,)}
+    for unit in units():
+        found[f"{unit.name}.conv.weight"] = (*unit.kernel, unit.inputs, unit.outputs)
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            found[f"{unit.name}.bn.{part}"] = (unit.outputs,)
+    return found
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the network gives: pooled features (n, 2048), and logits without bias (n, 1008) for Inception Score."""
+
+    pooled: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+class Inception:
+    """The network as a feature extractor: `extractor(images)` is float32 (n, 2048)."""
+
+    name = "inception"
+    dimensions = 2048
+
+    def __init__(self, weights: Mapping[str, NDArray[np.floating]], *, sha256: str) -> None:
+        """Fold batch normalisation into the convolutions; ValueError names a tensor that is missing or misshapen."""
+        for name, shape in shapes().items():
+            if name not in weights or tuple(weights[name].shape) != shape:
+                found = "missing" if name not in weights else f"of shape {tuple(weights[name].shape)}"
+                raise ValueError(f"Inception weights: {name} is {found}, but must be of shape {shape}")
+        self.sha256 = sha256
+        self._kernels, self._offsets = {}, {}
+        for unit in units():
+            part = {key: np.asarray(weights[f"{unit.name}.bn.{key}"], np.float64) for key in _NORMALISATION}
+            scale = part["weight"] / np.sqrt(part["running_var"] + _EPSILON)
+            kernel = np.asarray(weights[f"{unit.name}.conv.weight"], np.float64) * scale
+            self._kernels[unit.name] = tf.constant(kernel, tf.float32)
+            self._offsets[unit.name] = tf.constant(part["bias"] - part["running_mean"] * scale, tf.float32)
+        self._classes = tf.constant(weights["fc.weight"], tf.float32)
+        signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
+        self._run = tf.function(self._forward, input_signature=signature)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pooled features float32 (n, 2048) of uint8 images (n, h, w, 1 or 3); grey is repeated to colour."""
+        return self.outputs(images).pooled
+
+    def outputs(self, images: NDArray[np.uint8]) -> Features:
+        """Features and logits of uint8 images (n, h, w, 1 or 3), any size."""
+        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3) or not len(images):
+            raise ValueError(f"images are {images.dtype} {images.shape}, but allowed is uint8 (n, h, w, 1 or 3), n > 0")
+        colour = images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
+        parts = [self._run(tf.constant(colour[first : first + BATCH])) for first in range(0, len(colour), BATCH)]
+        pooled = np.concatenate([part[0].numpy() for part in parts])
+        return Features(pooled, np.concatenate([part[1].numpy() for part in parts]))
+
+    def _forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x = self._prepare(images)
+        for place, unit in enumerate(STEM):
+            x = self._unit(x, unit)
+            if place in (2, 4):
+                x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+        for block in BLOCKS:
+            x = self._block(x, block)
+        pooled = tf.reduce_mean(x, axis=(1, 2))
+        return pooled, tf.matmul(pooled, self._classes)
+
+    def _prepare(self, images: tf.Tensor) -> tf.Tensor:
+        resized = tf.raw_ops.ResizeBilinear(
+            images=tf.cast(images, tf.float32), size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False
+        )
+        return (resized - 128.0) * 0.0078125
+
+    def _unit(self, x: tf.Tensor, unit: Unit) -> tf.Tensor:
+        y = tf.nn.conv2d(x, self._kernels[unit.name], unit.stride, unit.padding)
+        return tf.nn.relu(tf.nn.bias_add(y, self._offsets[unit.name]))
+
+    def _branch(self, x: tf.Tensor, branch: Branch) -> tf.Tensor:
+        for unit in branch:
+            x = self._unit(x, unit)
+        return x
+
+    def _block(self, x: tf.Tensor, block: Block) -> tf.Tensor:
+        parts = [self._branch(x, branch) for branch in block.branches]
+        for branch, ends in block.forks:
+            trunk = self._branch(x, branch)
+            parts.append(tf.concat([self._unit(trunk, end) for end in ends], -1))
+        parts.append(self._branch(self._pool(x, block.pool), block.pooled))
+        return tf.concat(parts, -1)
+
+    def _pool(self, x: tf.Tensor, kind: str | None) -> tf.Tensor:
+        if kind == "reduce":
+            return tf.nn.max_pool2d(x, 3, 2, "VALID")
+        if kind == "max":
+            return tf.nn.max_pool2d(x, 3, 1, "SAME")
+        return tf.nn.avg_pool2d(x, 3, 1, "SAME")  # TensorFlow's 'same' leaves the padding out of the mean
+
+
+_NORMALISATION = ("weight", "bias", "running_mean", "running_var")
+
+
+def load(path: str | Path | None = None) -> Inception:
+    """The network with weights from `path` (.pth, .pb or .npz), or from the public release's cache or download.
+
+    Raises inception_weights.WeightsError with one sentence that says which file to put where.
+    """
+    stored = inception_weights.read(Path(path)) if path is not None else inception_weights.public()
+    return Inception(stored.tensors, sha256=stored.sha256)
+
+
+def random_weights(seed: int) -> dict[str, NDArray[np.float32]]:
+    """Deterministic weights that keep activations of order 1, drawn as torch-fidelity's state dict in sorted order.
+
+    For tests of equality between implementations: any of them can make the same weights from the seed.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    made = {}
+    for name, shape in sorted(shapes().items()):
+        if name.endswith("conv.weight"):
+            height, width, inputs, outputs = shape
+            drawn = rng.standard_normal((outputs, inputs, height, width))
+            value = (drawn * np.sqrt(2.0 / (inputs * height * width))).astype(np.float32).transpose(2, 3, 1, 0)
+        elif name.endswith(("bn.weight", "running_var")):
+            value = rng.uniform(0.8, 1.2, shape).astype(np.float32)
+        elif name == "fc.weight":
+            value = (rng.standard_normal(shape[::-1]) / np.sqrt(shape[0])).astype(np.float32).T
+        else:
+            value = (rng.standard_normal(shape) * 0.1).astype(np.float32)
+        made[name] = np.ascontiguousarray(value)
+    return made
+
+
+def digest(weights: Mapping[str, NDArray[np.floating]]) -> str:
+    """SHA-256 (hex) of weights in memory, by name."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        found.update(f"{name}:{zlib.crc32(np.ascontiguousarray(weights[name]).tobytes())}".encode())
+    return found.hexdigest()
