@@ -26,7 +26,7 @@ ALLOWED = {
 }
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {
-    "tensorflow": ("gan/", "metrics/features.py", "metrics/inception.py"),
+    "tensorflow": ("gan/", "metrics/features.py", "metrics/inception.py", "metrics/inception_graph.py"),
     "keras": ("gan/", "metrics/features.py", "metrics/inception.py", "data/"),
     "optuna": ("study/",),
     "ray": ("study/ray_executor.py",),

@@ -1,0 +1,260 @@
+"""The command line: bad input refused with nothing written; a real study, killed and resumed, gives the same tables."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+STUDY = """
+name = "tiny"
+seed = 3
+[data]
+name = "digits"
+[network]
+latent = 8
+width = 4
+[train]
+steps = {steps}
+batch = 16
+ema = 0.9
+[evaluate]
+features = "digits"
+generated = 100
+points = 2
+[space]
+peak = {{ low = 1e-3, high = 1e-2, log = true }}
+[schedules.constant]
+[schedules.linear]
+[search]
+trials = 1
+[confirm]
+seeds = {seeds}
+[safety]
+checkpoint_seconds = 0.3
+retries = 20
+"""
+
+
+def write(folder, *, steps=40, seeds=2, change=lambda text: text):
+    path = folder / "tiny.toml"
+    path.write_text(change(STUDY.format(steps=steps, seeds=seeds)), encoding="utf-8")
+    return path
+
+
+def start(*words, cwd):
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness.run_study", *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(*words, cwd):
+    process = start(*words, cwd=cwd)
+    out, err = process.communicate(timeout=280)
+    return process.returncode, out, err
+
+
+MEASURED = ("seconds", "seconds_per_step", "peak_memory_mb", "attempts", "trial")
+
+
+def tables(folder):
+    """Everything in the tables that is not a measurement of time, as text."""
+    runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=list(MEASURED))
+    curves = pd.read_csv(folder / "curves.csv", dtype=str).drop(columns=["seconds"])
+    return runs.to_csv(), curves.to_csv(), (folder / "contrasts.csv").read_text()
+
+
+BAD = {
+    "misspelt key": (lambda text: text.replace("batch", "bacth"), "unknown key 'train.bacth': did you mean 'batch'"),
+    "unknown data set": (lambda text: text.replace('name = "digits"', 'name = "digts"'), "data.name is 'digts'"),
+    "features of another size": (
+        lambda text: text.replace('features = "digits"', 'features = "fashion_mnist"'),
+        "evaluate.features is 'fashion_mnist', which takes images of 28 or 32 pixels",
+    ),
+    "article needs 32x32x3": (
+        lambda text: text.replace("[network]", '[network]\nname = "article"'),
+        "network.name is 'article', which makes 32x32x3 images",
+    ),
+    "empty folder": (
+        lambda text: text.replace('name = "digits"', 'name = "folder"\ndata_dir = "."\nsize = 8', 1),
+        "holds no images",
+    ),
+    "threads": (lambda text: text.replace("batch = 16", "threads = 200"), "train.threads is 200, but this machine has"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_sentence_exit_2_and_nothing_written(case, tmp_path):
+    change, words = BAD[case]
+    path = write(tmp_path, change=change)
+    code, out, err = run(path, cwd=tmp_path)
+    assert code == 2
+    assert words in err
+    assert "tiny.toml" in err
+    assert "Traceback" not in err + out
+    assert len(err.strip().splitlines()) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_outputs_that_cannot_be_used_are_refused(tmp_path):
+    path = write(tmp_path)
+    (tmp_path / "file").write_text("x")
+    code, _, err = run(path, "--output", tmp_path / "file", cwd=tmp_path)
+    assert (code, "which is a file; allowed is a folder" in err) == (2, True)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("x")
+    code, _, err = run(path, "--output", tmp_path / "full", cwd=tmp_path)
+    assert (code, "holds other files (thesis.tex)" in err) == (2, True)
+    assert (tmp_path / "full" / "thesis.tex").read_text() == "x"
+    code, _, err = run(tmp_path / "absent.toml", cwd=tmp_path)
+    assert (code, "absent.toml: cannot be read as a text file (no such file or directory)" in err) == (2, True)
+
+
+def test_help_takes_less_than_a_second_of_processor_time(tmp_path):
+    before = os.times().children_user + os.times().children_system
+    code, out, _ = run("--help", cwd=tmp_path)
+    spent = os.times().children_user + os.times().children_system - before
+    assert (code, "STUDY.toml" in out) == (0, True)
+    assert spent < 1.0
+
+
+def test_list_and_schema(tmp_path):
+    code, out, _ = run("--list", cwd=tmp_path)
+    assert code == 0
+    for word in ("digits", "article", "rex", "inception"):
+        assert word in out
+    code, out, _ = run("--schema", cwd=tmp_path)
+    assert "schedules" in json.loads(out)["properties"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The tiny study without any interruption, one worker."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, out, err = run(write(folder, steps=600), "--workers", 1, cwd=folder)
+    assert code == 0, err
+    assert "Report:" in out
+    return folder / "results" / "tiny"
+
+
+@pytest.mark.slow
+def test_a_study_ends_with_tables_page_samples_and_nothing_left_over(whole):
+    names = {each.name for each in whole.iterdir()}
+    expected = {
+        "runs.csv",
+        "curves.csv",
+        "summary.csv",
+        "contrasts.csv",
+        "report.html",
+        "report.md",
+        "study.db",
+        "study.json",
+    }
+    assert expected <= names
+    assert len(list((whole / "samples").glob("*.png"))) == 2 * 6 + 1
+    assert not list((whole / "checkpoints").glob("*.npz*"))
+    assert set(pd.read_csv(whole / "runs.csv")["status"]) == {"finished"}
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same_tables_and_the_command_again_changes_nothing(whole, tmp_path):
+    path = write(tmp_path, steps=600)
+    code, _, err = run(path, "--workers", 2, cwd=tmp_path)
+    assert code == 0, err
+    mine = tmp_path / "results" / "tiny"
+    assert tables(mine) == tables(whole)
+    before = (mine / "runs.csv").read_bytes()
+    code, out, _ = run(path, cwd=tmp_path)
+    assert (code, "All runs are stored already" in out) == (0, True)
+    assert (mine / "runs.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_kills_of_driver_and_workers_at_any_moment_lose_nothing(whole, tmp_path):
+    """SIGKILL to the driver, to a worker, Ctrl-C and SIGTERM in turn, then to the end: the same tables."""
+    path = write(tmp_path, steps=600)
+    folder = tmp_path / "results" / "tiny"
+    delays = iter((6.5, 8.0, 7.0, 9.0, 7.5, 8.5))
+    for fault in ("driver", "worker", "interrupt", "terminate", "driver", "worker"):
+        process = start(path, "--workers", 2, cwd=tmp_path)
+        try:
+            process.wait(timeout=next(delays))
+            break
+        except subprocess.TimeoutExpired:
+            pass
+        if fault == "worker":
+            children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+            for child in children.stdout.split()[:2]:
+                os.kill(int(child), signal.SIGKILL)
+            time.sleep(2)
+            process.send_signal(signal.SIGKILL)
+        elif fault == "interrupt":
+            os.killpg(process.pid, signal.SIGINT)
+        elif fault == "terminate":
+            process.send_signal(signal.SIGTERM)
+        else:
+            process.send_signal(signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+        if fault in ("interrupt", "terminate"):
+            assert process.returncode == 130, err
+            assert "go on with: python -m harness.run_study" in err
+            assert "Traceback" not in err
+    code, _, err = run(path, "--workers", 2, cwd=tmp_path)
+    assert code == 0, err
+    assert tables(folder) == tables(whole)
+
+
+@pytest.mark.slow
+def test_changed_files_second_drivers_and_other_studies_are_refused(whole, tmp_path):
+    changed = write(tmp_path, steps=601)
+    code, _, err = run(changed, "--output", whole, cwd=tmp_path)
+    assert code == 2
+    assert "train.steps: 600 -> 601" in err
+    other = write(tmp_path, change=lambda text: text.replace('name = "tiny"', 'name = "other"'))
+    code, _, err = run(other, "--output", whole, cwd=tmp_path)
+    assert (code, "holds results of the study 'tiny', not of 'other'" in err) == (2, True)
+    from harness.study import folder
+
+    with folder.lock(folder.Folder(whole)):
+        code, _, err = run(write(tmp_path, steps=600), "--output", whole, cwd=tmp_path)
+    assert code == 2
+    assert f"pid {os.getpid()}" in err
+
+
+@pytest.mark.slow
+def test_report_again_and_check(whole):
+    def report(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "harness.report", *words], capture_output=True, text=True, check=False
+        )
+
+    before = (whole / "report.md").read_bytes()
+    assert report(str(whole)).returncode == 0
+    assert (whole / "report.md").read_bytes() == before
+    assert report(str(whole), "--check").returncode == 0
+    runs = (whole / "summary.csv").read_text()
+    (whole / "summary.csv").write_text(runs.replace("constant", "Constant"))
+    checked = report(str(whole), "--check")
+    (whole / "summary.csv").write_text(runs)
+    assert (checked.returncode, "summary.csv: does not follow" in checked.stderr) == (1, True)
+    assert report(str(whole.parent)).returncode == 2
+
+
+@pytest.mark.slow
+def test_dry_run_prints_study_plan_and_cost_and_writes_nothing(tmp_path):
+    code, out, err = run(write(tmp_path), "--dry-run", cwd=tmp_path)
+    assert code == 0, err
+    assert "[schedules.linear]" in out
+    assert "6 runs of 40 steps" in out
+    assert "ms a step" in out
+    assert [each.name for each in Path(tmp_path).iterdir()] == ["tiny.toml"]
