@@ -153,6 +153,10 @@ def load(path: str | Path) -> Results:
     unknown = sorted(set(runs["schedule"]) - set(study["schedules"]))
     if unknown:
         raise ResultsError(f"{folder / 'runs.csv'}: schedule is '{unknown[0]}', which study.json does not list")
+    for name in (str(study["primary"]), str(study["primary"]).removesuffix("_ema")):
+        for frame in (runs, curves):
+            if name not in frame:  # no run has finished
+                frame[name] = float("nan")
     runs["reason"] = runs["reason"].fillna("").astype(str)
     return Results(study, runs, curves, folder)
 

@@ -116,6 +116,25 @@ COLUMNS = [
 ]
 
 
+SUMMARY = [
+    "schedule",
+    "n",
+    "finished",
+    "mean",
+    "low",
+    "high",
+    "median",
+    "iqm",
+    "sd",
+    "best",
+    "worst",
+    "diverged",
+    "diverged_low",
+    "diverged_high",
+    "failed",
+]
+
+
 def _compare(
     runs: pd.DataFrame,
     table: pd.DataFrame,
@@ -244,4 +263,4 @@ def summary(runs: pd.DataFrame, *, score: str, direction: str = "lower", alpha: 
                 "failed": int((mine["status"] == "failed").sum()),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=SUMMARY)

@@ -15,15 +15,24 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 EXACT = 16  # up to this many pairs all 2**n sign patterns are enumerated
-DRAWS = 100_000
+DRAWS = 50_000
+_BLOCK = 2000  # random sign patterns held at a time
 
 
-@functools.lru_cache(maxsize=32)
-def _signs(n: int) -> NDArray[np.int8]:
-    """All 2**n patterns of signs up to EXACT pairs, else DRAWS random ones (fixed seed), shape (patterns, n)."""
+@functools.lru_cache(maxsize=EXACT + 1)
+def _all_signs(n: int) -> Array:
+    """All 2**n patterns of signs, shape (2**n, n)."""
+    return (((np.arange(2**n)[:, None] >> np.arange(n)) & 1) * 2 - 1).astype(np.float64)
+
+
+def _flipped_sums(values: Array) -> Array:
+    """Sums of `values` under all patterns of signs up to EXACT values, else under DRAWS random ones (fixed seed)."""
+    n = len(values)
     if n <= EXACT:
-        return (((np.arange(2**n)[:, None] >> np.arange(n)) & 1) * 2 - 1).astype(np.int8)
-    return np.random.default_rng(20_260_101).choice(np.array([-1, 1], np.int8), size=(DRAWS, n))
+        return np.asarray(_all_signs(n) @ values)
+    rng = np.random.default_rng(20_260_101)
+    blocks = (rng.integers(0, 2, (_BLOCK, n), dtype=np.int8) for _ in range(DRAWS // _BLOCK))
+    return np.concatenate([(block * 2.0 - 1.0) @ values for block in blocks])
 
 
 def magnitudes(differences: ArrayLike) -> Array:
@@ -50,11 +59,10 @@ def sign_flip_p(differences: ArrayLike) -> float:
     n = len(values)
     if n == 0 or not values.any():
         return 1.0
-    signs = _signs(n)
-    sums = np.abs(signs @ values)
+    sums = np.abs(_flipped_sums(values))
     observed = abs(values.sum())
     reached = int((sums >= observed * (1 - 1e-12) - 1e-300).sum())
-    return reached / len(signs) if n <= EXACT else (reached + 1) / (len(signs) + 1)
+    return reached / len(sums) if n <= EXACT else (reached + 1) / (len(sums) + 1)
 
 
 def smallest_p(n: int) -> float:

@@ -30,9 +30,21 @@ def expected_best(values: ArrayLike, budget: int) -> float:
     n = len(ordered)
     if not 1 <= budget <= n:
         raise ValueError(f"budget is {budget}, but allowed is 1 to {n} trials")
+    return float(_weights(n, budget) @ ordered[: n - budget + 1])
+
+
+def _weights(n: int, budget: int) -> Array:
+    """Probability that the i-th smallest of n values is the smallest of `budget` drawn, i from 1 to n - budget + 1."""
     place = np.arange(1, n - budget + 2)  # the i-th smallest is the minimum if the others lie above it
-    logs = _log_choose(n - place, budget - 1) - _log_choose(np.array(n), budget)
-    return float(np.exp(logs) @ ordered[: n - budget + 1])
+    return np.exp(_log_choose(n - place, budget - 1) - _log_choose(np.array(n), budget))
+
+
+def budgets(n: int, *, most: int = 16) -> list[int]:
+    """Budgets from 1 to half of n trials: all of them up to `most`, else so many on a logarithmic scale."""
+    half = max(n // 2, 1) if n else 0
+    if half <= most:
+        return list(range(1, half + 1))
+    return sorted({round(float(value)) for value in np.geomspace(1, half, most)} | ({n // 8} if n >= 8 else set()))
 
 
 def _log_choose(n: ArrayLike, k: int) -> Array:
@@ -51,11 +63,11 @@ def budget_curves(
     for schedule in dict.fromkeys(runs["schedule"]):
         values = _values(runs, score, schedule)
         n = len(values)
-        for budget in range(1, max(n // 2, 1) + 1 if n else 0):
+        resampled = np.sort(values[rng.integers(0, n, (draws, n))], axis=1) if n >= 8 else None
+        for budget in budgets(n):
             low = high = math.nan
-            if budget <= n // 8 and np.isfinite(values).all():
-                resampled = values[rng.integers(0, n, (draws, n))]
-                best = [expected_best(each, budget) for each in resampled]
+            if resampled is not None and budget <= n // 8 and np.isfinite(values).all():
+                best = resampled[:, : n - budget + 1] @ _weights(n, budget)
                 low, high = (float(q) for q in np.quantile(best, [alpha / 2, 1 - alpha / 2]))
             rows.append((schedule, budget, expected_best(values, budget), low, high))
     return pd.DataFrame(rows, columns=["schedule", "budget", "expected", "low", "high"])
@@ -66,7 +78,7 @@ def probability_best(runs: pd.DataFrame, *, score: str, rng: np.random.Generator
     groups = {schedule: _values(runs, score, schedule) for schedule in dict.fromkeys(runs["schedule"])}
     smallest = min((len(values) for values in groups.values()), default=0)
     rows = []
-    for budget in range(1, smallest // 2 + 1):
+    for budget in budgets(smallest) if smallest > 1 else []:
         best = np.stack(
             [
                 values[rng.random((draws, len(values))).argsort(axis=1)[:, :budget]].min(axis=1)

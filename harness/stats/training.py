@@ -47,15 +47,13 @@ def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, targ
     A run that never does is censored at its last step, one that diverged at the end of training, since it never will.
     The median is NaN where fewer than half reach the target.
     """
+    hits = curves[curves[score] <= target].groupby("run")["step"].min()
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
         mine = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
-        times, reached = [], []
-        for row in mine.to_dict("records"):
-            curve = curves[curves["run"] == row["run"]].sort_values("step")
-            hits = curve[curve[score] <= target]
-            reached.append(not hits.empty)
-            times.append(float(hits["step"].iloc[0]) if not hits.empty else float(row["steps"]))
+        first = mine["run"].map(hits)
+        reached = first.notna().tolist()
+        times = first.fillna(mine["steps"]).astype(float).tolist()
         rows.append((schedule, len(times), float(np.mean(reached)) if reached else math.nan, _median(times, reached)))
     return pd.DataFrame(rows, columns=["schedule", "runs", "reached", "median_step"])
 

@@ -51,6 +51,7 @@ def main():
                     "fid": float(fid),
                     "fid_float64": tool.fid_float64(*features),
                     "kid": float(kid["kernel_inception_distance_mean"]),
+                    "kid_float64": tool.kid_subsets_float64(*features, 20, n // 2, 2020)[0],
                     "kid_std": float(kid["kernel_inception_distance_std"]),
                     "first": [float(x) for x in features[0][0][::8]],
                     "last": [float(x) for x in features[1][-1][::8]],

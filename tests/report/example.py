@@ -1,0 +1,149 @@
+"""Synthetic results of a study, the same on every machine, in several variants."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from harness.results import CurvePoint, RunRecord, tables
+from harness.results.tables import write_bytes, write_study
+
+EFFECT = {"constant": 0.0, "linear": -1.0, "exponential": -0.2, "cosine": -0.9, "step": 0.1, "rex": -0.5, "wsd": -0.8}
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"
+)
+
+
+def results(
+    path: Path,
+    *,
+    labels=("constant", "linear", "exponential"),
+    kinds=None,
+    seeds=8,
+    trials=4,
+    points=3,
+    diverged=lambda label, phase, repetition: False,
+    noise=0.3,
+    title="Does decay help?",
+    scale=1.0,
+):
+    """Write runs.csv, curves.csv, study.json and grids into `path`; `kinds` maps labels to shapes."""
+    kinds = kinds or {label: label for label in labels}
+    rng = np.random.default_rng(0)
+    records = []
+    for phase, count in (("search", trials), ("confirm", seeds)):
+        common = rng.normal(0, noise, count)
+        for label in labels:
+            for place in range(count):
+                value = scale * (5.0 + EFFECT[kinds[label]] + common[place] + rng.normal(0, noise))
+                lost = diverged(label, phase, place)
+                records.append(_record(label, kinds[label], phase, place, value, lost=lost, points=points))
+    path.mkdir(parents=True, exist_ok=True)
+    tables.write(path, records, phases=("search", "select", "confirm"), schedules=list(labels))
+    for record in records:
+        if record.status == "finished":
+            for suffix in ("", "-ema"):
+                write_bytes(path / "samples" / f"{record.run}{suffix}.png", PNG)
+    write_study(path, study(labels, kinds, title))
+    return path
+
+
+def _record(label, kind, phase, place, value, *, lost, points):
+    scores = {"fid_digits_5k": value, "fid_digits_5k_ema": value * 0.9 + 0.2, "noise_ratio_5k": 1.0 + value / 50}
+    peak = 10 ** (-3.5 + 0.25 * (place % 8)) if phase == "search" else 1e-3
+    curve = tuple(
+        CurvePoint(
+            100 * (point + 1),
+            peak * (1 - point / points),
+            peak,
+            0.7,
+            1.3,
+            {name: score * (1 + (points - 1 - point) / points) for name, score in scores.items()},
+            float(point),
+        )
+        for point in range(points)
+    )
+    return RunRecord(
+        run=f"{phase}-{label}-p{place if phase == 'search' else 0:03d}-r{place:03d}",
+        phase=phase,
+        schedule=label,
+        kind=kind,
+        point=place if phase == "search" else 0,
+        repetition=place,
+        status="diverged" if lost else "finished",
+        reason="loss of the generator is nan" if lost else "",
+        last_step=7 if lost else 100 * points,
+        steps=100 * points,
+        attempts=1,
+        seconds=10.0,
+        seconds_per_step=0.01,
+        peak_memory_mb=500.0,
+        params={"peak": peak, "discriminator_ratio": 1.0, "warmup": 0.0}
+        | ({"final": 0.1} if kind == "exponential" else {}),
+        scores={} if lost else scores,
+        loss_generator=None if lost else 0.7,
+        loss_discriminator=None if lost else 1.3,
+        trial=0,
+        seed_weights=1,
+        seed_data=2,
+        seed_latents=3,
+        seed_noise=4,
+        data_fingerprint="f" * 64,
+        features_sha256="a" * 64,
+        device="CPU",
+        threads=1,
+        commit="abc",
+        versions={"harness": "0"},
+        curve=() if lost else curve,
+    )
+
+
+def study(labels, kinds, title):
+    described = {"direction": "lower", "help": "h", "protocol": "5000 generated"}
+    return json.loads(
+        json.dumps(
+            {
+                "schema": 1,
+                "harness": "0.1.0",
+                "name": "example",
+                "title": title,
+                "question": {
+                    "text": "Is decay better?",
+                    "baseline": labels[0],
+                    "score": "fid_digits_5k",
+                    "weights": "raw",
+                    "rope": 0.1,
+                    "alpha": 0.05,
+                },
+                "spec": {"network": {"name": "dcgan"}, "train": {"steps": 300}},
+                "sha256": "0" * 64,
+                "schedules": list(labels),
+                "kinds": kinds,
+                "phases": {
+                    "search": {"trials": 4, "sampler": "sobol", "allocation": "balanced"},
+                    "select": {"top": 0, "seeds": 0},
+                    "confirm": {"seeds": 8},
+                },
+                "space": {"peak": {"low": 10**-3.5, "high": 10**-1.5, "log": True}},
+                "own_space": {},
+                "scores": {
+                    "fid_digits_5k": {"title": "Fréchet distance", **described},
+                    "noise_ratio_5k": {"title": "noise ratio", **described, "direction": "one"},
+                },
+                "primary": "fid_digits_5k",
+                "floor": {"fid_digits_5k": 0.5},
+                "data": {"name": "digits", "fingerprint": "f" * 64, "train": 10, "held_out": 5, "shape": [8, 8, 1]},
+                "features": {"name": "digits", "sha256": "a" * 64, "dimensions": 64},
+                "environment": {
+                    "python": "3.11",
+                    "platform": "x",
+                    "cpu": "a processor",
+                    "device": "CPU",
+                    "versions": {"harness": "0"},
+                    "commit": "abc",
+                },
+                "command": "python -m harness.run_study",
+                "created": "2026-11-24T00:00:00+00:00",
+            }
+        )
+    )
