@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.resources
+import io
 import json
 from types import SimpleNamespace
 
@@ -72,7 +73,7 @@ def test_features_do_not_depend_on_the_batch(extractor):
 
 def test_features_are_the_networks_written_again_in_numpy(extractor):
     images = noise(extractor.name, 3)
-    with np.load(WEIGHTS.joinpath(f"{extractor.name}.npz").open("rb")) as stored:
+    with np.load(io.BytesIO(WEIGHTS.joinpath(f"{extractor.name}.npz").read_bytes())) as stored:
         arrays = {key: stored[key].astype(np.float64) for key in stored.files}
     x = images / 255.0
     for place in ("1", "2", "3"):
