@@ -94,6 +94,8 @@ def workshop(setup: WorkerSetup) -> Any:
 def train(design: Design) -> Ended:
     """Train one run; every error becomes a value, so that it fails the run and not the study."""
     assert _setup is not None, "a worker trains only after start()"
+    if _terminated.is_set():  # asked to end by SIGTERM while the study goes on: a fresh worker takes its place
+        os._exit(1)
     return train_with(_setup, design)
 
 

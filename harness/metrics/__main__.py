@@ -1,0 +1,148 @@
+"""`python -m harness.metrics GENERATED REAL`: score two sets of images, or statistics of them, as a study does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.metrics import images, kernel, neighbours, spectrum
+from harness.metrics.frechet import Array, Moments, frechet_distance, frechet_jackknife, frechet_to
+
+_BATCH = 500  # images between two lines of progress
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(prog="python -m harness.metrics", description=__doc__)
+    kinds = "folder of images, .npy or .npz of uint8 (n, h, w, c), or .npz with mu and sigma"
+    options.add_argument("generated", type=Path, metavar="GENERATED", help=kinds)
+    options.add_argument("real", type=Path, metavar="REAL", help=kinds)
+    options.add_argument("--features", default="inception", choices=("inception", "digits", "fashion_mnist"))
+    options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
+    options.add_argument("--subset-size", type=int, default=1000, help="images a subset of KID (default 1000)")
+    options.add_argument("--interval", action="store_true", help="standard error of FID by jackknife (slow)")
+    options.add_argument("--save-statistics", type=Path, metavar="FILE", help="write mu and sigma of GENERATED")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    options.add_argument("--quiet", action="store_true", help="print no progress")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 with one sentence if an input cannot be scored."""
+    chosen = parser().parse_args(arguments)
+    try:
+        report = score(chosen)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if chosen.json:
+        print(json.dumps(report, indent=1))
+        return 0
+    for name, value in report["scores"].items():
+        print(f"{name:24}{value:.6g}")
+    for name, value in report["protocol"].items():
+        print(f"{name}: {value}")
+    for line in report["warnings"]:
+        print(f"warning: {line}", file=sys.stderr)
+    return 0
+
+
+def score(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Scores, protocol and warnings; raises ValueError with one sentence naming what cannot be scored."""
+    inputs = {"generated": images.read(chosen.generated), "real": images.read(chosen.real)}
+    protocol: dict[str, Any] = {}
+    found: dict[str, Array] = {}
+    if any(each.moments is None for each in inputs.values()):
+        from harness.metrics import features
+
+        extractor = features.load(chosen.features, weights=chosen.weights)
+        protocol |= {"features": extractor.name, "features_sha256": extractor.sha256, "covariance": "divisor n - 1"}
+        for name, each in inputs.items():
+            if each.moments is None:
+                found[name] = images.features(
+                    each, extractor, batch=_BATCH, progress=_progress(name, each.count, quiet=chosen.quiet)
+                )
+    protocol |= {name: f"{each.count} images" if each.count else "statistics" for name, each in inputs.items()}
+    moments = {name: each.moments or Moments.of(found[name]) for name, each in inputs.items()}
+    if chosen.save_statistics is not None:
+        images.write_statistics(chosen.save_statistics, moments["generated"])
+    warnings = []
+    dimensions = len(moments["real"].mean)
+    for name, values in found.items():
+        if len(values) <= dimensions:
+            warnings.append(f"{name} has {len(values)} images for {dimensions} dimensions: FID is biased far upward")
+    made = {"fid": _fid(found, moments)}
+    if chosen.interval and "generated" in found:
+        made["fid_stderr"] = frechet_jackknife(found["generated"], moments["real"]).stderr
+    if len(found) == 2:
+        made |= _pairwise(found, size=chosen.subset_size, warnings=warnings)
+        made |= _pixels(inputs, warnings)
+        protocol["kid"] = f"degree 3, 100 subsets of {chosen.subset_size}, seed 2020; kid_full: all pairs"
+    return {"scores": made, "protocol": protocol, "warnings": warnings}
+
+
+def _fid(found: dict[str, Array], moments: dict[str, Moments]) -> float:
+    if "generated" in found:
+        return frechet_to(found["generated"], moments["real"])
+    return frechet_distance(moments["generated"], moments["real"])
+
+
+def _pairwise(found: dict[str, Array], *, size: int, warnings: list[str]) -> dict[str, float]:
+    """Kernel distance and neighbour metrics, each where there are images enough."""
+    generated, real = found["generated"], found["real"]
+    fewest = min(len(generated), len(real))
+    made: dict[str, float] = {}
+    if fewest >= size:
+        distance = kernel.kernel_distance(generated, real, subset_size=size)
+        made |= {"kid": distance.mean, "kid_std": distance.std}
+        made |= {"kid_full": distance.full, "kid_full_stderr": distance.stderr}
+    elif fewest >= 3:
+        warnings.append(f"subsets of {size} images need as many, but there are {fewest}: KID over all pairs only")
+        made["kid_full"], made["kid_full_stderr"] = kernel.full_distance(generated, real)
+    if fewest < 6:
+        warnings.append(f"neighbour metrics need 6 images a side, but there are {fewest}: left out")
+        return made
+    manifold = neighbours.Manifold.of(real, 3)
+    made["precision"] = neighbours.share_inside(generated, manifold)
+    made["recall"] = neighbours.share_inside(real, neighbours.Manifold.of(generated, 3))
+    dense = neighbours.density_coverage(generated, neighbours.Manifold.of(real, 5))
+    return made | {"density": dense.density, "coverage": dense.coverage}
+
+
+def _pixels(inputs: dict[str, images.Input], warnings: list[str]) -> dict[str, float]:
+    """Noise and detail ratios, where all images have one size."""
+    groups = [each.groups for each in inputs.values()]
+    sizes = {group.shape[1:3] for each in groups for group in each}
+    if len(sizes) != 1 or min(min(sizes)) < 3:
+        warnings.append("images differ in size or have fewer than 3x3 pixels: noise and detail are left out")
+        return {}
+    made = {}
+    for name, measure in (("noise", spectrum.noise_level), ("high_frequency", spectrum.high_frequency_share)):
+        one, two = (_mean([(measure(group), len(group)) for group in each]) for each in groups)
+        if two > 0:
+            made[f"{name}_ratio"] = one / two
+        else:
+            warnings.append(f"real images have no {name.replace('_', ' ')} content: {name}_ratio is left out")
+    return made
+
+
+def _mean(values: list[tuple[float, int]]) -> float:
+    return float(np.average([value for value, _ in values], weights=[count for _, count in values]))
+
+
+def _progress(name: str, total: int, *, quiet: bool) -> Any:
+    def show(done: int) -> None:
+        if not quiet and sys.stderr.isatty():
+            print(f"\r{name}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())
