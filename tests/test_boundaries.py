@@ -96,3 +96,8 @@ def test_light_entry_points_load_no_heavy_library(code, heavy):
     probe = f"{code}\nimport sys\nprint([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]"), done.stdout
+
+
+def test_every_folder_with_modules_is_a_package_so_that_the_wheel_holds_it():
+    for path in MODULES:
+        assert (path.parent / "__init__.py").is_file(), path

@@ -1,0 +1,1 @@
+"""Plan, runs, engine, storage: how a study is conducted (Optuna)."""
