@@ -210,7 +210,7 @@ class Engine:
 
         def handle(number: int, frame: Any) -> None:
             if self.stopping:
-                self.executor.close(at_once=True)
+                self.executor.kill()
                 os._exit(130)
             self.stopping = True
 

@@ -31,6 +31,9 @@ class Executor(Protocol):
     def close(self, *, at_once: bool) -> None:
         """End all workers; `at_once` does not wait for runs."""
 
+    def kill(self) -> None:
+        """End all workers at once; called from a signal handler, so it must wait for nothing."""
+
 
 class LocalExecutor:
     """`workers` processes, each with its own pool of one, so that a worker that dies harms only its own run."""
@@ -91,13 +94,18 @@ class LocalExecutor:
 
     def close(self, *, at_once: bool) -> None:
         """End the workers; with `at_once` they are killed."""
+        if at_once:
+            self.kill()
         for pool in self._pools:
-            if pool is None:
-                continue
-            if at_once:
-                for process in list((pool._processes or {}).values()):
-                    process.kill()
-            pool.shutdown(wait=not at_once, cancel_futures=True)
+            if pool is not None:
+                # Waiting also ends the pool's own thread: left behind, it races with the interpreter's exit.
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def kill(self) -> None:
+        """Kill the workers and take no lock, so that a signal handler may call it."""
+        for pool in self._pools:
+            for process in list((pool._processes or {}).values()) if pool is not None else ():
+                process.kill()
 
 
 def local_workers(*, threads: int, cores: int, gpus: int, workers_per_gpu: int, runs: int) -> int:
