@@ -17,19 +17,36 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_ROWS = 4096  # rows taken at a time
 _RANK = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
 def checked(features: NDArray[np.floating]) -> Array:
     """Features as float64 (n, d); raises ValueError if they are not a finite matrix with rows."""
+    return np.asarray(_finite(features)[0], dtype=np.float64)
+
+
+def _finite(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], Array]:
+    """The features as they are, and their mean, float64 (d,); raises as `checked`."""
     if features.ndim != 2:
         raise ValueError(f"features have {features.ndim} dimensions, but allowed is a matrix (n, d)")
     if len(features) == 0:
         raise ValueError("features have no rows, but at least 1 is needed")
-    values = np.asarray(features, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"features have {int((~np.isfinite(values)).sum())} values that are not finite")
-    return values
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = features.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(mean).all():  # one look at d means instead of n x d values
+        faults = int((~np.isfinite(features)).sum())
+        raise ValueError(f"features have {faults} values that are not finite" if faults else "features overflow float64")
+    return features, mean
+
+
+def _mirrored(lower: Array, *, block: int = 256) -> Array:
+    """The symmetric matrix of a lower triangle, filled in place, block by block for the cache's sake."""
+    for start in range(0, len(lower), block):
+        rows = slice(start, start + block)
+        lower[:start, rows] = lower[rows, :start].T
+        lower[rows, rows] += np.tril(lower[rows, rows], -1).T
+    return lower
 
 
 @dataclass(frozen=True)
@@ -43,10 +60,15 @@ class Moments:
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> Self:
         """Moments of features (n, d)."""
-        values = checked(features)
-        mean = values.mean(axis=0)
-        centred = values - mean
-        return cls(len(values), mean, centred.T @ centred)
+        values, mean = _finite(features)
+        # One triangle, some rows at a time, in one buffer: half the arithmetic, little memory.
+        upper = np.zeros((len(mean), len(mean)), order="F")
+        buffer = np.empty((min(_ROWS, len(values)), len(mean)))
+        for start in range(0, len(values), _ROWS):
+            part = values[start : start + _ROWS]
+            centred = np.subtract(part, mean, out=buffer[: len(part)])
+            upper = scipy.linalg.blas.dsyrk(1.0, centred.T, beta=1.0, c=upper, lower=0, overwrite_c=1)
+        return cls(len(values), mean, _mirrored(upper.T))
 
     @classmethod
     def over(cls, batches: Iterable[NDArray[np.floating]]) -> Self:
@@ -81,6 +103,15 @@ class Moments:
         return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
+    @cached_property
+    def triangle(self) -> Array | None:
+        """Lower triangular L (d, d) in Fortran order with L Lᵀ = covariance; None where the covariance lacks rank."""
+        try:
+            return np.asfortranarray(scipy.linalg.cholesky(self.covariance, lower=True))
+        except scipy.linalg.LinAlgError:
+            return None
+
+
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|μ₁ - μ₂|² + tr S₁ + tr S₂ - 2 tr √(S₁S₂) (Dowson & Landau 1982)."""
     if a.mean.shape != b.mean.shape:
@@ -97,10 +128,9 @@ def frechet_to(features: NDArray[np.floating], reference: Moments) -> float:
     n, dimensions = values.shape
     if n > dimensions:
         moments = Moments.of(values)
-        # The eigenvalues of BᵀSB are the squared singular values; for a well-conditioned S this is the faster way,
+        # The eigenvalues of LᵀSL, S₂ = LLᵀ, are the squared singular values; for a well-conditioned S this is the faster way,
         # but roots of rounding noise would add up where S lacks rank, hence the factor then.
-        inner = reference.factor.T @ moments.covariance @ reference.factor
-        eigenvalues = scipy.linalg.eigvalsh(inner)
+        eigenvalues = _product_eigenvalues(moments.covariance, reference.triangle)
         if eigenvalues.size and eigenvalues[0] > 1e-10 * eigenvalues[-1]:
             root = float(np.sqrt(eigenvalues).sum())
         else:
@@ -110,6 +140,15 @@ def frechet_to(features: NDArray[np.floating], reference: Moments) -> float:
     centred = (values - mean) / np.sqrt(max(n - 1, 1))
     root = _nuclear(centred @ reference.factor)
     return _distance(mean - reference.mean, float(np.square(centred).sum()), reference, root)
+
+
+def _product_eigenvalues(covariance: Array, triangle: Array | None) -> Array:
+    """Eigenvalues, ascending, of LᵀSL, which are those of S·LLᵀ; none without L."""
+    if triangle is None:
+        return np.empty(0)
+    inner = scipy.linalg.blas.dtrmm(1.0, triangle, covariance.T, lower=1, side=0, trans_a=1)
+    inner = scipy.linalg.blas.dtrmm(1.0, triangle, inner, lower=1, side=1, overwrite_b=1)
+    return np.asarray(scipy.linalg.eigvalsh(inner, check_finite=False, overwrite_a=True))
 
 
 def _distance(gap: Array, trace: float, reference: Moments, root: float) -> float:

@@ -46,6 +46,15 @@ class Analysis:
         """'lower' or 'higher': which way the primary score is better."""
         return str(self.results.study["scores"][self.raw]["direction"])
 
+    def direction_of(self, score: str) -> str:
+        """'lower', 'higher' or 'one': where better values of a score (raw or averaged) lie."""
+        return str(self.results.study["scores"][score.removesuffix("_ema")]["direction"])
+
+    @property
+    def level(self) -> str:
+        """The level of the intervals, for captions: '95 %'."""
+        return f"{100 * (1 - float(self.results.study['question']['alpha'])):g} %"
+
     @property
     def arrow(self) -> str:
         """↓ where lower is better, ↑ where higher is."""
@@ -71,14 +80,27 @@ class Analysis:
         return self.results.runs.assign(chosen=self.results.runs["chosen"].astype(bool))
 
     def contrasts_of(self, score: str) -> pd.DataFrame:
-        """Verdicts for any score of the confirmation runs; empty without runs of the baseline."""
+        """Verdicts for any score of the confirmation runs; empty without runs of the baseline.
+
+        A score that should be near one (direction 'one') gets differences and intervals, but neither p nor verdict:
+        a larger or a smaller value is not better in itself.
+        """
         question = self.results.study["question"]
         if self.baseline not in set(self.confirmed["schedule"]):
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
         rope = float(question["rope"]) if score.removesuffix("_ema") == self.raw else 0.0
-        return stats.contrasts(
-            self.confirmed, score=score, baseline=self.baseline, rope=rope, alpha=float(question["alpha"])
+        direction = self.direction_of(score)
+        found = stats.contrasts(
+            self.confirmed,
+            score=score,
+            baseline=self.baseline,
+            rope=rope,
+            alpha=float(question["alpha"]),
+            direction="higher" if direction == "higher" else "lower",
         )
+        if direction == "one":
+            found = found.assign(p=np.nan, p_holm=np.nan, p_better=np.nan, verdict="descriptive only", more_seeds=pd.NA)
+        return found
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -88,7 +110,8 @@ class Analysis:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Level and spread by schedule."""
-        return stats.summary(self.confirmed, score=self.score, direction=self.direction)
+        alpha = float(self.results.study["question"]["alpha"])
+        return stats.summary(self.confirmed, score=self.score, direction=self.direction, alpha=alpha)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -140,7 +163,8 @@ class Analysis:
             for column in (name, f"{name}_ema"):
                 if column not in self.confirmed or not self.confirmed[column].notna().any():
                     continue
-                means = stats.summary(self.confirmed, score=column).set_index("schedule")
+                direction = "higher" if self.direction_of(column) == "higher" else "lower"
+                means = stats.summary(self.confirmed, score=column, direction=direction).set_index("schedule")
                 against = self.contrasts_of(column)
                 found = against.set_index("schedule") if "difference" in against else None
                 for schedule in means.index:

@@ -134,7 +134,7 @@ def terminal_table(path: str | Path) -> Table:
         pad_edge=False,
     )
     table.add_column("schedule")
-    for head in ("seeds", "mean", "95 % interval", f"vs {analysis.baseline}", "p (Holm)", "verdict"):
+    for head in ("seeds", "mean", f"{analysis.level} interval", f"vs {analysis.baseline}", "p (Holm)", "verdict"):
         table.add_column(head, justify="right")
     against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
     for row in analysis.summary.to_dict("records"):

@@ -75,5 +75,5 @@ def _effects(effects: object) -> Figure:
         axes.set_yticks(ticks, labels)
         axes.set_ylim(np.max(ticks) + 0.6, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("difference to baseline, % of its mean (left is better), 95 % t interval")
+        axes.set_xlabel("difference to baseline, % of its mean (left is better), t interval")
     return made

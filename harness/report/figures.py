@@ -15,7 +15,9 @@ from harness.report import style
 CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
 
 
-def forest(contrasts: pd.DataFrame, *, schedules: Sequence[str], rope: float, label: str) -> Figure:
+def forest(
+    contrasts: pd.DataFrame, *, schedules: Sequence[str], rope: float, label: str, level: str = "95 %"
+) -> Figure:
     """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
     with style.context():
         made, axes = style.figure(4.6, 0.9 + 0.42 * max(len(contrasts), 1))
@@ -38,7 +40,7 @@ def forest(contrasts: pd.DataFrame, *, schedules: Sequence[str], rope: float, la
         axes.set_yticks(range(len(contrasts)), [style.short(name) for name in contrasts["schedule"]])
         axes.set_ylim(len(contrasts) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"difference to baseline in {label}, left is better; 95 % t interval")
+        axes.set_xlabel(f"difference to baseline in {label}, left is better; {level} t interval")
         if rope > 0:
             axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2, borderpad=0)
     return made

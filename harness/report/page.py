@@ -60,10 +60,10 @@ def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
         rope = float(analysis.results.study["question"]["rope"])
         add(
             "forest",
-            lambda: figures.forest(analysis.contrasts, schedules=names, rope=rope, label=analysis.title),
+            lambda: figures.forest(analysis.contrasts, schedules=names, rope=rope, label=analysis.title, level=analysis.level),
             analysis.sentence,
             f"Mean paired difference in {analysis.score} to {analysis.baseline}, over pairs of runs from the same seed, "
-            f"with 95 % t intervals. Left of zero is better.",
+            f"with {analysis.level} t intervals. Left of zero is better.",
         )
     if len(runs):
         add(
@@ -71,7 +71,7 @@ def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
             lambda: figures.finals(runs, analysis.summary, schedules=names, score=analysis.score, label=label),
             _ranking(analysis),
             f"Final {full} of {len(runs)} confirmation runs. Every dot is a run; grey lines join runs from one seed; beside "
-            "them the mean with its 95 % t interval.",
+            f"them the mean with its {analysis.level} t interval.",
         )
     if len(analysis.curves):
         add(

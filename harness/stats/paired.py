@@ -25,14 +25,21 @@ def _all_signs(n: int) -> Array:
     return (((np.arange(2**n)[:, None] >> np.arange(n)) & 1) * 2 - 1).astype(np.float64)
 
 
+@functools.lru_cache(maxsize=4)
+def _random_signs(n: int) -> NDArray[np.int8]:
+    """DRAWS random patterns of signs from a fixed seed, shape (DRAWS, n)."""
+    rng = np.random.default_rng(20_260_101)
+    blocks = [rng.integers(0, 2, (_BLOCK, n), dtype=np.int8) for _ in range(DRAWS // _BLOCK)]
+    return np.concatenate(blocks) * np.int8(2) - np.int8(1)
+
+
 def _flipped_sums(values: Array) -> Array:
     """Sums of `values` under all patterns of signs up to EXACT values, else under DRAWS random ones (fixed seed)."""
     n = len(values)
     if n <= EXACT:
         return np.asarray(_all_signs(n) @ values)
-    rng = np.random.default_rng(20_260_101)
-    blocks = (rng.integers(0, 2, (_BLOCK, n), dtype=np.int8) for _ in range(DRAWS // _BLOCK))
-    return np.concatenate([(block * 2.0 - 1.0) @ values for block in blocks])
+    signs = _random_signs(n)
+    return np.concatenate([signs[start : start + _BLOCK] @ values for start in range(0, DRAWS, _BLOCK)])
 
 
 def magnitudes(differences: ArrayLike) -> Array:
@@ -126,13 +133,18 @@ def further_seeds(differences: ArrayLike, *, alpha: float, power: float = 0.8) -
     spread = values.std(ddof=1)
     if spread == 0:
         return 1
-    effect = abs(values.mean()) / spread
-    n = 2
-    while n <= 10_000 + len(values):
-        if stats.t.ppf(1 - alpha / 2, n - 1) + stats.t.ppf(power, n - 1) <= effect * math.sqrt(n):
-            return max(1, n - len(values))
-        n = n + 1 if n < 200 else int(n * 1.02) + 1
-    return None
+    sizes, wanted = _detectable(alpha, power)
+    enough = np.flatnonzero(wanted <= abs(values.mean()) / spread)
+    further = max(1, int(sizes[enough[0]]) - len(values)) if len(enough) else None
+    return further if further is None or further <= 10_000 else None
+
+
+@functools.lru_cache(maxsize=64)
+def _detectable(alpha: float, power: float) -> tuple[NDArray[np.int64], Array]:
+    """Numbers of pairs, to beyond 10,000, and the effect (mean / sd) that a paired t test detects with each."""
+    sizes = np.unique(np.concatenate([np.arange(2, 201), np.geomspace(200, 20_000, 240).round()])).astype(np.int64)
+    quantiles = stats.t.ppf(1 - alpha / 2, sizes - 1) + stats.t.ppf(power, sizes - 1)
+    return sizes, np.asarray(quantiles / np.sqrt(sizes))
 
 
 def wilson(successes: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
