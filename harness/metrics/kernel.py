@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from harness.metrics.frechet import Array, checked
 
 _BLOCK = 2048  # rows of a Gram matrix held at a time
+_STRIP = 1024  # rows of a Gram matrix whose products are taken at a time
+_TILE = 256  # columns whose powers are taken at a time; divides _STRIP
 
 
 @dataclass(frozen=True)
@@ -40,31 +42,135 @@ def kernel_distance(
 
     Raises ValueError unless both have at least `subset_size` rows. As torch-fidelity, a subset is drawn without
     replacement from the first set, then from the second, by NumPy's legacy generator with `seed`; pass the generated
-    features first to follow its `input1`, `input2`.
+    features first to follow its `input1`, `input2`. Inner products of float32 features are taken in float32, as there
+    (their rounding is unbiased and averages out over pairs); everything after is float64.
     """
-    first, second = checked(real), checked(generated)
+    first, second = _matrix(real), _matrix(generated)
     for name, values in (("real", first), ("generated", second)):
         if subset_size > len(values):
             raise ValueError(f"subset_size is {subset_size}, but there are only {len(values)} {name} features")
     if subset_size < 2:
         raise ValueError(f"subset_size is {subset_size}, but at least 2 are needed")
-    mean, std = _subset_distances(first, second, subsets=subsets, size=subset_size, seed=seed)
-    full, stderr = full_distance(first, second)
-    return KernelDistance(mean, std, full, stderr)
+    chosen_first, chosen_second = _subsets(len(first), len(second), subsets=subsets, size=subset_size, seed=seed)
+    sums = _Sums.of(first, second, chosen_first, chosen_second)
+    within = (sums.chosen_first + sums.chosen_second) / (subset_size * (subset_size - 1))
+    distances = within - 2.0 * sums.chosen_across / subset_size**2
+    full, stderr = sums.unbiased()
+    return KernelDistance(float(distances.mean()), float(distances.std()), full, stderr)
 
 
-def _subset_distances(first: Array, second: Array, *, subsets: int, size: int, seed: int) -> tuple[float, float]:
-    """Mean and standard deviation (divisor `subsets`) of the unbiased estimate over random subsets."""
+def full_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, float]:
+    """The all-pairs unbiased estimate, and its standard error, in memory bounded by a block of rows.
+
+    The standard error is the jackknife's over rows of both sets, which for this statistic needs the row sums of the
+    Gram matrices only. One row in a set has no pair within: raises ValueError.
+    """
+    first, second = _matrix(first), _matrix(second)
+    if min(len(first), len(second)) < 2:
+        raise ValueError(f"there are {len(first)} and {len(second)} features, but each set needs at least 2")
+    return _Sums.of(first, second, np.zeros((len(first), 0)), np.zeros((len(second), 0))).unbiased()
+
+
+def _matrix(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Checked features, float32 where they were, else float64."""
+    values = checked(features)
+    return features if features.dtype == np.float32 else values
+
+
+def _subsets(n: int, m: int, *, subsets: int, size: int, seed: int) -> tuple[Array, Array]:
+    """Which rows each subset takes: ones in (n, subsets) and (m, subsets)."""
     rng = np.random.RandomState(seed)
-    chosen_first, chosen_second = np.zeros((len(first), subsets)), np.zeros((len(second), subsets))
+    chosen_first, chosen_second = np.zeros((n, subsets)), np.zeros((m, subsets))
     for subset in range(subsets):
-        chosen_first[rng.choice(len(first), size, replace=False), subset] = 1.0
-        chosen_second[rng.choice(len(second), size, replace=False), subset] = 1.0
-    within_first = _selected(first, first, chosen_first, chosen_first, diagonal=False)
-    within_second = _selected(second, second, chosen_second, chosen_second, diagonal=False)
-    across = _selected(first, second, chosen_first, chosen_second, diagonal=True)
-    distances = (within_first + within_second) / (size * (size - 1)) - 2.0 * across / size**2
-    return float(distances.mean()), float(distances.std())
+        chosen_first[rng.choice(n, size, replace=False), subset] = 1.0
+        chosen_second[rng.choice(m, size, replace=False), subset] = 1.0
+    return chosen_first, chosen_second
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of k from one pass over each Gram matrix: by row, and over the pairs that each subset chose.
+
+    Within a set the diagonal is left out.
+    """
+
+    within_first: Array  # (n,)
+    within_second: Array  # (m,)
+    across_first: Array  # (n,)
+    across_second: Array  # (m,)
+    chosen_first: Array  # (subsets,)
+    chosen_second: Array
+    chosen_across: Array
+
+    @classmethod
+    def of(
+        cls, first: NDArray[np.floating], second: NDArray[np.floating], chosen_first: Array, chosen_second: Array
+    ) -> _Sums:
+        within_first, own_first = _within(first, chosen_first)
+        within_second, own_second = _within(second, chosen_second)
+        across_first, across_second = np.zeros(len(first)), np.zeros(len(second))
+        total = np.zeros(chosen_first.shape[1])
+        for rows, columns, gram in _tiles(first, second):
+            across_first[rows] += gram.sum(axis=1)
+            across_second[columns] += gram.sum(axis=0)
+            total += np.einsum("rs,rs->s", chosen_first[rows], gram @ chosen_second[columns])
+        return cls(within_first, within_second, across_first, across_second, own_first, own_second, total)
+
+    def unbiased(self) -> tuple[float, float]:
+        """The all-pairs estimate and its jackknife standard error (infinite for two rows)."""
+        n, m = len(self.within_first), len(self.within_second)
+        total_first, total_second = self.within_first.sum(), self.within_second.sum()
+        total_across = self.across_first.sum()
+        a, b, c = total_first / (n * (n - 1)), total_second / (m * (m - 1)), total_across / (n * m)
+        distance = a + b - 2.0 * c
+        if min(n, m) < 3:
+            return float(distance), float("inf")
+        # What the estimate becomes without row i: exact, from the sums.
+        without_first = (total_first - 2 * self.within_first) / ((n - 1) * (n - 2)) + b
+        without_first -= 2 * (total_across - self.across_first) / ((n - 1) * m)
+        without_second = a + (total_second - 2 * self.within_second) / ((m - 1) * (m - 2))
+        without_second -= 2 * (total_across - self.across_second) / (n * (m - 1))
+        variance = (n - 1) * np.var(without_first) + (m - 1) * np.var(without_second)
+        return float(distance), float(np.sqrt(variance))
+
+
+def _within(values: NDArray[np.floating], chosen: Array) -> tuple[Array, Array]:
+    """Sums of a set's own Gram matrix without the diagonal, by row and by subset, from the tiles above the diagonal."""
+    sums, total = np.zeros(len(values)), np.zeros(chosen.shape[1])
+    for rows, columns, gram in _tiles(values, values, upper=True):
+        sums[rows] += gram.sum(axis=1)
+        weight = 1.0
+        if columns.start < rows.stop:  # in the square on the diagonal, which holds each pair twice
+            inside = np.arange(columns.start, columns.stop)
+            own = gram[inside - rows.start, inside - columns.start]
+            sums[columns] -= own
+            total -= own @ np.square(chosen[columns])
+        else:
+            sums[columns] += gram.sum(axis=0)
+            weight = 2.0
+        total += weight * np.einsum("rs,rs->s", chosen[rows], gram @ chosen[columns])
+    return sums, total
+
+
+def _tiles(
+    left: NDArray[np.floating], right: NDArray[np.floating], *, upper: bool = False
+) -> Iterator[tuple[slice, slice, Array]]:
+    """Tiles of the Gram matrix with their rows and columns; with `upper`, those whose columns begin at or after the rows.
+
+    Products are taken a strip of rows at a time, which suits the processor; powers a tile at a time, which suits its cache.
+    """
+    scale = 1.0 / left.shape[1]
+    for top in range(0, len(left), _STRIP):
+        rows = slice(top, min(top + _STRIP, len(left)))
+        begin = top if upper else 0
+        products = left[rows] @ right[begin:].T
+        for start in range(begin, len(right), _TILE):
+            columns = slice(start, min(start + _TILE, len(right)))
+            gram = np.multiply(products[:, start - begin : columns.stop - begin], scale, dtype=np.float64)
+            gram += 1.0
+            cube = gram * gram
+            cube *= gram
+            yield rows, columns, cube
 
 
 def _blocks(left: Array, right: Array) -> Iterator[tuple[slice, Array]]:
@@ -75,17 +181,6 @@ def _blocks(left: Array, right: Array) -> Iterator[tuple[slice, Array]]:
         gram /= left.shape[1]
         gram += 1.0
         yield rows, gram * gram * gram
-
-
-def _selected(left: Array, right: Array, chosen_left: Array, chosen_right: Array, *, diagonal: bool) -> Array:
-    """Sum of k over the chosen pairs, for each subset; without i = j unless `diagonal`."""
-    total = np.zeros(chosen_left.shape[1])
-    for rows, gram in _blocks(left, right):
-        total += np.einsum("rs,rs->s", gram @ chosen_right, chosen_left[rows])
-        if not diagonal:
-            own = np.einsum("rr->r", gram[:, rows])
-            total -= own @ (chosen_left[rows] * chosen_right[rows])
-    return total
 
 
 @dataclass(frozen=True)
@@ -113,34 +208,6 @@ def distance_to(generated: NDArray[np.floating], reference: Reference) -> float:
     across = sum(float(gram.sum()) for _, gram in _blocks(values, reference.features))
     own = _total_within(values)
     return own / (n * (n - 1)) + float(reference.within.sum()) / (m * (m - 1)) - 2.0 * across / (n * m)
-
-
-def full_distance(first: Array, second: Array) -> tuple[float, float]:
-    """The all-pairs unbiased estimate, and its standard error, in memory bounded by a block of rows.
-
-    The standard error is the jackknife's over rows of both sets, which for this statistic needs the row sums of the
-    Gram matrices only. One row in a set has no pair within: raises ValueError.
-    """
-    n, m = len(first), len(second)
-    if min(n, m) < 2:
-        raise ValueError(f"there are {n} and {m} features, but each set needs at least 2")
-    within_first, within_second = _row_sums(first), _row_sums(second)
-    across_first, across_second = np.zeros(n), np.zeros(m)
-    for rows, gram in _blocks(first, second):
-        across_first[rows] = gram.sum(axis=1)
-        across_second += gram.sum(axis=0)
-    total_first, total_second, total_across = within_first.sum(), within_second.sum(), across_first.sum()
-    a, b, c = total_first / (n * (n - 1)), total_second / (m * (m - 1)), total_across / (n * m)
-    distance = a + b - 2.0 * c
-    if min(n, m) < 3:
-        return float(distance), float("inf")
-    # What the estimate becomes without row i: exact, from the sums.
-    without_first = (total_first - 2 * within_first) / ((n - 1) * (n - 2)) + b
-    without_first -= 2 * (total_across - across_first) / ((n - 1) * m)
-    without_second = a + (total_second - 2 * within_second) / ((m - 1) * (m - 2))
-    without_second -= 2 * (total_across - across_second) / (n * (m - 1))
-    variance = (n - 1) * np.var(without_first) + (m - 1) * np.var(without_second)
-    return float(distance), float(np.sqrt(variance))
 
 
 def _row_sums(values: Array) -> Array:
