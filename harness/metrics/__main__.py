@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.metrics import images, kernel, neighbours, spectrum
-from harness.metrics.frechet import Array, Moments, frechet_distance, frechet_jackknife, frechet_to
+from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
+from harness.metrics.inception_score import inception_score
 
+Features = NDArray[np.float32]
 _BATCH = 500  # images between two lines of progress
 
 
@@ -27,6 +30,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
     options.add_argument("--subset-size", type=int, default=1000, help="images a subset of KID (default 1000)")
     options.add_argument("--interval", action="store_true", help="standard error of FID by jackknife (slow)")
+    options.add_argument("--infinity", action="store_true", help="FID extrapolated to endless images (slow)")
+    options.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="REAL",
+        help="other real images, scored against REAL as the floor of each score",
+    )
     options.add_argument("--save-statistics", type=Path, metavar="FILE", help="write mu and sigma of GENERATED")
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--quiet", action="store_true", help="print no progress")
@@ -44,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         print(json.dumps(report, indent=1))
         return 0
+    floor = report.get("floor", {})
     for name, value in report["scores"].items():
-        print(f"{name:24}{value:.6g}")
+        print(f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else ""))
     for name, value in report["protocol"].items():
         print(f"{name}: {value}")
     for line in report["warnings"]:
@@ -56,8 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def score(chosen: argparse.Namespace) -> dict[str, Any]:
     """Scores, protocol and warnings; raises ValueError with one sentence naming what cannot be scored."""
     inputs = {"generated": images.read(chosen.generated), "real": images.read(chosen.real)}
+    if chosen.held_out is not None:
+        inputs["held_out"] = images.read(chosen.held_out)
     protocol: dict[str, Any] = {}
-    found: dict[str, Array] = {}
+    found: dict[str, Features] = {}
+    logits: list[Features] = []
     if any(each.moments is None for each in inputs.values()):
         from harness.metrics import features
 
@@ -65,8 +79,9 @@ def score(chosen: argparse.Namespace) -> dict[str, Any]:
         protocol |= {"features": extractor.name, "features_sha256": extractor.sha256, "covariance": "divisor n - 1"}
         for name, each in inputs.items():
             if each.moments is None:
+                extract = _keeping_logits(extractor, logits) if name == "generated" else extractor
                 found[name] = images.features(
-                    each, extractor, batch=_BATCH, progress=_progress(name, each.count, quiet=chosen.quiet)
+                    each, extract, batch=_BATCH, progress=_progress(name, each.count, quiet=chosen.quiet)
                 )
     protocol |= {name: f"{each.count} images" if each.count else "statistics" for name, each in inputs.items()}
     moments = {name: each.moments or Moments.of(found[name]) for name, each in inputs.items()}
@@ -75,27 +90,66 @@ def score(chosen: argparse.Namespace) -> dict[str, Any]:
     warnings = []
     dimensions = len(moments["real"].mean)
     for name, values in found.items():
-        if len(values) <= dimensions:
+        if len(values) <= dimensions and name != "held_out":
             warnings.append(f"{name} has {len(values)} images for {dimensions} dimensions: FID is biased far upward")
-    made = {"fid": _fid(found, moments)}
+    made = {"fid": _fid("generated", found, moments)}
     if chosen.interval and "generated" in found:
         made["fid_stderr"] = frechet_jackknife(found["generated"], moments["real"]).stderr
-    if len(found) == 2:
-        made |= _pairwise(found, size=chosen.subset_size, warnings=warnings)
-        made |= _pixels(inputs, warnings)
+    if chosen.infinity and "generated" in found:
+        limit = frechet_infinity(found["generated"], moments["real"], rng=np.random.default_rng(2020))
+        made |= {"fid_infinity": limit.value, "fid_infinity_stderr": limit.stderr}
+    if logits:
+        made |= _inception_score(np.concatenate(logits), warnings)
+    if {"generated", "real"} <= found.keys():
+        made |= _pairwise(found["generated"], found["real"], size=chosen.subset_size, warnings=warnings)
+        made |= _pixels(inputs["generated"], inputs["real"], warnings)
         protocol["kid"] = f"degree 3, 100 subsets of {chosen.subset_size}, seed 2020; kid_full: all pairs"
-    return {"scores": made, "protocol": protocol, "warnings": warnings}
+    report = {"scores": made, "protocol": protocol, "warnings": warnings}
+    if "held_out" in inputs:
+        report["floor"] = _floor(inputs, found, moments, size=chosen.subset_size)
+    return report
 
 
-def _fid(found: dict[str, Array], moments: dict[str, Moments]) -> float:
-    if "generated" in found:
-        return frechet_to(found["generated"], moments["real"])
-    return frechet_distance(moments["generated"], moments["real"])
+def _keeping_logits(extractor: Any, logits: list[Features]) -> Callable[[images.Images], Features]:
+    """`extractor`, keeping the logits of every batch where the network has them."""
+    if not hasattr(extractor, "outputs"):
+        return cast(Callable[[images.Images], Features], extractor)
+
+    def extract(batch: images.Images) -> Features:
+        made = extractor.outputs(batch)
+        logits.append(made.logits)
+        return cast(Features, made.pooled)
+
+    return extract
 
 
-def _pairwise(found: dict[str, Array], *, size: int, warnings: list[str]) -> dict[str, float]:
+def _inception_score(logits: Features, warnings: list[str]) -> dict[str, float]:
+    if len(logits) < 10:
+        warnings.append(f"Inception Score takes 10 splits, but there are {len(logits)} images: left out")
+        return {}
+    mean, std = inception_score(logits)
+    return {"inception_score": mean, "inception_score_std": std}
+
+
+def _floor(
+    inputs: dict[str, images.Input], found: dict[str, Features], moments: dict[str, Moments], *, size: int
+) -> dict[str, float]:
+    """What other real images score against the real ones; with fewer images than generated, FID's floor is too high."""
+    made = {"images": inputs["held_out"].count, "fid": _fid("held_out", found, moments)}
+    if {"held_out", "real"} <= found.keys():
+        made |= _pairwise(found["held_out"], found["real"], size=size, warnings=[])
+        made |= _pixels(inputs["held_out"], inputs["real"], [])
+    return made
+
+
+def _fid(name: str, found: dict[str, Features], moments: dict[str, Moments]) -> float:
+    if name in found:
+        return frechet_to(found[name], moments["real"])
+    return frechet_distance(moments[name], moments["real"])
+
+
+def _pairwise(generated: Features, real: Features, *, size: int, warnings: list[str]) -> dict[str, float]:
     """Kernel distance and neighbour metrics, each where there are images enough."""
-    generated, real = found["generated"], found["real"]
     fewest = min(len(generated), len(real))
     made: dict[str, float] = {}
     if fewest >= size:
@@ -112,12 +166,13 @@ def _pairwise(found: dict[str, Array], *, size: int, warnings: list[str]) -> dic
     made["precision"] = neighbours.share_inside(generated, manifold)
     made["recall"] = neighbours.share_inside(real, neighbours.Manifold.of(generated, 3))
     dense = neighbours.density_coverage(generated, neighbours.Manifold.of(real, 5))
+    made["memorised"] = neighbours.memorised(generated, neighbours.Manifold.of(real, 1))
     return made | {"density": dense.density, "coverage": dense.coverage}
 
 
-def _pixels(inputs: dict[str, images.Input], warnings: list[str]) -> dict[str, float]:
+def _pixels(generated: images.Input, real: images.Input, warnings: list[str]) -> dict[str, float]:
     """Noise and detail ratios, where all images have one size."""
-    groups = [each.groups for each in inputs.values()]
+    groups = [generated.groups, real.groups]
     sizes = {group.shape[1:3] for each in groups for group in each}
     if len(sizes) != 1 or min(min(sizes)) < 3:
         warnings.append("images differ in size or have fewer than 3x3 pixels: noise and detail are left out")

@@ -36,7 +36,9 @@ def _finite(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], Array
         mean = features.mean(axis=0, dtype=np.float64)
     if not np.isfinite(mean).all():  # one look at d means instead of n x d values
         faults = int((~np.isfinite(features)).sum())
-        raise ValueError(f"features have {faults} values that are not finite" if faults else "features overflow float64")
+        raise ValueError(
+            f"features have {faults} values that are not finite" if faults else "features overflow float64"
+        )
     return features, mean
 
 
@@ -101,7 +103,6 @@ class Moments:
         values, vectors = scipy.linalg.eigh(self.covariance)
         kept = values > _RANK * max(float(values[-1]), 0.0)
         return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
-
 
     @cached_property
     def triangle(self) -> Array | None:

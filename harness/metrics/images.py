@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data import folder
-from harness.metrics.frechet import Array, Moments
+from harness.metrics.frechet import Moments
 
 Images = NDArray[np.uint8]
 
@@ -100,12 +100,12 @@ def features(
     *,
     batch: int,
     progress: Callable[[int], None],
-) -> Array:
-    """Features float64 (n, d) of all images; `progress` hears how many are done after each batch."""
+) -> NDArray[np.float32]:
+    """Features (n, d) of all images; `progress` hears how many are done after each batch."""
     parts, done = [], 0
     for group in images.groups:
         for first in range(0, len(group), batch):
-            parts.append(extract(group[first : first + batch]).astype(np.float64))
+            parts.append(extract(group[first : first + batch]))
             done += len(parts[-1])
             progress(done)
     return np.concatenate(parts)

@@ -99,7 +99,9 @@ class Analysis:
             direction="higher" if direction == "higher" else "lower",
         )
         if direction == "one":
-            found = found.assign(p=np.nan, p_holm=np.nan, p_better=np.nan, verdict="descriptive only", more_seeds=pd.NA)
+            found[["p", "p_holm", "p_better"]] = np.nan
+            found["verdict"] = stats.DESCRIPTIVE
+            found["more_seeds"] = pd.array([pd.NA] * len(found), dtype="Int64")
         return found
 
     @cached_property

@@ -60,7 +60,9 @@ def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
         rope = float(analysis.results.study["question"]["rope"])
         add(
             "forest",
-            lambda: figures.forest(analysis.contrasts, schedules=names, rope=rope, label=analysis.title, level=analysis.level),
+            lambda: figures.forest(
+                analysis.contrasts, schedules=names, rope=rope, label=analysis.title, level=analysis.level
+            ),
             analysis.sentence,
             f"Mean paired difference in {analysis.score} to {analysis.baseline}, over pairs of runs from the same seed, "
             f"with {analysis.level} t intervals. Left of zero is better.",

@@ -1,7 +1,7 @@
 """True statements about schedules: pure functions from tidy tables to tables."""
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
-from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
+from harness.stats.contrasts import DESCRIPTIVE, Omnibus, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
     boundary_flags,
     budget_curves,
@@ -14,6 +14,7 @@ from harness.stats.training import cost, ema_interaction, final_against_best, ti
 from harness.stats.words import paragraph
 
 __all__ = [
+    "DESCRIPTIVE",
     "Omnibus",
     "all_pairs",
     "average_ranks",

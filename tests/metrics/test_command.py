@@ -94,3 +94,30 @@ def test_an_array_that_would_need_unpickling_is_refused(two, capsys):
     status, printed = run(capsys, two / "evil.npy", two / "b.npz")
     assert status == 2
     assert "cannot be read as NumPy arrays (ValueError)" in printed.err
+
+
+def test_inception_gives_the_inception_score_and_a_held_out_set_the_floor(two, capsys, monkeypatch):
+    from harness.metrics import inception
+    from harness.metrics.inception_score import inception_score
+
+    network = inception.Inception(inception.random_weights(0), sha256="0" * 64)
+    monkeypatch.setattr(inception, "load", lambda path: network)
+    np.save(two / "c.npy", pictures(2, n=12))
+    np.save(two / "d.npy", pictures(3, n=12))
+    status = main([*map(str, (two / "c.npy", two / "d.npy", "--held-out", two / "c.npy")), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    scores = report["scores"]
+    assert status == 0
+    assert scores["inception_score"] == pytest.approx(inception_score(network.outputs(pictures(2, n=12)).logits)[0])
+    assert report["floor"]["images"] == 12
+    assert {name: scores[name] for name in report["floor"] if name != "images"} == {
+        name: value for name, value in report["floor"].items() if name != "images"
+    }
+
+
+def test_copies_are_memorised_and_infinity_needs_many_images(two, capsys):
+    scores = json.loads(run(capsys, two / "a.npy", two / "a.npy")[1].out)["scores"]
+    assert scores["memorised"] == 1.0
+    status, printed = run(capsys, two / "a.npy", two / "b.npz", "--infinity")
+    assert status == 2
+    assert "FID infinity needs at least 4 x" in printed.err
