@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,9 @@ from harness.study.engine import Engine, Queue, Stopped, outcome
 from harness.study.executors import Executor, LocalExecutor, local_workers
 from harness.study.folder import Folder, FolderError
 from harness.study.storage import Ledger, StorageError, sqlite_url
-from harness.study.worker import WorkerSetup
+from harness.study.worker import Question, WorkerSetup
 
+ASKED = 3  # times a question is put to a worker that dies over it
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -84,6 +86,7 @@ class WorkerFault(RuntimeError):
 def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
     primary = checks.primary_score(spec)
     ledger = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
+    _refuse_lost_runs(results, ledger, options)
     outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
     remaining = Queue(spec, outcomes).ready
     _print_plan(spec, console, stored=ledger.records)
@@ -112,6 +115,17 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
     return _conclude(spec, options, results)
 
 
+def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None:
+    """Tables follow from the database, so runs that only a table knows mean that the database was lost or replaced."""
+    missing = results.tabled_runs() - ledger.records.keys()
+    if missing:
+        place = options.storage or results.path / "study.db"
+        raise StorageError(
+            f"{place}: lacks {len(missing)} runs that {results.path / 'runs.csv'} holds (such as {min(missing)}); bring the "
+            "database back, or move the folder away to train them again"
+        )
+
+
 def _train(
     spec: StudySpec, console: Console, results: Folder, ledger: Ledger, executor: Executor, primary: str
 ) -> None:
@@ -138,12 +152,24 @@ def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Execu
     return LocalExecutor(setup, workers=workers, gpus=gpus), f"{workers} local workers ({on})"
 
 
+def _ask(executor: Executor, question: Question, options: Options) -> dict[str, Any]:
+    """A worker's answer; one that is killed meanwhile is replaced, up to ASKED times."""
+    for _ in range(ASKED):
+        try:
+            return executor.ask(question).result()
+        except BrokenExecutor:
+            continue
+        except Exception as error:
+            raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+    raise WorkerFault(
+        f"{options.source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
+        "--workers or a smaller evaluate.generated"
+    )
+
+
 def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor) -> None:
     """Write the study as it runs, before the first run; refuse data or features that changed since."""
-    try:
-        facts = executor.ask("summary").result()
-    except Exception as error:
-        raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+    facts = _ask(executor, "summary", options)
     stored = results.study()
     if stored is not None:
         for what, key in (("data", "fingerprint"), ("features", "sha256")):
@@ -281,9 +307,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
     setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
     executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
     try:
-        seconds = executor.ask("probe").result()
-    except Exception as error:
-        raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+        seconds = _ask(executor, "probe", options)
     finally:
         executor.close(at_once=True)
     runs = sum(sum(group.values()) for group in plan.size(spec).values())

@@ -59,8 +59,15 @@ class LocalExecutor:
         return outer
 
     def ask(self, question: Question) -> Future[dict[str, Any]]:
-        """Have the first worker, which must be idle, answer; raises in the future what the worker raised."""
-        return self._pool(0).submit(worker.answer, question)
+        """Have the first worker, which must be idle, answer; raises in the future what the worker raised.
+
+        The future raises BrokenExecutor if the worker is killed meanwhile; asked again, a fresh one answers.
+        """
+        try:
+            return self._pool(0).submit(worker.answer, question)
+        except BrokenProcessPool:  # it died since
+            self._pools[0] = None
+            return self._pool(0).submit(worker.answer, question)
 
     def _pool(self, place: int) -> ProcessPoolExecutor:
         pool = self._pools[place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import socket
@@ -49,6 +50,10 @@ class Folder:
         """Tracebacks of failed runs."""
         return self.path / "errors"
 
+    def tabled_runs(self) -> set[str]:
+        """Names of the runs in runs.csv as it lies there; none if it is absent or damaged."""
+        return _runs_in(self.path / "runs.csv")
+
     def study(self) -> dict[str, Any] | None:
         """The stored study.json; None where there is none yet; raises FolderError if it cannot be read."""
         path = self.path / "study.json"
@@ -66,6 +71,14 @@ class Folder:
             raise FolderError(
                 f"{path}: cannot be read ({type(error).__name__}); restore it, or choose another --output"
             ) from error
+
+
+def _runs_in(path: Path) -> set[str]:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return {row["run"] for row in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return set()  # absent or damaged: it is written anew from the database
 
 
 def check(folder: Folder, spec: StudySpec, *, source: str) -> None:

@@ -149,6 +149,9 @@ def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
         )
     trials = study.get_trials(deepcopy=False)
     labels = next((list(_choices(trial)) for trial in trials), list(spec.schedules))
+    if study.user_attrs[DIGEST] != digest(spec):  # it grew, or its words changed
+        for key, value in _identity(spec).items():
+            study.set_user_attr(key, value)
     if labels == list(spec.schedules):
         return study
     _fill(storage, draft, study.user_attrs, [_widened(spec, trial) for trial in trials]).set_user_attr(COMPLETE, True)

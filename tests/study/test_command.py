@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -258,3 +259,19 @@ def test_dry_run_prints_study_plan_and_cost_and_writes_nothing(tmp_path):
     assert "6 runs of 40 steps" in out
     assert "ms a step" in out
     assert [each.name for each in Path(tmp_path).iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.slow
+def test_a_lost_or_damaged_database_is_named_and_nothing_is_trained_again(whole, tmp_path):
+    copy = tmp_path / "results" / "tiny"
+    shutil.copytree(whole, copy)
+    path = write(tmp_path, steps=600)
+    before = (copy / "runs.csv").read_bytes()
+    for end in ("", "-wal", "-shm"):
+        (copy / f"study.db{end}").unlink(missing_ok=True)
+    code, _, err = run(path, cwd=tmp_path)
+    assert (code, "lacks 6 runs that" in err, err.count("\n")) == (1, True, 1)
+    (copy / "study.db").write_bytes(b"no database" * 100)
+    code, _, err = run(path, cwd=tmp_path)
+    assert (code, "is damaged" in err, err.count("\n")) == (1, True, 1)
+    assert (copy / "runs.csv").read_bytes() == before
