@@ -32,7 +32,7 @@ HOMES = {
     "ray": ("study/ray_executor.py",),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),
-    "pydantic": ("spec/",),
+    "pydantic": ("spec/", "results/document.py"),
     "torch": (),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +81,9 @@ def _idx(path: Path) -> Images:
         if zero != 0 or kind != 8 or values.size != np.prod(shape, dtype=np.int64):
             raise ValueError("its header does not fit its size")
         return values.reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as an IDX file ({error})") from error
+    except Exception as error:  # whatever a damaged file makes a parser raise
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read as an IDX file ({reason})") from error
 
 
 def _cifar(path: Path) -> tuple[Images, NDArray[np.int64]]:

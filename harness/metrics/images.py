@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +42,10 @@ def read(path: Path) -> Input:
     if path.suffix not in (".npy", ".npz"):
         raise InputError(f"{path}: allowed is a folder of images, a .npy or a .npz file")
     try:
-        found = np.load(path, allow_pickle=False)
-        arrays = {"images": found} if isinstance(found, np.ndarray) else _members(found)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as stream:  # NumPy leaves a file open that turns out to be no archive
+            found = np.load(stream, allow_pickle=False)
+            arrays = {"images": found} if isinstance(found, np.ndarray) else _members(found)
+    except Exception as error:  # whatever a damaged file makes a parser raise
         raise InputError(f"{path}: cannot be read as NumPy arrays ({type(error).__name__})") from error
     if {"mu", "sigma"} <= arrays.keys():
         return Input(path, moments=_moments(path, arrays["mu"], arrays["sigma"]))

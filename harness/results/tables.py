@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.results import document
 from harness.results.record import RunRecord
 
 SCHEMA = 1  # of study.json and the tables; a reader refuses a newer one
@@ -50,6 +51,13 @@ _TRAILING = [
 ]
 _CURVE = ["step", "rate_generator", "rate_discriminator", "loss_generator", "loss_discriminator"]
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
+
+
+_TEXT = {"run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"}
+_TEXT |= {"data_fingerprint", "features_sha256"}
+_WHOLE = {"point", "repetition", "step"}
+_LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
+_ADVICE = "run the study's command again, which writes it from the database"
 
 
 class ResultsError(ValueError):
@@ -150,9 +158,12 @@ def load(path: str | Path) -> Results:
     study = _study(folder / "study.json")
     runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
-    unknown = sorted(set(runs["schedule"]) - set(study["schedules"]))
-    if unknown:
-        raise ResultsError(f"{folder / 'runs.csv'}: schedule is '{unknown[0]}', which study.json does not list")
+    _check_runs(folder / "runs.csv", runs, study)
+    strangers = sorted(set(curves["run"].dropna()) - set(runs["run"]))
+    if strangers or curves["run"].isna().any():
+        raise ResultsError(
+            f"{folder / 'curves.csv'}: run is {_said(strangers)}, which runs.csv does not list; {_ADVICE}"
+        )
     for name in (str(study["primary"]), str(study["primary"]).removesuffix("_ema")):
         for frame in (runs, curves):
             if name not in frame:  # no run has finished
@@ -174,20 +185,79 @@ def _study(path: Path) -> dict[str, Any]:
         raise ResultsError(
             f"{path}: schema is {study['schema']}, but this version reads up to {SCHEMA}; install the newer harness"
         )
+    wrong = document.fault(study)
+    if wrong is not None:
+        raise ResultsError(f"{path}: {wrong}; restore it from a copy")
     return study
 
 
 def _frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    advice = "run the study's command again, which writes it from the database"
-    text = dict.fromkeys(("run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"), str)
+    """A table whose columns are text or finite numbers (empty cells NaN)."""
     try:
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], encoding="utf-8")
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
     except FileNotFoundError as error:
-        raise ResultsError(f"{path}: not found; {advice}") from error
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise ResultsError(f"{path}: not found; {_ADVICE}") from error
+    except (OSError, ValueError, OverflowError, pd.errors.ParserError) as error:
         reason = str(error).strip().splitlines()
-        raise ResultsError(f"{path}: cannot be read ({reason[0] if reason else 'empty'}); {advice}") from error
+        raise ResultsError(f"{path}: cannot be read ({reason[0] if reason else 'empty'}); {_ADVICE}") from error
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise ResultsError(f"{path}: column '{missing[0]}' is missing; {advice}")
+        raise ResultsError(f"{path}: column '{missing[0]}' is missing; {_ADVICE}")
+    for name in frame.columns:
+        if name not in _TEXT and name != "chosen":
+            frame[name] = _numbers(path, name, frame[name])
     return frame
+
+
+def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
+    """A column as numbers; raises ResultsError naming the first cell that is none."""
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except (ValueError, OverflowError, RecursionError):
+        numbers = pd.Series(float("nan"), index=column.index)
+    wrong = column.notna() & ~numbers.abs().le(_LARGEST)
+    if name in _WHOLE:
+        wrong |= numbers.isna() | (numbers % 1 != 0) | (numbers < 0)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        what = "a whole number from 0" if name in _WHOLE else "a finite number"
+        raise ResultsError(
+            f"{path}: row {row + 2}, column '{name}' is {_said([column.iloc[row]])}, but allowed is {what}; {_ADVICE}"
+        )
+    return numbers.astype("int64") if name in _WHOLE else numbers
+
+
+def _check_runs(path: Path, runs: pd.DataFrame, study: Mapping[str, Any]) -> None:
+    """Turn the column `chosen` into booleans; raise ResultsError unless every row can be a run of `study`."""
+    allowed = {
+        "schedule": list(study["schedules"]),
+        "phase": ["search", "select", "confirm"],
+        "status": ["finished", "diverged", "failed"],
+        "chosen": ["True", "False"],
+    }
+    for name, values in allowed.items():
+        wrong = ~runs[name].isin(values)
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            raise ResultsError(
+                f"{path}: row {row + 2}, column '{name}' is {_said([runs[name].iloc[row]])}, but allowed is one of: "
+                f"{', '.join(values)}; {_ADVICE}"
+            )
+    runs["chosen"] = runs["chosen"] == "True"
+    keys = ["phase", "schedule", "point", "repetition"]
+    for names in (["run"], keys):
+        twice = runs.duplicated(names) | runs["run"].isna()
+        if twice.any():
+            row = int(twice.to_numpy().argmax())
+            raise ResultsError(f"{path}: row {row + 2} is a run that an earlier row is, or has no name; {_ADVICE}")
+    chosen = runs[(runs["phase"] == "confirm") & runs["chosen"]]
+    if chosen.duplicated(["schedule", "repetition"]).any():
+        raise ResultsError(f"{path}: two chosen confirmation runs of a schedule have one repetition; {_ADVICE}")
+    done = runs["status"] == "finished"
+    primary = str(study["primary"])
+    if done.any() and (primary not in runs or runs.loc[done, primary].isna().any()):
+        raise ResultsError(f"{path}: a finished run has no '{primary}'; {_ADVICE}")
+
+
+def _said(values: Sequence[object]) -> str:
+    return repr(str(values[0]))[:80] if values else "empty"

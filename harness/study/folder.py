@@ -14,7 +14,7 @@ from typing import Any
 
 import filelock
 
-from harness.results import tables
+from harness.results import document, tables
 from harness.spec import SpecError, StudySpec, growth_faults, validate
 
 LOCK, HOLDER = ".lock", ".lock.holder"
@@ -66,7 +66,10 @@ class Folder:
                     f"{path}: schema is {stored['schema']}, but this version reads up to {tables.SCHEMA}: "
                     "the results come from a newer harness; install that version"
                 )
-            return {**stored, "spec": dict(stored["spec"])}
+            wrong = document.fault(stored)
+            if wrong is not None:
+                raise FolderError(f"{path}: {wrong}; restore it, or choose another --output")
+            return stored
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FolderError(
                 f"{path}: cannot be read ({type(error).__name__}); restore it, or choose another --output"

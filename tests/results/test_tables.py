@@ -54,7 +54,7 @@ DAMAGE = {
     ),
     "stranger": (
         lambda f: (f / "runs.csv").write_text((f / "runs.csv").read_text().replace(",linear,", ",other,", 1)),
-        "schedule is 'other', which study.json does not list",
+        "column 'schedule' is 'other', but allowed is one of: constant",
     ),
 }
 
