@@ -52,9 +52,16 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
     options.add_argument("--no-report", action="store_true", help="write the tables only")
-    options.add_argument("--quiet", action="store_true", help="print errors and the final table only")
+    options.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also write TensorBoard event files, a folder a run, into DIR"
+    )
+    told = options.add_mutually_exclusive_group()
+    told.add_argument("--quiet", action="store_true", help="print errors and the final table only")
+    told.add_argument("--verbose", action="store_true", help="first print version, machine, and where everything goes")
     options.add_argument("--json", action="store_true", help="print a machine-readable summary at the end")
-    options.add_argument("--list", action="store_true", help="list data sets, networks and schedules, then stop")
+    options.add_argument(
+        "--list", action="store_true", help="list studies, data sets, networks and schedules, then stop"
+    )
     options.add_argument("--schema", action="store_true", help="print the JSON schema of study files, then stop")
     return options
 
@@ -95,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report=not options.no_report,
             quiet=options.quiet,
             json=options.json,
+            verbose=options.verbose,
+            tensorboard=options.tensorboard,
         ),
     )
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats as distributions
 
 from harness import schedules as shapes
-from harness.report import style
+from harness.report import hover, style
 
 CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
 
@@ -22,6 +22,7 @@ def forest(
     with style.context():
         made, axes = style.figure(4.6, 0.9 + 0.42 * max(len(contrasts), 1))
         colours, marks = style.colours(schedules), style.marks(schedules)
+        called = style.names(schedules)
         if rope > 0:
             axes.axvspan(-rope, rope, color="#999999", alpha=0.2, lw=0, label=f"equivalent: ±{rope:g}")
         axes.axvline(0.0, color="#333333", lw=0.8)
@@ -37,7 +38,7 @@ def forest(
                 textcoords="offset points",
                 va="center",
             )
-        axes.set_yticks(range(len(contrasts)), [style.short(name) for name in contrasts["schedule"]])
+        axes.set_yticks(range(len(contrasts)), [called[name] for name in contrasts["schedule"]])
         axes.set_ylim(len(contrasts) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"difference to baseline in {label}, left is better; {level} t interval")
@@ -51,6 +52,7 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
     with style.context():
         made, axes = style.figure(max(3.5, 0.9 + 0.75 * len(schedules)), 2.9)
         colours, marks = style.colours(schedules), style.marks(schedules)
+        called = style.names(schedules, 16)
         places = {name: place for place, name in enumerate(schedules)}
         done = runs[runs["status"] == "finished"]
         if done["repetition"].nunique() <= 60:
@@ -66,7 +68,8 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                 )
         for name in schedules:
             mine = done[done["schedule"] == name]
-            axes.plot(
+            mine = mine[np.isfinite(mine[score])]
+            (dots,) = axes.plot(
                 [places[name]] * len(mine),
                 mine[score],
                 marks[name],
@@ -75,6 +78,7 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                 alpha=0.7,
                 mew=0,
             )
+            hover.name(dots, hover.runs(mine, score))
             row = summary[summary["schedule"] == name]
             if len(row) and np.isfinite(row["mean"].iloc[0]):
                 axes.errorbar(
@@ -97,10 +101,10 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                     ha="center",
                     fontsize=7,
                 )
-        slanted = len(schedules) > 5 or max(map(len, schedules)) > 12
+        slanted = len(schedules) > 5 or max(map(len, called.values())) > 12
         axes.set_xticks(
             range(len(schedules)),
-            [style.short(name, 16) for name in schedules],
+            [called[name] for name in schedules],
             rotation=30 if slanted else 0,
             ha="right" if slanted else "center",
         )
@@ -115,15 +119,17 @@ def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label
     with style.context():
         made, (top, bottom) = style.figure(4.6, 3.6, rows=2, ratios=(3, 1.1))
         colours = style.colours(schedules)
+        called = style.names(schedules)
         for name in schedules:
             mine = curves[curves["schedule"] == name]
             if mine.empty:
                 continue
             for run in list(dict.fromkeys(mine["run"]))[:CURVES_DRAWN]:
                 one = mine[mine["run"] == run]
-                top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
+                (curve,) = top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
+                hover.name(curve, [str(run)])
             grouped = mine.groupby("step")[score].agg(["mean", "std", "count"])
-            top.plot(grouped.index, grouped["mean"], color=colours[name], lw=1.6, label=style.short(name))
+            top.plot(grouped.index, grouped["mean"], color=colours[name], lw=1.6, label=called[name])
             if (grouped["count"] > 1).all():
                 half = distributions.t.ppf(0.975, grouped["count"] - 1) * grouped["std"] / np.sqrt(grouped["count"])
                 top.fill_between(
@@ -149,13 +155,14 @@ def rates(runs: pd.DataFrame, *, schedules: Sequence[str]) -> Figure:
     with style.context():
         made, axes = style.figure(3.5, 2.3)
         colours = style.colours(schedules)
+        called = style.names(schedules)
         for name in schedules:
             mine = runs[runs["schedule"] == name]
             if mine.empty:
                 continue
             table = _rates(mine.iloc[0])
             steps = np.unique(np.linspace(0, len(table) - 1, 600).astype(int))
-            axes.plot(steps, table[steps], color=colours[name], lw=1.5, label=style.short(name))
+            axes.plot(steps, table[steps], color=colours[name], lw=1.5, label=called[name])
         axes.set_xlabel("generator steps")
         axes.set_ylabel("generator's learning rate")
         axes.set_ylim(bottom=0)
@@ -185,10 +192,12 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
     with style.context():
         made, axes = style.figure(4.6, 2.9)
         colours, marks = style.colours(schedules), style.marks(schedules)
+        called = style.names(schedules)
         for name in schedules:
             mine = runs[runs["schedule"] == name].sort_values("params_peak")
             done = mine[mine["status"] == "finished"]
-            axes.plot(
+            done = done[np.isfinite(done[score])]
+            (dots,) = axes.plot(
                 done["params_peak"],
                 done[score],
                 marks[name],
@@ -197,10 +206,11 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 ls="-",
                 lw=0.8,
                 alpha=0.8,
-                label=style.short(name),
+                label=called[name],
             )
+            hover.name(dots, hover.runs(done, score))
             lost = mine[mine["status"] != "finished"]
-            axes.plot(
+            (crosses,) = axes.plot(
                 lost["params_peak"],
                 [1.0] * len(lost),
                 "x",
@@ -208,6 +218,7 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 transform=axes.get_xaxis_transform(),
                 clip_on=False,
             )
+            hover.name(crosses, hover.runs(lost, score))
         axes.set_xscale("log")
         axes.set_xlabel("peak learning rate")
         axes.set_ylabel(label)
@@ -220,6 +231,7 @@ def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Fig
     with style.context():
         made, axes = style.figure(3.5, 2.4)
         colours, marks = style.colours(schedules), style.marks(schedules)
+        called = style.names(schedules)
         for name in schedules:
             mine = curves[(curves["schedule"] == name) & np.isfinite(curves["expected"])]
             axes.plot(
@@ -229,7 +241,7 @@ def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Fig
                 color=colours[name],
                 ms=3.5,
                 lw=1.2,
-                label=style.short(name),
+                label=called[name],
             )
             band = mine.dropna(subset=["low"])
             axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
@@ -245,6 +257,7 @@ def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label
     with style.context():
         made, axes = style.figure(3.5, 2.5)
         colours, marks = style.colours(schedules), style.marks(schedules)
+        called = style.names(schedules)
         done = runs[runs["status"] == "finished"]
         for place, name in enumerate(schedules):
             mine = done[done["schedule"] == name]
@@ -267,7 +280,7 @@ def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label
                 ms=4.5,
                 capsize=2,
                 lw=1.3,
-                label=style.short(name),
+                label=called[name],
             )
         axes.set_xticks([0, 1], ["raw weights", "averaged weights (EMA)"])
         axes.set_xlim(-0.4, 1.4)

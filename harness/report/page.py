@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ import markupsafe
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import figures, style
+from harness.report import figures, hover, style
 from harness.report.analysis import Analysis
+
+INLINE_MOST = 700_000  # characters of a figure put into the page as elements; browsers grow slow on many more
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,11 @@ def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
     full = f"{label} ({analysis.score})"
     seeds = int(runs.groupby("schedule").size().max()) if len(runs) else 0
     made: dict[str, tuple[Figure, Shown]] = {}
+    keyed = [f"{key} is {label}" for key, label in style.keys(names).items()]
+    key = f" In the figure {'; '.join(keyed)}." if keyed else ""
 
     def add(name: str, build: Callable[[], Figure], alt: str, caption: str) -> None:
-        made[name] = (build(), Shown(name, alt, caption))
+        made[name] = (build(), Shown(name, alt, f"{caption}{key}"))
 
     if len(analysis.contrasts) and "difference" in analysis.contrasts:
         rope = float(analysis.results.study["question"]["rope"])
@@ -185,9 +190,13 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     environment.globals["table"] = html_table
     study = analysis.results.study
 
-    def picture(name: str) -> str:
-        content = (folder / "figures" / f"{name}.svg").read_bytes()
-        return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
+    def picture(name: str) -> markupsafe.Markup:
+        """The figure inside the page, so that its titles show on hover; a very large one as a picture without them."""
+        content = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        if len(content) <= INLINE_MOST:
+            return markupsafe.Markup(hover.inline(content, name, shown[name].alt))
+        source = f"data:image/svg+xml;base64,{base64.b64encode(content.encode()).decode()}"
+        return markupsafe.Markup('<img src="{}" alt="{}">').format(source, shown[name].alt)
 
     return environment.get_template("page.html.jinja").render(
         study=study,
@@ -262,22 +271,22 @@ def markdown(analysis: Analysis, shown: dict[str, Shown]) -> str:
     ]
     for name, caption in (("forest", True), ("finals", True)):
         if name in shown and caption:
-            lines += [f"![{_plain(shown[name].alt)}](figures/{name}.png)", "", f"*{shown[name].caption}*", ""]
+            lines += [f"![{_plain(shown[name].alt)}](figures/{name}.png)", "", f"*{_plain(shown[name].caption)}*", ""]
     for title, name in (("Verdicts", "contrasts"), ("Level and spread", "summary")):
         if name in analysis.tables and len(analysis.tables[name]):
             frame = analysis.tables[name].map(number)
-            frame = frame.map(lambda cell: str(cell).replace("|", "\\|"))
+            frame = frame.map(_plain)
             lines += [f"## {title}", "", frame.to_markdown(index=False, disable_numparse=True), ""]
     lines += ["## Does averaging replace decay?", "", _plain(ema_sentence(analysis)), ""]
     lines += [
         "## Protocol",
         "",
-        f"- primary score: `{study['primary']}`: {study['scores'][analysis.raw]['protocol']}",
+        f"- primary score: `{study['primary']}`: {_plain(study['scores'][analysis.raw]['protocol'])}",
     ]
     lines += [f"- study: SHA-256 `{study['sha256'][:16]}…`, commit `{study['environment']['commit']}`"]
     lines += [
-        f"- machine: {study['environment']['cpu']}, {study['environment']['device']}",
-        f"- command: `{study['command']}`",
+        f"- machine: {_plain(study['environment']['cpu'])}, {_plain(study['environment']['device'])}",
+        f"- command: {_code(study['command'])}",
         "",
     ]
     return "\n".join(lines)
@@ -285,4 +294,12 @@ def markdown(analysis: Analysis, shown: dict[str, Shown]) -> str:
 
 def _plain(text: str) -> str:
     """Text with Markdown's and HTML's marks taken out of their roles."""
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|" else mark for mark in str(text)).replace("\n", " ")
+    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|&~" else mark for mark in " ".join(str(text).split()))
+
+
+def _code(text: str) -> str:
+    """Text as Markdown code, fenced by more backticks than it holds itself."""
+    text = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import font_manager, ft2font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from harness.report import hover
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart; black is left to text. More schedules get markers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
@@ -67,11 +73,50 @@ def rendered(made: Figure, kind: str) -> bytes:
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }[kind]
     buffer = io.BytesIO()
+    names = hover.mark(made) if kind == "svg" else {}
     with context():
         made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return buffer.getvalue()
+    return hover.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
 
 
 def short(label: str, most: int = 22) -> str:
     """A label that fits beside an axis."""
     return label if len(label) <= most else label[: most - 1] + "…"
+
+
+def names(schedules: Sequence[str], most: int = 22) -> dict[str, str]:
+    """What figures call each schedule: its short label, or the key that stands for it (see `keys`)."""
+    keyed = {label: key for key, label in keys(schedules).items()}
+    return {label: keyed.get(label) or short(label, most) for label in schedules}
+
+
+def keys(schedules: Sequence[str]) -> dict[str, str]:
+    """Keys (S1, S2, …) of the schedules whose labels a figure cannot draw, or only so cut that two look alike.
+
+    Only the font that comes with Matplotlib counts, so that a report is the same on every machine.
+    """
+    cut = Counter(short(label, 16) for label in schedules)
+    found = {}
+    for place, label in enumerate(schedules, start=1):
+        if not _drawable(label) or cut[short(label, 16)] > 1:
+            key = f"S{place}"
+            while key in schedules:
+                key += "*"
+            found[key] = label
+    return found
+
+
+def _drawable(label: str) -> bool:
+    """Whether the font has every character, and needs no shaping: joined and right-to-left scripts come out wrong."""
+    font = _font()
+    return all(
+        font.get_char_index(ord(mark)) > 0
+        and mark.isprintable()
+        and unicodedata.bidirectional(mark) not in ("R", "AL", "NSM")
+        for mark in label
+    )
+
+
+@lru_cache(maxsize=1)
+def _font() -> ft2font.FT2Font:
+    return ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))

@@ -18,7 +18,7 @@ def paragraph(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, alpha
     seeds = sorted({int(n) for n in table["n"]})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     basis = (
-        f"Each statement rests on {number} pairs of runs from fresh seeds (exact sign-flip test, Holm over "
+        f"Each statement is about the tuned configurations and rests on {number} pairs of runs from fresh seeds (exact sign-flip test, Holm over "
         f"{len(table)} comparison{'s' if len(table) > 1 else ''}, family-wise error {alpha:.0%}; intervals are 95 % t intervals)."
     )
     if not math.isclose(alpha, 0.05):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shlex
 import subprocess
 import sys
@@ -15,17 +16,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
-from harness.spec import StudySpec, digest, resolved, to_toml
-from harness.study import checks, display, folder, plan
+from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
+from harness.study import checks, display, events, folder, plan
 from harness.study.design import PHASES, Design
-from harness.study.engine import Engine, Queue, Stopped, outcome
+from harness.study.engine import Display, Engine, Queue, Stopped, outcome
 from harness.study.executors import Executor, LocalExecutor, local_workers
 from harness.study.folder import Folder, FolderError
-from harness.study.storage import Ledger, StorageError, sqlite_url
+from harness.study.storage import Ledger, StorageError, sqlite_url, without_password
 from harness.study.worker import Question, WorkerSetup
 
 ASKED = 3  # times a question is put to a worker that dies over it
@@ -45,16 +47,22 @@ class Options:
     report: bool = True
     quiet: bool = False
     json: bool = False
+    verbose: bool = False
+    tensorboard: Path | None = None
 
 
 def run(spec: StudySpec, options: Options) -> int:
     """Conduct, resume or (with `dry_run`) estimate `spec`; return the exit status."""
     console = Console(quiet=options.quiet)
     results = Folder(options.output)
+    if options.verbose:
+        console.print(_surroundings(options), highlight=False, markup=False)
     try:
         checks.check(spec, source=options.source)
         folder.check(results, spec, source=options.source)
-    except (checks.CheckError, FolderError) as error:
+        if options.tensorboard is not None:
+            events.check()
+    except (checks.CheckError, FolderError, events.TensorBoardMissing) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
@@ -79,6 +87,20 @@ def run(spec: StudySpec, options: Options) -> int:
         return EXIT_FAILED
 
 
+def _surroundings(options: Options) -> str:
+    """What a report of a fault needs: version, commit, machine, and where everything goes."""
+    storage = without_password(options.storage) if options.storage else sqlite_url(options.output)
+    return "\n".join(
+        (
+            f"harness {__version__} ({commit()}), Python {platform.python_version()}, {platform.platform()}",
+            f"{checks.cores()} cores, {len(checks.gpus())} GPUs",
+            f"study: {options.source}",
+            f"results: {options.output.resolve()}",
+            f"storage: {storage}",
+        )
+    )
+
+
 class WorkerFault(RuntimeError):
     """A worker could not be set up; the message says why."""
 
@@ -90,12 +112,14 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
     outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
     remaining = Queue(spec, outcomes).ready
     _print_plan(spec, console, stored=ledger.records)
+    if options.tensorboard is not None:  # runs of earlier times, too
+        events.write(options.tensorboard, ledger.records.values(), samples=results.samples)
     if remaining or results.study() is None:
         executor, said = _executor(spec, options, results)
         console.print(said, highlight=False)
         try:
             _freeze(spec, options, results, executor)
-            _train(spec, console, results, ledger, executor, primary)
+            _train(spec, options, console, results, ledger, executor, primary)
         except Stopped:
             executor.close(at_once=True)
             stored = len(ledger.records)
@@ -119,7 +143,7 @@ def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None
     """Tables follow from the database, so runs that only a table knows mean that the database was lost or replaced."""
     missing = results.tabled_runs() - ledger.records.keys()
     if missing:
-        place = options.storage or results.path / "study.db"
+        place = without_password(options.storage) if options.storage else results.path / "study.db"
         raise StorageError(
             f"{place}: lacks {len(missing)} runs that {results.path / 'runs.csv'} holds (such as {min(missing)}); bring the "
             "database back, or move the folder away to train them again"
@@ -127,7 +151,13 @@ def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None
 
 
 def _train(
-    spec: StudySpec, console: Console, results: Folder, ledger: Ledger, executor: Executor, primary: str
+    spec: StudySpec,
+    options: Options,
+    console: Console,
+    results: Folder,
+    ledger: Ledger,
+    executor: Executor,
+    primary: str,
 ) -> None:
     tally = display.Tally(spec, primary, executor.slots, dict(ledger.records))
     shown = (
@@ -136,7 +166,10 @@ def _train(
         else display.PlainDisplay(tally, console)
     )
     with shown:
-        engine = Engine(spec, results, ledger, executor, shown, primary, _failed(results))
+        told: Display = shown
+        if options.tensorboard is not None:
+            told = events.Recorder(shown, options.tensorboard, results.samples)
+        engine = Engine(spec, results, ledger, executor, told, primary, _failed(results))
         engine.conduct()
 
 
@@ -329,9 +362,10 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
 
 
 def print_list() -> None:
-    """Print data sets, networks, schedules and feature networks with a line each."""
+    """Print studies, data sets, networks, schedules and feature networks with a line each."""
     console = Console()
     for title, entries in (
+        ("studies (STUDY.toml; none: the built-in one)", _studies(Path("studies"))),
         ("data sets (data.name)", data.DATA_SETS),
         ("networks (network.name)", checks.NETWORKS),
         ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
@@ -339,8 +373,19 @@ def print_list() -> None:
     ):
         table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)
         for name, line in entries.items():
-            table.add_row(f"  {name}", line)
+            table.add_row(Text(f"  {name}"), Text(line))
         console.print(table)
+
+
+def _studies(place: Path) -> dict[str, str]:
+    """The built-in study and the study files in `place`, each with its title; a faulty file with its first fault."""
+    found = {"built-in 'quick'": builtin().headline}
+    for path in sorted(place.glob("*.toml")):
+        try:
+            found[str(path)] = load(path).headline
+        except SpecError as error:
+            found[str(path)] = f"cannot be run: {str(error).splitlines()[0]}"
+    return found
 
 
 def commit() -> str:

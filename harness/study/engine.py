@@ -157,7 +157,8 @@ class Engine:
         for suffix, picture in grids.items():
             tables.write_bytes(self.folder.samples / f"{design.run}{suffix}.png", picture)
         attempts = self._failures.get(design.run, 0) + 1
-        record = self.ledger.add(record.attempted(attempts), design)
+        pictures = [f"{design.run}{suffix}.png" for suffix in grids]
+        record = self.ledger.add(record.attempted(attempts), design, pictures)
         # Only now is the run safe: its checkpoint is no longer needed.
         for path in self.folder.work.glob(f"{design.run}.*"):
             path.unlink(missing_ok=True)

@@ -12,11 +12,13 @@ import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy.exc
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState
@@ -46,7 +48,7 @@ def _explained(url: str) -> Iterator[None]:
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
-        shown = _without_password(url)
+        shown = without_password(url)
         text = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
         if "locked" in text:
             advice = "another program holds it; close that program and run the same command again"
@@ -61,7 +63,7 @@ def _explained(url: str) -> Iterator[None]:
         raise StorageError(f"study database {shown}: {text}: {advice}") from error
     except ModuleNotFoundError as error:
         raise StorageError(
-            f"study database {_without_password(url)}: the driver '{error.name}' is not installed; "
+            f"study database {without_password(url)}: the driver '{error.name}' is not installed; "
             "for PostgreSQL install the extra 'postgres'"
         ) from error
 
@@ -115,11 +117,11 @@ class Ledger:
         """The Optuna study."""
         return self._study
 
-    def add(self, record: RunRecord, design: Design) -> RunRecord:
-        """Store one ended run durably; return it with its trial number."""
+    def add(self, record: RunRecord, design: Design, pictures: Sequence[str] = ()) -> RunRecord:
+        """Store one ended run durably, with the file names of its sample grids; return it with its trial number."""
         with _explained(self._url):
             numbered = record.numbered(self._study._storage.get_n_trials(self._study._study_id))
-            self._study.add_trial(_trial(self._spec, numbered, design, self._primary))
+            self._study.add_trial(_trial(self._spec, numbered, design, self._primary, pictures))
         self.records[record.run] = numbered
         return numbered
 
@@ -205,7 +207,18 @@ def _records(study: optuna.Study) -> dict[str, RunRecord]:
     return records
 
 
-def _trial(spec: StudySpec, record: RunRecord, design: Design, primary: str) -> FrozenTrial:
+def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
+    """What Optuna's upload_artifact stores with a running trial; ours are added when they have ended.
+
+    A grid's id is its file name, so that the folder of samples is the artifact store and nothing is stored twice.
+    """
+    facts = [ArtifactMeta(artifact_id=name, filename=name, mimetype="image/png", encoding=None) for name in pictures]
+    return {f"{ARTIFACTS_ATTR_PREFIX}{each.artifact_id}": json.dumps(asdict(each)) for each in facts}
+
+
+def _trial(
+    spec: StudySpec, record: RunRecord, design: Design, primary: str, pictures: Sequence[str] = ()
+) -> FrozenTrial:
     params: dict[str, Any] = {"schedule": design.schedule}
     distributions: dict[str, BaseDistribution] = {"schedule": CategoricalDistribution(list(spec.schedules))}
     shared = spec.shared_space()
@@ -233,6 +246,7 @@ def _trial(spec: StudySpec, record: RunRecord, design: Design, primary: str) -> 
             params=params,
             distributions=distributions,
             user_attrs=attributes,
+            system_attrs=_artifacts(pictures),
             intermediate_values={place.step: place.scores[primary] for place in record.curve},
         )
 
@@ -244,11 +258,13 @@ def _widened(spec: StudySpec, trial: FrozenTrial) -> FrozenTrial:
         params=trial.params,
         distributions={**trial.distributions, "schedule": CategoricalDistribution(list(spec.schedules))},
         user_attrs=trial.user_attrs,
+        system_attrs=trial.system_attrs,
         intermediate_values=trial.intermediate_values,
     )
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The address with its password left out."""
     scheme, separator, rest = url.partition("://")
     if "@" not in rest:
         return url

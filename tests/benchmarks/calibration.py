@@ -294,6 +294,12 @@ def page(tables: dict[str, pd.DataFrame], command: str) -> str:
             f"It lies outside 93 … 97 % in {len(outside)} of {len(null)} worlds ({names}): "
             f"{outside['coverage'].min():.1%} to {outside['coverage'].max():.1%}."
         )
+    said.append(
+        "Of verdicts about tuned configurations in whole studies at most "
+        f"{whole_['claim_about_tuned_configurations_wrong'].max():.1%} are wrong. **Read as statements about families of "
+        f"schedules, {whole_['claim_about_families_wrong'].min():.0%} to {whole_['claim_about_families_wrong'].max():.0%} are**: "
+        "tuning has luck of its own, and selecting among the top few on fresh seeds halves it."
+    )
     parts = [
         "# How often a verdict is wrong, measured",
         "",
@@ -310,7 +316,7 @@ def page(tables: dict[str, pd.DataFrame], command: str) -> str:
         "",
         shown(
             power,
-            {key: world[key] for key in ("schedules", "seeds", "noise", "divergence")}
+            {key: world[key] for key in ("schedules", "seeds", "noise")}
             | {"effect": "effect", "better": "found", "worse": "called worse", "coverage": "coverage"},
         ),
         "",

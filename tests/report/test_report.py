@@ -156,7 +156,6 @@ ODD = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing from font:UserWarning")
 @pytest.mark.parametrize("case", ODD)
 def test_every_odd_study_has_a_page(case, tmp_path):
     folder = results(tmp_path, **ODD[case])

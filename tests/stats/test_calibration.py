@@ -40,9 +40,9 @@ def test_equivalence_is_claimed_at_no_difference_and_seldom_at_the_edge_of_the_r
 
 
 def test_what_is_usually_done_is_wrong_far_more_often():
-    found = calibration.practice(Setting(schedules=3), STUDIES, seed=4)
+    found = calibration.practice(Setting(schedules=6), STUDIES, seed=4)
     assert found["best_of_search"] > 0.5
-    assert found["t_test_3_seeds"] > 0.03
+    assert found["t_test_3_seeds"] > 0.05
     assert found["bars_3_seeds"] > 0.1
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness import run_study
+
 STUDY = """
 name = "tiny"
 seed = 3
@@ -127,6 +129,25 @@ def test_help_takes_less_than_a_second_of_processor_time(tmp_path):
     spent = os.times().children_user + os.times().children_system - before
     assert (code, "STUDY.toml" in out) == (0, True)
     assert spent < 1.0
+
+
+def test_list_names_the_studies_of_the_folder_with_their_titles_or_first_fault(tmp_path, monkeypatch, capsys):
+    (tmp_path / "studies").mkdir()
+    write(tmp_path / "studies", change=lambda text: text.replace("seed = 3", 'seed = 3\ntitle = "[bold] tiny"'))
+    (tmp_path / "studies" / "broken.toml").write_text("name = 3", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run_study.main(["--list"]) == 0
+    out = capsys.readouterr().out
+    assert "[bold] tiny" in out
+    assert "built-in 'quick'" in out
+    assert "cannot be run: " in out
+
+
+def test_verbose_and_quiet_exclude_each_other_and_help_states_exit_codes(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_study.main(["--quiet", "--verbose"])
+    assert ended.value.code == 2
+    assert "exit status: 0 done; 1 " in run_study.parser().format_help()
 
 
 def test_list_and_schema(tmp_path):

@@ -1,0 +1,31 @@
+"""Load a results folder and draw a figure of it: python examples/compare.py results/quick compare.png"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import harness
+from harness.report import figures
+
+
+def main(folder: str, output: str) -> None:
+    """Print each schedule's mean final score and save the dots of every confirmation run as `output`."""
+    results = harness.load_results(folder)
+    study, runs = results.study, results.runs  # a dict, and a DataFrame with a row a run
+    schedules, score = study["schedules"], study["primary"]
+
+    confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"]]  # fresh seeds: what verdicts rest on
+    finished = confirmed[confirmed["status"] == "finished"]
+    print(finished.groupby("schedule")[score].agg(["count", "mean", "std"]).reindex(schedules))
+
+    # results.curves has a row a run and evaluation; keep the same runs
+    curves = results.curves[results.curves["run"].isin(finished["run"])]
+    drawn = figures.anytime(curves, schedules=schedules, score=score, label=score)
+    drawn.savefig(Path(output), dpi=160)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} RESULTS_FOLDER PICTURE")
+    main(sys.argv[1], sys.argv[2])

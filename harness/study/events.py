@@ -1,0 +1,125 @@
+"""TensorBoard event files, one folder a run, written from the stored records: TensorFlow is not needed for it."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.results.record import CurvePoint, RunRecord
+from harness.results.tables import write_bytes
+from harness.study.design import Design
+from harness.study.engine import Display
+
+GRIDS = {"": "samples/raw", "-ema": "samples/averaged"}  # suffix of the grid's file -> tag
+
+
+class TensorBoardMissing(RuntimeError):
+    """The package that knows the format is not installed; the message says how to get it."""
+
+
+def check() -> None:
+    """Raise TensorBoardMissing unless event files can be written."""
+    try:
+        import tensorboard.plugins.hparams.summary_v2  # noqa: F401
+    except ImportError as error:
+        raise TensorBoardMissing(
+            f"--tensorboard: package '{error.name}' is not installed; install the extra 'tensorboard'"
+        ) from error
+
+
+@dataclass
+class Recorder:
+    """A display that also writes the event file of each run as it ends, then passes everything on."""
+
+    shown: Display
+    folder: Path
+    samples: Path
+
+    def started(self, design: Design) -> None:
+        """A run has begun."""
+        self.shown.started(design)
+
+    def ended(self, record: RunRecord) -> None:
+        """A run has ended and is stored."""
+        write(self.folder, [record], samples=self.samples)
+        self.shown.ended(record)
+
+    def retrying(self, design: Design, error: str) -> None:
+        """A run failed and will be tried again."""
+        self.shown.retrying(design, error)
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self.shown.tick()
+
+
+def write(folder: Path, records: Iterable[RunRecord], *, samples: Path) -> None:
+    """Write the event file of each record whole, replacing an older one; grids are read from `samples`.
+
+    Wall times are the run's own clock in seconds from its start, so TensorBoard's "relative" axis is right.
+    Raises OSError where the folder cannot be written.
+    """
+    for record in records:
+        pictures = {tag: samples / f"{record.run}{suffix}.png" for suffix, tag in GRIDS.items()}
+        found = {tag: path.read_bytes() for tag, path in pictures.items() if path.is_file()}
+        write_bytes(folder / record.run / "events.out.tfevents.0.run", events(record, found))
+
+
+def events(record: RunRecord, pictures: dict[str, bytes]) -> bytes:
+    """The event file of one run: hyper-parameters, losses, rates, scores by step, and `pictures` (PNG by tag)."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.hparams import summary_v2
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    buffer = io.BytesIO()
+    writer = RecordWriter(buffer)
+    start = summary_v2.hparams_pb(_settings(record), trial_id=record.run, start_time_secs=0.0)
+    writer.write(Event(file_version="brain.Event:2", wall_time=0.0).SerializeToString())
+    writer.write(Event(wall_time=0.0, summary=start).SerializeToString())
+    for place in record.curve:
+        summary = _scalars(place)
+        writer.write(Event(wall_time=place.seconds, step=place.step, summary=summary).SerializeToString())
+    for tag, content in pictures.items():
+        event = Event(wall_time=record.seconds, step=record.last_step, summary=_picture(tag, content))
+        writer.write(event.SerializeToString())
+    return buffer.getvalue()
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    known = {name: value for name, value in record.params.items() if value is not None}
+    return {
+        "schedule": record.schedule,
+        "phase": record.phase,
+        "repetition": record.repetition,
+        "status": record.status,
+        **known,
+    }
+
+
+def _scalars(place: CurvePoint) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    values = {
+        "loss/generator": place.loss_generator,
+        "loss/discriminator": place.loss_discriminator,
+        "rate/generator": place.rate_generator,
+        "rate/discriminator": place.rate_discriminator,
+        **{f"score/{name}": value for name, value in place.scores.items()},
+    }
+    kept = {tag: value for tag, value in values.items() if value is not None and not math.isnan(value)}
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in kept.items()])
+
+
+def _picture(tag: str, content: bytes) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    with Image.open(io.BytesIO(content)) as picture:
+        width, height = picture.size
+    image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=content)
+    return Summary(value=[Summary.Value(tag=tag, image=image)])

@@ -1,0 +1,86 @@
+"""Event files say what the record says, read back by TensorBoard itself; grids are artifacts of their trials."""
+
+import dataclasses
+import io
+import subprocess
+import sys
+
+import optuna
+import pytest
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from harness.results import CurvePoint
+from harness.results.tables import write_bytes
+from harness.study import events, plan, storage
+from tests.report.example import _record
+
+SCORE = "fid_digits_100"
+
+
+@pytest.fixture
+def record():
+    made = _record("linear", "linear", "confirm", 3, 4.5, lost=False, points=2)
+    curve = tuple(
+        CurvePoint(100 * (at + 1), 1e-3 / (at + 1), 2e-3, 0.25, float("nan"), {SCORE: 4.5 + at}, 5.0 * at)
+        for at in range(2)
+    )
+    return dataclasses.replace(made, curve=curve, last_step=200)
+
+
+def picture():
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4), (255, 0, 0)).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
+    write_bytes(tmp_path / "samples" / f"{record.run}-ema.png", picture())
+    events.write(tmp_path / "board", [record], samples=tmp_path / "samples")
+    events.write(tmp_path / "board", [record], samples=tmp_path / "samples")  # again: no event twice
+    found = EventAccumulator(str(tmp_path / "board" / record.run)).Reload()
+    assert [(e.step, e.value) for e in found.Scalars(f"score/{SCORE}")] == [(100, 4.5), (200, 5.5)]
+    assert [e.value for e in found.Scalars("rate/generator")] == pytest.approx([1e-3, 5e-4])
+    assert found.Scalars("loss/generator")[0].value == 0.25
+    assert "loss/discriminator" not in found.Tags()["scalars"]  # not a number
+    assert found.Tags()["images"] == ["samples/averaged"]
+    image = found.Images("samples/averaged")[0]
+    assert (image.step, image.width, image.height, image.encoded_image_string) == (200, 6, 4, picture())
+    content = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert settings["schedule"].string_value == "linear"
+    assert settings["peak"].number_value == record.params["peak"]
+
+
+def test_writing_events_loads_no_tensorflow():
+    probe = (
+        "import sys; from harness.study import events; events.check()\n"
+        "from tensorboard.summary.writer.record_writer import RecordWriter; print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_without_the_package_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams.summary_v2", None)
+    with pytest.raises(events.TensorBoardMissing, match="install the extra 'tensorboard'"):
+        events.check()
+
+
+def test_sample_grids_are_artifacts_of_their_trial(small, tmp_path):
+    spec = small(trials=2)
+    stage = next(plan.stages(spec, {})[0])
+    design = stage[0]
+    ledger = storage.Ledger(spec, storage.sqlite_url(tmp_path), primary="fid_digits_5k")
+    done = _record(design.schedule, design.kind, "search", 0, 4.5, lost=False, points=2)
+    done = dataclasses.replace(done, run=design.run)
+    write_bytes(tmp_path / "samples" / f"{design.run}.png", picture())
+    ledger.add(done, design, [f"{design.run}.png"])
+
+    study = optuna.load_study(study_name=spec.name, storage=storage.sqlite_url(tmp_path))
+    (meta,) = get_all_artifact_meta(study.trials[0], storage=study._storage)
+    assert (meta.filename, meta.mimetype) == (f"{design.run}.png", "image/png")
+    with FileSystemArtifactStore(tmp_path / "samples").open_reader(meta.artifact_id) as stream:
+        assert stream.read() == picture()
