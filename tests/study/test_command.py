@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from harness import run_study
+from tests.campaigns.faults import tables
 
 STUDY = """
 name = "tiny"
@@ -65,16 +66,6 @@ def run(*words, cwd):
     process = start(*words, cwd=cwd)
     out, err = process.communicate(timeout=280)
     return process.returncode, out, err
-
-
-MEASURED = ("seconds", "seconds_per_step", "peak_memory_mb", "attempts", "trial")
-
-
-def tables(folder):
-    """Everything in the tables that is not a measurement of time, as text."""
-    runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=list(MEASURED))
-    curves = pd.read_csv(folder / "curves.csv", dtype=str).drop(columns=["seconds"])
-    return runs.to_csv(), curves.to_csv(), (folder / "contrasts.csv").read_text()
 
 
 BAD = {
