@@ -46,6 +46,9 @@ class Data(_Part):
 
     name: Text
     fingerprint: Text
+    train: int
+    held_out: int
+    shape: list[int]
 
 
 class Features(_Part):
@@ -53,6 +56,25 @@ class Features(_Part):
 
     name: Text
     sha256: Text
+    dimensions: int
+
+
+class Phases(_Part):
+    """Budgets of the phases."""
+
+    search: dict[str, Any]
+    select: dict[str, Any]
+    confirm: dict[str, Any]
+
+
+class Environment(_Part):
+    """Where the runs were trained."""
+
+    python: Text
+    cpu: Text
+    device: Text
+    commit: Text
+    versions: dict[str, Text]
 
 
 class Document(_Part):
@@ -62,11 +84,11 @@ class Document(_Part):
     title: Text
     harness: Text
     question: Question
-    spec: dict[str, Any]
+    spec: dict[str, Any]  # a report shows it; what resumes a study validates it
     sha256: Text
     schedules: Annotated[list[Text], Field(min_length=1)]
     kinds: dict[str, Text]
-    phases: dict[Literal["search", "select", "confirm"], dict[str, Any]]
+    phases: Phases
     space: dict[str, Limits]
     own_space: dict[str, dict[str, Limits]]
     scores: Annotated[dict[str, Score], Field(min_length=1)]
@@ -74,7 +96,7 @@ class Document(_Part):
     floor: dict[str, Value]
     data: Data
     features: Features
-    environment: dict[str, Any]
+    environment: Environment
     command: Text
     created: Text
 

@@ -71,6 +71,9 @@ def run(spec: StudySpec, options: Options) -> int:
             return 0
         with folder.lock(results):
             return _conduct(spec, options, console, results)
+    except KeyboardInterrupt:  # before or after training, whose engine answers Ctrl-C itself
+        print(f"stopped: everything finished is stored; go on with: {_command(options)}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except FolderError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT

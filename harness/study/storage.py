@@ -91,6 +91,8 @@ def _check_sqlite(path: Path) -> None:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
         try:
             answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except UnicodeDecodeError as error:  # SQLite quotes a damaged name in its answer
+            raise sqlite3.DatabaseError("malformed: names in it are no text") from error
         finally:
             connection.close()
         if answer is None or answer[0] != "ok":

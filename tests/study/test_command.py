@@ -271,3 +271,16 @@ def test_a_lost_or_damaged_database_is_named_and_nothing_is_trained_again(whole,
     code, _, err = run(path, cwd=tmp_path)
     assert (code, "is damaged" in err, err.count("\n")) == (1, True, 1)
     assert (copy / "runs.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_training_begins_is_one_sentence_too(tmp_path):
+    process = start(write(tmp_path), "--workers", 1, cwd=tmp_path)
+    while process.poll() is None and not (tmp_path / "results" / "tiny" / "study.db").exists():
+        time.sleep(0.05)
+    time.sleep(1.0)  # the worker is being set up
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with: python -m harness.run_study" in err
+    assert "Traceback" not in err
