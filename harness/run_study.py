@@ -50,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="workers that share a GPU (default 1)",
     )
+    options.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster'; docs/cluster.md)",
+    )
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
     options.add_argument("--no-report", action="store_true", help="write the tables only")
     options.add_argument(
@@ -98,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             workers=options.workers,
             workers_per_gpu=options.workers_per_gpu,
+            cluster=options.cluster,
             storage=options.storage,
             report=not options.no_report,
             quiet=options.quiet,

@@ -31,10 +31,10 @@ def primary_score(spec: StudySpec) -> str:
     return name + ("_ema" if spec.question.weights == "ema" else "")
 
 
-def check(spec: StudySpec, *, source: str) -> None:
-    """Raise CheckError naming every key that does not fit the others, the data or this machine."""
+def check(spec: StudySpec, *, source: str, here: bool = True) -> None:
+    """Raise CheckError naming every key that does not fit the others, the data or (if runs train here) this machine."""
     faults = [*_shape_faults(spec), *_data_faults(spec)]
-    if spec.train.threads > cores():
+    if here and spec.train.threads > cores():
         faults.append(f"train.threads is {spec.train.threads}, but this machine has {cores()} cores")
     if faults:
         raise CheckError("\n".join(f"{source}: {fault}" for fault in faults))

@@ -25,7 +25,7 @@ from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, 
 from harness.study import checks, display, events, folder, plan
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
-from harness.study.executors import Executor, LocalExecutor, local_workers
+from harness.study.executors import Executor, LocalExecutor, WorkerFault, local_workers
 from harness.study.folder import Folder, FolderError
 from harness.study.storage import Ledger, StorageError, sqlite_url, without_password
 from harness.study.worker import Question, WorkerSetup
@@ -43,6 +43,7 @@ class Options:
     dry_run: bool = False
     workers: int | None = None
     workers_per_gpu: int = 1
+    cluster: str | None = None
     storage: str | None = None
     report: bool = True
     quiet: bool = False
@@ -58,7 +59,7 @@ def run(spec: StudySpec, options: Options) -> int:
     if options.verbose:
         console.print(_surroundings(options), highlight=False, markup=False)
     try:
-        checks.check(spec, source=options.source)
+        checks.check(spec, source=options.source, here=options.cluster is None)
         folder.check(results, spec, source=options.source)
         if options.tensorboard is not None:
             events.check()
@@ -102,10 +103,6 @@ def _surroundings(options: Options) -> str:
             f"storage: {storage}",
         )
     )
-
-
-class WorkerFault(RuntimeError):
-    """A worker could not be set up; the message says why."""
 
 
 def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
@@ -179,13 +176,28 @@ def _train(
 def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Executor, str]:
     """The executor that the options name, and a line that says what it is."""
     setup = WorkerSetup(spec, work=results.work.absolute(), cache=results.cache.absolute(), gpu=None, commit=commit())
-    gpus, cores = len(checks.gpus()), checks.cores()
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
+    if options.cluster is not None:
+        return _cluster(setup, options, options.cluster, runs=runs)
+    gpus, cores = len(checks.gpus()), checks.cores()
     workers = options.workers or local_workers(
         threads=spec.train.threads, cores=cores, gpus=gpus, workers_per_gpu=options.workers_per_gpu, runs=runs
     )
     on = f"{gpus} GPUs" if gpus else f"{cores} cores, {spec.train.threads} a run"
     return LocalExecutor(setup, workers=workers, gpus=gpus), f"{workers} local workers ({on})"
+
+
+def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -> tuple[Executor, str]:
+    try:
+        from harness.study.ray_executor import RayExecutor
+    except ModuleNotFoundError as error:
+        raise WorkerFault(
+            f"--cluster needs Ray, which is not installed; install the extra 'cluster' (missing: {error.name})"
+        ) from error
+    executor = RayExecutor(
+        setup, address=address, runs=runs, workers=options.workers, workers_per_gpu=options.workers_per_gpu
+    )
+    return executor, executor.describe()
 
 
 def _ask(executor: Executor, question: Question, options: Options) -> dict[str, Any]:
@@ -195,6 +207,8 @@ def _ask(executor: Executor, question: Question, options: Options) -> dict[str, 
             return executor.ask(question).result()
         except BrokenExecutor:
             continue
+        except WorkerFault:
+            raise
         except Exception as error:
             raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
     raise WorkerFault(

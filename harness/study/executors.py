@@ -17,10 +17,16 @@ from harness.study.worker import Ended, Question, WorkerSetup
 DIED = "worker died"
 
 
-class Executor(Protocol):
-    """Trains runs somewhere; `slots` at a time."""
+class WorkerFault(RuntimeError):
+    """No worker can train this study; the message says why."""
 
-    slots: int
+
+class Executor(Protocol):
+    """Trains runs somewhere."""
+
+    @property
+    def slots(self) -> int:
+        """How many runs may be under way."""
 
     def submit(self, design: Design) -> Future[Ended]:
         """Begin one run in a free slot; the future never raises for a fault inside the run."""

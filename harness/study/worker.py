@@ -60,6 +60,11 @@ def start(setup: WorkerSetup, driver: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: _terminated.set())
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
     _quiet()
+    settle(setup)
+
+
+def settle(setup: WorkerSetup) -> None:
+    """Give this process its threads and its device; before TensorFlow is first used."""
     from threadpoolctl import threadpool_limits
 
     from harness.gan import device
