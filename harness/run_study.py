@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster'; docs/cluster.md)",
+        help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster')",
     )
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
     options.add_argument("--no-report", action="store_true", help="write the tables only")

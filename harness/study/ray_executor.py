@@ -41,7 +41,9 @@ class _Worker:
         worker.settle(setup)
         mark = setup.work / MARK if setup.work else None
         shared = mark is not None and mark.exists() and mark.read_text(encoding="utf-8") == token
-        self._setup = setup if shared else replace(setup, work=None, cache=Path(tempfile.gettempdir()) / "harness-cache")
+        self._setup = (
+            setup if shared else replace(setup, work=None, cache=Path(tempfile.gettempdir()) / "harness-cache")
+        )
         self._shared = shared
 
     def ready(self) -> dict[str, Any]:
@@ -143,9 +145,7 @@ class RayExecutor:
     def describe(self) -> str:
         """A line that says what trains the runs."""
         gpus = f", {_total('GPU'):g} GPUs" if self._gpu_share else ""
-        return (
-            f"Ray cluster {self._address}: {len(_nodes())} nodes, {_total('CPU'):g} CPUs{gpus}; {self.slots} runs at a time"
-        )
+        return f"Ray cluster {self._address}: {len(_nodes())} nodes, {_total('CPU'):g} CPUs{gpus}; {self.slots} runs at a time"
 
     def submit(self, design: Design) -> Future[Ended]:
         """Begin `design` on the next actor that is idle; raises WorkerFault in the future if nodes disagree."""
