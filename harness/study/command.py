@@ -200,7 +200,7 @@ def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -
     return executor, executor.describe()
 
 
-def _ask(executor: Executor, question: Question, options: Options) -> dict[str, Any]:
+def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any]:
     """A worker's answer; one that is killed meanwhile is replaced, up to ASKED times."""
     for _ in range(ASKED):
         try:
@@ -210,16 +210,16 @@ def _ask(executor: Executor, question: Question, options: Options) -> dict[str, 
         except WorkerFault:
             raise
         except Exception as error:
-            raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+            raise WorkerFault(f"{source}: a worker could not be set up: {error}") from error
     raise WorkerFault(
-        f"{options.source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
+        f"{source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
         "--workers or a smaller evaluate.generated"
     )
 
 
 def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor) -> None:
     """Write the study as it runs, before the first run; refuse data or features that changed since."""
-    facts = _ask(executor, "summary", options)
+    facts = ask(executor, "summary", source=options.source)
     stored = results.study()
     if stored is not None:
         for what, key in (("data", "fingerprint"), ("features", "sha256")):
@@ -357,7 +357,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
     setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
     executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
     try:
-        seconds = _ask(executor, "probe", options)
+        seconds = ask(executor, "probe", source=options.source)
     finally:
         executor.close(at_once=True)
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
