@@ -120,13 +120,11 @@ class Claim:
     """
 
     def __init__(self, storage: RDBStorage, name: str) -> None:
-        """Take the lock; raises StorageError if another driver has it."""
         self._storage, self._name = storage, name
         self._connection: sqlalchemy.Connection | None = None
-        self.renew()
 
     def renew(self) -> None:
-        """Take the lock again if the connection that held it was lost."""
+        """Take the lock, also again if the connection that held it was lost; StorageError if another driver has it."""
         if self._storage.engine.dialect.name != "postgresql":
             return
         try:

@@ -41,14 +41,15 @@ class Ledger:
         self._spec, self._url, self._primary = spec, url, primary
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = open_storage(url)
-        with explained(url):
-            self._claim = Claim(self._storage, spec.name)
-            try:
+        self._claim = Claim(self._storage, spec.name)
+        try:
+            with explained(url):
+                self._claim.renew()
                 self._study = _open_study(spec, optuna.storages.get_storage(self._storage), url)
                 trials = self._study.get_trials(deepcopy=False)
-            except BaseException:
-                self._claim.release()
-                raise
+        except BaseException:
+            self.close()
+            raise
         self.records = _records(trials)
         self._last = max((trial._trial_id for trial in trials), default=-1)
         self._doubtful: set[str] = set()
