@@ -23,11 +23,11 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, kept, plan
+from harness.study import checks, display, events, folder, kept, plan, sizing
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
-from harness.study.executors import Executor, LocalExecutor, WorkerFault, local_workers
+from harness.study.executors import Executor, LocalExecutor, WorkerFault
 from harness.study.folder import Folder, FolderError
 from harness.study.storage import Ledger
 from harness.study.worker import Question, WorkerSetup
@@ -44,7 +44,7 @@ class Options:
     output: Path
     dry_run: bool = False
     workers: int | None = None
-    workers_per_gpu: int = 1
+    workers_per_gpu: int | None = None
     cluster: str | None = None
     storage: str | None = None
     report: bool = True
@@ -190,12 +190,9 @@ def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Execu
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
     if options.cluster is not None:
         return _cluster(setup, options, options.cluster, runs=runs)
-    gpus, cores = len(checks.gpus()), checks.cores()
-    workers = options.workers or local_workers(
-        threads=spec.train.threads, cores=cores, gpus=gpus, workers_per_gpu=options.workers_per_gpu, runs=runs
-    )
-    on = f"{gpus} GPUs" if gpus else f"{cores} cores, {spec.train.threads} a run"
-    return LocalExecutor(setup, workers=workers, gpus=gpus), f"{workers} local workers ({on})"
+    here = sizing.machine()
+    workers = options.workers or sizing.local_workers(spec, here, workers_per_gpu=options.workers_per_gpu, runs=runs)
+    return LocalExecutor(setup, workers=workers, gpus=here.gpus), sizing.describe(spec, here, workers=workers)
 
 
 def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -> tuple[Executor, str]:
@@ -206,7 +203,11 @@ def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -
             f"--cluster needs Ray, which is not installed; install the extra 'cluster' (missing: {error.name})"
         ) from error
     executor = RayExecutor(
-        setup, address=address, runs=runs, workers=options.workers, workers_per_gpu=options.workers_per_gpu
+        setup,
+        address=address,
+        runs=runs,
+        workers=options.workers,
+        workers_per_gpu=options.workers_per_gpu or sizing.packed(setup.spec),
     )
     return executor, executor.describe()
 
@@ -374,13 +375,8 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
     finally:
         executor.close(at_once=True)
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
-    workers = options.workers or local_workers(
-        threads=spec.train.threads,
-        cores=checks.cores(),
-        gpus=len(checks.gpus()),
-        workers_per_gpu=options.workers_per_gpu,
-        runs=runs,
-    )
+    here = sizing.machine()
+    workers = options.workers or sizing.local_workers(spec, here, workers_per_gpu=options.workers_per_gpu, runs=runs)
     a_run = spec.train.steps * seconds["step"] + spec.evaluate.points * seconds["evaluation"]
     total = seconds["set_up"] + runs * a_run / workers
     console.print(
