@@ -71,7 +71,8 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
     better = "Left" if analysis.direction == "lower" else "Right"
     if len(analysis.contrasts) and "difference" in analysis.contrasts:
         rope = float(analysis.results.study["question"]["rope"])
-        pairs = counted(analysis.contrasts["n"], "pair")
+        pairs = counted(_finished_pairs(analysis), "pair")
+        lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
         made["forest"] = Drawn(
             lambda: figures.forest(
                 analysis.contrasts,
@@ -84,6 +85,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
             f"{analysis.headline} {' '.join(analysis.sentences)}",
             f"Mean paired difference in {analysis.score} to {analysis.baseline} with {level} t intervals over {pairs} of runs "
             f"from one seed. {better} of zero is better."
+            + (" Pairs with a diverged run are in the verdict, but have no difference." if lost else "")
             + (f" Shaded: differences within ±{rope:g}, which the study counts as equivalent." if rope > 0 else ""),
         )
     if len(runs):
@@ -103,6 +105,14 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
             f"{counted(analysis.summary['finished'], 'finished run')} a schedule.",
         )
     return made
+
+
+def _finished_pairs(analysis: Analysis) -> pd.Series:
+    """By schedule, the pairs both of whose runs finished: those that have a difference."""
+    done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
+    base = set(done.loc[done["schedule"] == analysis.baseline, "repetition"])
+    others = analysis.contrasts["schedule"]
+    return pd.Series([len(base & set(done.loc[done["schedule"] == label, "repetition"])) for label in others])
 
 
 def _bare(analysis: Analysis) -> str:

@@ -37,6 +37,14 @@ def forest(
             name = row["schedule"]
             axes.plot([row["low"], row["high"]], [place, place], color=colours[name], lw=2.2)
             axes.plot(row["difference"], place, marks[name], color=colours[name], ms=6)
+            if not np.isfinite(row["difference"]):
+                axes.annotate(
+                    "no pair of which both finished",
+                    (0.5, place),
+                    xycoords=("axes fraction", "data"),
+                    ha="center",
+                    va="center",
+                )
         axes.plot([], [], color="#777777", lw=2.2, label=interval)
         rows = contrasts.to_dict("records")
         axes.set_yticks(range(len(rows)), [f"{called[row['schedule']]}\n{row['verdict']}" for row in rows])
@@ -54,7 +62,8 @@ def forest(
 
 def joined(runs: pd.DataFrame) -> bool:
     """Whether the dots of one seed are joined: not where lines of many seeds would cover everything."""
-    return bool(runs["repetition"].nunique() <= JOINED)
+    done = runs[runs["status"] == "finished"]
+    return bool(done["schedule"].nunique() > 1 and done["repetition"].nunique() <= JOINED)
 
 
 def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
@@ -111,6 +120,8 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                     ha="center",
                     fontsize=7.5,
                 )
+        if done.empty:
+            axes.set_yticks([])
         slanted = len(schedules) > 5 or max(map(len, called.values())) > 12
         axes.set_xticks(
             range(len(schedules)),

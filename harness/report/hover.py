@@ -85,4 +85,6 @@ def inline(svg: str, prefix: str, alt: str) -> str:
     svg = svg.replace("url(#", f"url(#{prefix}-")
     svg = _INK.sub("currentColor", svg)  # in the page's colours, dark ones too
     svg = svg.replace("fill: #ffffff", "fill: none")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
+    points = re.search(r'\bwidth="([0-9.]+)pt"', svg)
+    width = f' style="--points: {points[1]}"' if points else ""
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"{width}', 1)

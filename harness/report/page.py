@@ -69,7 +69,7 @@ def environment() -> jinja2.Environment:
 def drawing(svg: str, name: str, alt: str) -> markupsafe.Markup:
     """A figure as elements of the page, or, if it is very large, as a picture."""
     if len(svg) <= INLINE_MOST:
-        return markupsafe.Markup(hover.inline(svg, name, alt))
+        return markupsafe.Markup(f'<div class="drawing">{hover.inline(svg, name, alt)}</div>')
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
     return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
 

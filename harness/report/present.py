@@ -103,6 +103,8 @@ def verdicts(frame: pd.DataFrame, *, level: str, caption: str, source: str) -> T
         columns["diverged"] = lambda row: Cell(f"{row['diverged']} and {row['baseline_diverged']}", row["diverged"])
     if frame["more_seeds"].notna().any():
         columns["further seeds"] = value("more_seeds")
+    if frame["note"].astype(bool).any():
+        columns["note"] = value("note")
     return table(frame, columns, caption=caption, source=source)
 
 

@@ -68,8 +68,12 @@ def _sentence(row: Mapping[str, object] | Mapping[object, object], title: str, r
     if verdict == "descriptive only":
         return f"{begun} cannot be judged against {baseline} ({row['note']}){size}{lost}."
     more = row["more_seeds"]
-    hint = f"; about {int(str(more))} further seeds would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
+    hint = f"; about {_counted(int(str(more)))} would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
     return f"Whether {name} differs from {baseline} is undecided{size}{lost}{hint}."
+
+
+def _counted(seeds: int) -> str:
+    return f"{seeds} further seed{'' if seeds == 1 else 's'}"
 
 
 def _size(row: Mapping[str, object], title: str) -> str:

@@ -112,7 +112,7 @@ CONTRAST = """() => {
   const found = [...document.querySelectorAll("body *")].filter(node => node.closest("svg, script") === null &&
     [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())).map(node =>
     [ratio(parts(getComputedStyle(node).color), ground(node)), node.tagName + " " + node.textContent.slice(0, 40)]);
-  for (const svg of document.querySelectorAll("figure > svg"))
+  for (const svg of document.querySelectorAll("figure svg"))
     found.push([ratio(parts(getComputedStyle(svg).fill), ground(svg)), "text of a figure"]);
   return found; }"""
 
