@@ -22,7 +22,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, plan
+from harness.study import charts, checks, display, events, folder, plan
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
 from harness.study.executors import Executor, LocalExecutor, WorkerFault, local_workers
@@ -136,6 +136,9 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
         console.print("All runs are stored already.")
         _write_tables(spec, results, ledger, outcomes)
         _freeze_words(spec, options, results)
+    unsaved = charts.save(ledger.study, results.path)
+    if unsaved:
+        print(unsaved, file=sys.stderr)
     return _conclude(spec, options, results)
 
 
