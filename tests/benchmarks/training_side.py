@@ -1,8 +1,8 @@
 """One side of `training_speed` in its own process: set up once, then timed whenever a line with seconds arrives.
 
 `python -m tests.benchmarks.training_side '{"side": "ours", "network": "quick", "threads": 1}'`; the sides are ours,
-torch, jax, keras, and matmul (the largest rate of float32 matrix products). `layout` is for torch, `core` pins the
-process. Answers are JSON lines.
+torch, jax, keras, and matmul (the largest rate of float32 matrix products). `layout` is for torch.
+Answers are JSON lines.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def torch(plan, images, settings):
 
 def jax(plan, images, settings):
     os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["NPROC"] = str(settings["threads"])  # the size of XLA's thread pools
     from tests.benchmarks.peers.jax_gan import JaxGan
 
     return JaxGan(plan, images, batch=BATCH, ema=EMA)
@@ -138,9 +139,6 @@ class Products:
 
 def main():
     settings = json.loads(sys.argv[1])
-    if settings.get("core") is not None:
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[settings["core"] % len(cores)]})
     os.environ["OMP_NUM_THREADS"] = str(settings["threads"])
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     side = Products(settings) if settings["side"] == "matmul" else Training(settings)

@@ -10,7 +10,6 @@ which other work on the machine hardly changes where wall time suffers (on two t
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import subprocess
 import sys
@@ -27,71 +26,66 @@ WORKERS = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1)}  # workers x threa
 TITLES = {"ours": "ours", "torch": "PyTorch eager", "jax": "JAX jit", "keras": "Keras tutorial"}
 
 
+class Worker:
+    """A process of `tests.benchmarks.training_side`; it sets up at once."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.training_side", json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, seconds: float) -> None:
+        """Have it run for so long."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> dict[str, float]:
+        """Its next answer; the first says how long its first step took."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a side ended before it answered: {self._settings}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
 @dataclass
 class Contender:
-    """A side with its settings, as one or two running processes, and what was read from it."""
+    """A side in one layout on a number of workers, and what was read from it."""
 
     side: str
     workers: str
     variant: str
-    settings: dict[str, Any]
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-    facts: dict[str, float] = field(default_factory=dict)
+    processes: list[Worker]
+    facts: dict[str, float]
     readings: list[dict[str, float]] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Start its processes."""
-        count, threads = WORKERS[self.workers]
-        for core in range(count):
-            # A process of one thread that is alone may sit where it likes, but JAX knows no other way to have one.
-            pinned = core if count > 1 or (self.side == "jax" and threads == 1) else None
-            words = json.dumps({**self.settings, "threads": threads, "core": pinned})
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "tests.benchmarks.training_side", words],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                )
-            )
-
-    def wait(self) -> None:
-        """Wait until they are set up."""
-        self.facts = [self._answer(process) for process in self.processes][0]  # noqa: RUF015 - all must answer
-
-    def _answer(self, process: subprocess.Popen[str]) -> dict[str, float]:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.side} ({self.variant}, {self.workers}) ended before it answered")
-        return json.loads(line)
 
     def read(self, seconds: float) -> None:
         """Time it once: the workers at the same time."""
         for process in self.processes:
-            assert process.stdin is not None
-            process.stdin.write(f"{seconds}\n")
-            process.stdin.flush()
-        answers = [self._answer(process) for process in self.processes]
+            process.ask(seconds)
+        answers = [process.answer() for process in self.processes]
         if self.side == "matmul":
             self.readings.append({kind: sum(answer[kind] for answer in answers) for kind in answers[0]})
-        else:
-            self.readings.append(
-                {
-                    "steps_per_s": sum(answer["steps"] / answer["seconds"] for answer in answers),
-                    "cpu_ms_per_step": 1e3
-                    * sum(each["cpu_s"] for each in answers)
-                    / sum(each["steps"] for each in answers),
-                }
-            )
-
-    def close(self) -> None:
-        """End its processes."""
-        for process in self.processes:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait()
+            return
+        steps = sum(answer["steps"] for answer in answers)
+        self.readings.append(
+            {
+                "steps_per_s": sum(answer["steps"] / answer["seconds"] for answer in answers),
+                "cpu_ms_per_step": 1e3 * sum(answer["cpu_s"] for answer in answers) / steps,
+            }
+        )
 
     def median(self, kind: str) -> float:
         """Median over the rounds."""
@@ -106,16 +100,21 @@ class Contender:
         return max(self.readings[0], key=self.median)
 
 
-def contenders(network: str, sides: list[str]) -> list[Contender]:
-    """All that take turns."""
-    made = []
-    for workers in WORKERS:
-        for side in sides:
-            for variant in ("standard", "channels_last") if side == "torch" else ("",):
-                settings = {"side": side, "network": network, "layout": variant}
-                made.append(Contender(side, workers, variant, settings))
-        made.append(Contender("matmul", workers, "", {"side": "matmul"}))
-    return made
+def started(network: str, sides: list[str], opened: list[Worker]) -> list[Contender]:
+    """All that take turns, set up; every process is also put into `opened`. Both workers of a pair are of one kind."""
+    found = []
+    for side in (*sides, "matmul"):
+        for variant in ("standard", "channels_last") if side == "torch" else ("",):
+            settings = {"side": side, "network": network, "layout": variant}
+            first, second, wide = (Worker({**settings, "threads": threads}) for threads in (1, 1, 2))
+            opened += [first, second, wide]
+            facts = first.answer()
+            second.answer()
+            for workers, processes in (("1 x 1", [first]), ("1 x 2", [wide]), ("2 x 1", [first, second])):
+                found.append(
+                    Contender(side, workers, variant, processes, wide.answer() if workers == "1 x 2" else facts)
+                )
+    return sorted(found, key=lambda each: list(WORKERS).index(each.workers))
 
 
 def table(network: str, found: list[Contender]) -> list[dict[str, Any]]:
@@ -221,19 +220,15 @@ def main() -> None:
             sys.exit(f"a peer is another network:\n{checked.stdout}{checked.stderr[-2000:]}")
         print("the peers' networks are ours: outputs and losses agree to 1e-4 (tests.benchmarks.peers.check)")
     for network in [chosen.network] if chosen.network else list(PLANS):
-        found = contenders(network, ["ours", *chosen.sides])
+        opened: list[Worker] = []
         try:
-            for pair in itertools.batched(found, 2) if sys.version_info >= (3, 12) else ((each,) for each in found):
-                for each in pair:
-                    each.start()
-                for each in pair:
-                    each.wait()
+            found = started(network, ["ours", *chosen.sides], opened)
             for _ in range(rounds):
                 for each in found:
                     each.read(seconds)
         finally:
-            for each in found:
-                each.close()
+            for process in opened:
+                process.close()
         rows = table(network, found)
         peaks = {each.workers: (each.kind(), each.rate()) for each in found if each.side == "matmul"}
         peak = max(rate for _, rate in peaks.values())

@@ -67,29 +67,24 @@ def article() -> Plan:
     return Plan("article", 100, 32, 3, tuple(generator), tuple(discriminator))
 
 
-def quick() -> Plan:
-    """The quick study's pair, 8x8x1: `dcgan` of width 16."""
-    generator = (
-        _dense(64, 4 * 4 * 32),
-        Layer("shape", shape=(4, 4, 32)),
-        Layer("norm", outputs=32, value=0.9),
-        Layer("leaky", value=0.2),
-        _convolution(4, 32, 16, stride=2, kind="transposed"),
-        Layer("norm", outputs=16, value=0.9),
-        Layer("leaky", value=0.2),
-        _convolution(3, 16, 1),
-        Layer("tanh"),
-    )
-    discriminator = (
-        _convolution(4, 1, 32, stride=2),
-        Layer("leaky", value=0.2),
-        Layer("shape"),
-        _dense(4 * 4 * 32, 1),
-    )
-    return Plan("dcgan", 64, 8, 1, generator, discriminator)
+def dcgan(side: int = 8, *, latent: int = 64, width: int = 16, channels: int = 1) -> Plan:
+    """The compact DCGAN for square images whose side is a power of 2 from 8; the quick study's as it stands."""
+    doublings = side.bit_length() - 3  # from 4 pixels
+    sizes = [width * 2**place for place in range(doublings)]  # from the image inwards
+    deepest = 2 * sizes[-1]
+    norm = lambda outputs: (Layer("norm", outputs=outputs, value=0.9), Layer("leaky", value=0.2))  # noqa: E731
+    generator = [_dense(latent, 4 * 4 * deepest), Layer("shape", shape=(4, 4, deepest)), *norm(deepest)]
+    for inputs, outputs in itertools.pairwise([deepest, *reversed(sizes)]):
+        generator += [_convolution(4, inputs, outputs, stride=2, kind="transposed"), *norm(outputs)]
+    generator += [_convolution(3, width, channels), Layer("tanh")]
+    discriminator: list[Layer] = []
+    for inputs, outputs in itertools.pairwise([channels, *(2 * size for size in sizes)]):
+        discriminator += [_convolution(4, inputs, outputs, stride=2), Layer("leaky", value=0.2)]
+    discriminator += [Layer("shape"), _dense(4 * 4 * deepest, 1)]
+    return Plan("dcgan", latent, side, channels, tuple(generator), tuple(discriminator))
 
 
-PLANS = {"article": article, "quick": quick}
+PLANS = {"article": article, "quick": dcgan}
 
 
 def multiplications(layers: tuple[Layer, ...], side: int) -> list[int]:
