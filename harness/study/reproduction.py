@@ -20,10 +20,10 @@ from harness.results import Results, ResultsError, agreement, frames, load
 from harness.results.agreement import VERDICTS, Agreement
 from harness.spec import SpecError, StudySpec
 from harness.spec import load as load_spec
-from harness.study import checks
+from harness.study import checks, sizing
 from harness.study.command import ask, commit
 from harness.study.design import PHASES, Design, design
-from harness.study.executors import LocalExecutor, WorkerFault, local_workers
+from harness.study.executors import LocalExecutor, WorkerFault
 from harness.study.worker import Ended, WorkerSetup
 
 EXIT = dict(zip(VERDICTS, (0, 3, 4, 5), strict=True))
@@ -131,12 +131,10 @@ def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design
 def _reproduce(
     request: Request, results: Results, spec: StudySpec, designs: list[Design], console: Console, cache: Path
 ) -> int:
-    gpus = len(checks.gpus())
     setup = WorkerSetup(spec, work=None, cache=cache, gpu=None, commit=commit())
-    workers = request.workers or local_workers(
-        threads=spec.train.threads, cores=checks.cores(), gpus=gpus, workers_per_gpu=1, runs=len(designs)
-    )
-    executor = LocalExecutor(setup, workers=workers, gpus=gpus)
+    here = sizing.machine()
+    workers = request.workers or sizing.local_workers(spec, here, workers_per_gpu=None, runs=len(designs))
+    executor = LocalExecutor(setup, workers=workers, gpus=here.gpus)
     try:
         facts = ask(executor, "summary", source=str(request.results))
         _same_material(results, facts)
