@@ -1,8 +1,9 @@
 """Time and memory against steps, image size, batch, runs and workers: `python -m tests.benchmarks.growth [--quick]`.
 
 Every row is a fresh process that trains `dcgan` of the quick study's width, on one thread: seconds a step are the least of
-several chunks, memory is the largest resident size of the process. "Per unit" divides time by what should drive it (steps,
-multiply-adds of a step, images, runs, runs over workers): where it stays level, growth is linear.
+several chunks, memory is the largest resident size of the process. "A unit" divides processor time, which other work on
+the machine hardly changes, by what should drive it (steps, work of a step, images, runs), and wall time by steps over all
+workers: where it stays level, growth is linear.
 """
 
 from __future__ import annotations
@@ -64,15 +65,16 @@ def measure(case: Case) -> dict[str, float]:
     trainer.start(RunSeeds(1, 2, 3, 4))
     trainer.advance(rates[:2], rates[:2])
     set_up = time.perf_counter() - started
-    seconds = []
+    seconds, processor = [], []
     for _ in range(ROUNDS if case.runs == 1 else 1):
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         for run in range(case.runs):
             trainer.start(RunSeeds(run, 2, 3, 4))
             trainer.advance(rates, rates)
         seconds.append(time.perf_counter() - started)
+        processor.append(time.process_time() - cpu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": min(seconds), "set_up_s": set_up, "peak_mb": peak}
+    return {"seconds": min(seconds), "cpu_s": min(processor), "set_up_s": set_up, "peak_mb": peak}
 
 
 def run(case: Case) -> dict[str, float]:
@@ -84,9 +86,11 @@ def run(case: Case) -> dict[str, float]:
     ]
     answers = [json.loads(process.communicate()[0]) for process in processes]
     seconds, peak = max(each["seconds"] for each in answers), sum(each["peak_mb"] for each in answers)
+    cpu = max(each["cpu_s"] for each in answers)
     return {
         "seconds": seconds,
-        "unit": seconds / units(case),
+        "cpu_s": cpu,
+        "unit": (seconds if case.axis == "workers" else cpu) / units(case),
         "peak_mb": peak,
         "set_up_s": max(each["set_up_s"] for each in answers),
     }
@@ -131,12 +135,14 @@ def main() -> None:
         print(json.dumps(measure(Case(**json.loads(chosen.case)))))
         return
     rows = []
-    print(f"{'axis':12}{'value':>7}{'steps':>7}{'seconds':>9}{'a unit':>10}   {'':28}{'peak MB':>8}{'set-up s':>9}")
+    print(
+        f"{'axis':12}{'value':>7}{'steps':>7}{'seconds':>9}{'CPU s':>8}{'a unit':>10}   {'':28}{'peak MB':>8}{'set-up s':>9}"
+    )
     for case in cases(short=chosen.quick):
         row = run(case)
         rows.append(asdict(case) | row)
         print(
-            f"{case.axis:12}{case.value:7}{case.steps:7}{row['seconds']:9.2f}{1e3 * row['unit']:10.4f}   "
+            f"{case.axis:12}{case.value:7}{case.steps:7}{row['seconds']:9.2f}{row['cpu_s']:8.2f}{1e3 * row['unit']:10.4f}   "
             f"{UNITS[case.axis]:28}{row['peak_mb']:8.0f}{row['set_up_s']:9.2f}",
             flush=True,
         )

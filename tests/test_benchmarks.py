@@ -1,0 +1,113 @@
+"""What benchmarks compute besides time: the work of a step, the page, the list; timings themselves are never tested."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import performance, record
+from tests.benchmarks.peers import plan
+from tests.benchmarks.peers.plan import Layer, Plan
+
+FOLDER = Path(performance.__file__).parent
+NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, calibration is about verdicts
+    "__init__",
+    "performance",
+    "record",
+    "training_side",
+    "user_study",
+    "inception_speed",
+    "calibration",
+}
+
+
+def test_work_of_a_step_by_hand():
+    """Generator: 2 to 4x4x1 (32 multiply-adds), then a 3x3 transposed convolution to 8x8x5: 16 * 9 * 1 * 5 = 720.
+
+    Discriminator: 4x4 of stride 2 to 4x4x3: 16 * 16 * 5 * 3 = 3840, then 48 to 1. Generator: forwards 752, gradients of
+    weights 752, of inputs 720. Discriminator: two forwards 7776, for its own weights 7776 and twice the second layer's
+    input 96, towards the generator 3888. In all 21,760 multiply-adds an example.
+    """
+    small = Plan(
+        "small",
+        2,
+        8,
+        5,
+        (Layer("dense", 2, 16), Layer("shape", shape=(4, 4, 1)), Layer("transposed", 1, 5, 3, 2)),
+        (Layer("convolution", 5, 3, 4, 2), Layer("shape"), Layer("dense", 48, 1)),
+    )
+    assert plan.multiplications(small.generator, 8) == [32, 720]
+    assert plan.multiplications(small.discriminator, 8) == [3840, 48]
+    assert plan.step_flop(small, batch=10) == 2 * 10 * (752 + 752 + 720 + 7776 + 7776 + 96 + 3888)
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [plan.article(), *(plan.dcgan(side) for side in (8, 16, 32, 64))],
+    ids=lambda peer: f"{peer.name}-{peer.side}",
+)
+def test_peers_networks_have_as_many_trained_values_as_ours(peer):
+    from harness.gan import networks
+    from harness.spec.models import NetworkSpec
+
+    pair = networks.build(NetworkSpec(name=peer.name, latent=peer.latent), (peer.side, peer.side, peer.channels))
+    for network, layers in ((pair.generator, peer.generator), (pair.discriminator, peer.discriminator)):
+        ours = sum(weight.size for weight in network.weights() if not weight.moving)
+        theirs = 0
+        for layer in layers:
+            if layer.kind in ("dense", "convolution", "transposed"):
+                theirs += layer.kernel**2 * layer.inputs * layer.outputs + layer.outputs
+            elif layer.kind == "norm":
+                theirs += 2 * layer.outputs
+        assert theirs == ours
+
+
+def content(name, figures, **others):
+    machine = {"processor": "P", "cores": 2, "memory_gib": 24.0, "system": "Linux", "python": "3.11.7"}
+    return {
+        "benchmark": name,
+        "command": f"python -m tests.benchmarks.{name}",
+        "date": "2026-11-24 23:30 UTC",
+        "short": False,
+        "machine": machine,
+        "versions": {"numpy": "2.4.6"},
+        "figures": figures,
+        "details": None,
+    } | others
+
+
+def test_page_states_every_figure_with_its_target_and_machine():
+    figures = [
+        record.figure("fast", 2.0, "x", target="≥ 1.5", met=True),
+        record.figure("slow", 1234.5, "ms", target="≤ 10", met=False),
+    ]
+    made = performance.page([content("study_speed", figures, short=True)])
+    assert "| fast | 2 x | ≥ 1.5 | yes |" in made
+    assert "| slow | 1,234 ms | ≤ 10 | **no** |" in made
+    assert "P, 2 cores, 24 GiB, Linux, Python 3.11.7" in made
+    assert "| `python -m tests.benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
+    assert "numpy 2.4.6" in made
+
+
+def test_page_shows_growth_row_by_row():
+    row = {"axis": "batch", "value": 32, "seconds": 0.5, "unit": 2.5e-5, "peak_mb": 700.4}
+    made = performance.page([content("growth", [], details=[row])])
+    assert "| batch | 32 | 0.50 | 0.025 ms an image | 700 |" in made
+
+
+def test_page_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="holds no result of a benchmark"):
+        performance.page([])
+
+
+def test_results_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "OUT", tmp_path)
+    for name in ("growth", "training_speed-quick", "training_speed-article", "unknown"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content(name, [])), encoding="utf-8")
+    found = [each["benchmark"] for each in performance.stored()]
+    assert found == ["training_speed-article", "training_speed-quick", "growth"]
+
+
+def test_every_benchmark_is_listed():
+    scripts = {path.stem for path in FOLDER.glob("*.py")} - NOT_LISTED
+    assert scripts <= {each.name for each in performance.BENCHMARKS}
