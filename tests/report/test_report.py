@@ -271,7 +271,9 @@ def test_latex_escapes_and_markdown_has_the_verdicts(tmp_path):
     folder = results(tmp_path)
     report.build(folder)
     tex = (folder / "latex" / "verdicts.tex").read_text(encoding="utf-8")
-    assert r"\begin{tabular}{l" in tex
+    assert r"\begin{tabular}{lrlrrrrrrrlr}" in tex  # text to the left, numbers to the right
+    rows = [line for line in tex.splitlines() if line.endswith(r" \\")]
+    assert [line.count(" & ") for line in rows] == [11, 11, 11]
     assert r"\toprule" in tex
     assert r"95 \% interval" in tex
     assert r"$-$1.09 to $-$0.57" in tex
