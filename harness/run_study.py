@@ -49,9 +49,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--workers-per-gpu",
         type=_positive,
-        default=1,
         metavar="K",
-        help="workers that share a GPU (default 1)",
+        help="workers that share a GPU (default: 1 to 4, more for small images)",
     )
     options.add_argument(
         "--cluster",

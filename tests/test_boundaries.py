@@ -23,7 +23,7 @@ ALLOWED = {
     "report": {"results", "stats", "schedules", "completion"},
     "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report"},
     "run_study": {"spec", "study", "completion"},
-    "reproduce": {"spec", "study", "results"},
+    "reproduce": {"study", "completion"},
 }
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {

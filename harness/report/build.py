@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness.report import captions, latex, markdown, page, sections, style
+from harness.report import captions, card, latex, markdown, page, sections, style
 from harness.report.analysis import Analysis
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
@@ -18,7 +18,7 @@ LATEX = ("verdicts", "other_verdicts", "levels", "claims", "interactions", "sett
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
-    """Write tables, figures, report.md and report.html into the results folder; return the page's path."""
+    """Write tables, figures, README.md, report.md and report.html into the results folder; return the page's path."""
     folder = Path(path)
     analysis = Analysis(load(folder))
     for name, frame in analysis.tables.items():
@@ -31,6 +31,7 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
     shown = {name: text for name, (_, text) in made.items()}
+    write_bytes(folder / "README.md", card.readme(analysis).encode())
     write_bytes(folder / "report.md", markdown.render(analysis, shown, folder=folder).encode())
     write_bytes(folder / "report.html", page.render(analysis, shown, folder=folder).encode())
     return folder / "report.html"
@@ -45,6 +46,7 @@ def stale(path: str | Path) -> list[str]:
     analysis = Analysis(load(folder))
     shown = {name: text for name, (_, text) in captions.make_figures(analysis).items()}
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
+    wanted["README.md"] = card.readme(analysis)
     wanted["report.md"] = markdown.render(analysis, shown, folder=folder)
     found = []
     for name, content in wanted.items():

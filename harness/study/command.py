@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +23,13 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import charts, checks, display, events, folder, plan
+from harness.study import charts, checks, display, events, folder, kept, plan, sizing
+from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
-from harness.study.executors import Executor, LocalExecutor, WorkerFault, local_workers
+from harness.study.executors import Executor, LocalExecutor, WorkerFault
 from harness.study.folder import Folder, FolderError
-from harness.study.storage import Ledger, StorageError, sqlite_url, without_password
+from harness.study.storage import Ledger
 from harness.study.worker import Question, WorkerSetup
 
 ASKED = 3  # times a question is put to a worker that dies over it
@@ -42,7 +44,7 @@ class Options:
     output: Path
     dry_run: bool = False
     workers: int | None = None
-    workers_per_gpu: int = 1
+    workers_per_gpu: int | None = None
     cluster: str | None = None
     storage: str | None = None
     report: bool = True
@@ -107,8 +109,17 @@ def _surroundings(options: Options) -> str:
 
 def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
     primary = checks.primary_score(spec)
-    ledger = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
-    _refuse_lost_runs(results, ledger, options)
+    with closing(Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)) as ledger:
+        kept.store(results.work, ledger)
+        _refuse_lost_runs(results, ledger, options)
+        ended = _finish(spec, options, console, results, ledger, primary)
+    return ended if ended is not None else _conclude(spec, options, results)
+
+
+def _finish(
+    spec: StudySpec, options: Options, console: Console, results: Folder, ledger: Ledger, primary: str
+) -> int | None:
+    """Train what is missing and write the tables; return the exit status if the study was stopped before its end."""
     outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
     remaining = Queue(spec, outcomes).ready
     _print_plan(spec, console, stored=ledger.records)
@@ -118,7 +129,7 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
         executor, said = _executor(spec, options, results)
         console.print(said, highlight=False)
         try:
-            _freeze(spec, options, results, executor)
+            _freeze(spec, options, results, executor, ledger)
             _train(spec, options, console, results, ledger, executor, primary)
         except Stopped:
             executor.close(at_once=True)
@@ -139,7 +150,7 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
     unsaved = charts.save(ledger.study, results.path)
     if unsaved:
         print(unsaved, file=sys.stderr)
-    return _conclude(spec, options, results)
+    return None
 
 
 def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None:
@@ -182,12 +193,9 @@ def _executor(spec: StudySpec, options: Options, results: Folder) -> tuple[Execu
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
     if options.cluster is not None:
         return _cluster(setup, options, options.cluster, runs=runs)
-    gpus, cores = len(checks.gpus()), checks.cores()
-    workers = options.workers or local_workers(
-        threads=spec.train.threads, cores=cores, gpus=gpus, workers_per_gpu=options.workers_per_gpu, runs=runs
-    )
-    on = f"{gpus} GPUs" if gpus else f"{cores} cores, {spec.train.threads} a run"
-    return LocalExecutor(setup, workers=workers, gpus=gpus), f"{workers} local workers ({on})"
+    here = sizing.machine()
+    workers = options.workers or sizing.local_workers(spec, here, workers_per_gpu=options.workers_per_gpu, runs=runs)
+    return LocalExecutor(setup, workers=workers, gpus=here.gpus), sizing.describe(spec, here, workers=workers)
 
 
 def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -> tuple[Executor, str]:
@@ -198,12 +206,16 @@ def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -
             f"--cluster needs Ray, which is not installed; install the extra 'cluster' (missing: {error.name})"
         ) from error
     executor = RayExecutor(
-        setup, address=address, runs=runs, workers=options.workers, workers_per_gpu=options.workers_per_gpu
+        setup,
+        address=address,
+        runs=runs,
+        workers=options.workers,
+        workers_per_gpu=options.workers_per_gpu or sizing.packed(setup.spec),
     )
     return executor, executor.describe()
 
 
-def _ask(executor: Executor, question: Question, options: Options) -> dict[str, Any]:
+def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any]:
     """A worker's answer; one that is killed meanwhile is replaced, up to ASKED times."""
     for _ in range(ASKED):
         try:
@@ -213,24 +225,26 @@ def _ask(executor: Executor, question: Question, options: Options) -> dict[str, 
         except WorkerFault:
             raise
         except Exception as error:
-            raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+            raise WorkerFault(f"{source}: a worker could not be set up: {error}") from error
     raise WorkerFault(
-        f"{options.source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
+        f"{source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
         "--workers or a smaller evaluate.generated"
     )
 
 
-def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor) -> None:
+def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor, ledger: Ledger) -> None:
     """Write the study as it runs, before the first run; refuse data or features that changed since."""
-    facts = _ask(executor, "summary", options)
+    facts = ask(executor, "summary", source=options.source)
     stored = results.study()
-    if stored is not None:
-        for what, key in (("data", "fingerprint"), ("features", "sha256")):
-            if stored[what][key] != facts[what][key]:
-                raise FolderError(
-                    f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
-                    f"runs used {stored[what][key][:12]}…; bring back the same files, or choose another --output"
-                )
+    # A folder is lost sooner than a shared database, whose runs know as well what they used.
+    a_run = next(iter(ledger.records.values()), None)
+    for what, key in (("data", "fingerprint"), ("features", "sha256")):
+        used = stored[what][key] if stored else getattr(a_run, f"{what}_{key}", facts[what][key])
+        if used != facts[what][key]:
+            raise FolderError(
+                f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
+                f"runs used {used[:12]}…; bring back the same files, or choose another --output"
+            )
     tables.write_study(results.path, _study_json(spec, options, facts, stored))
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
@@ -360,17 +374,12 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
     setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
     executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
     try:
-        seconds = _ask(executor, "probe", options)
+        seconds = ask(executor, "probe", source=options.source)
     finally:
         executor.close(at_once=True)
     runs = sum(sum(group.values()) for group in plan.size(spec).values())
-    workers = options.workers or local_workers(
-        threads=spec.train.threads,
-        cores=checks.cores(),
-        gpus=len(checks.gpus()),
-        workers_per_gpu=options.workers_per_gpu,
-        runs=runs,
-    )
+    here = sizing.machine()
+    workers = options.workers or sizing.local_workers(spec, here, workers_per_gpu=options.workers_per_gpu, runs=runs)
     a_run = spec.train.steps * seconds["step"] + spec.evaluate.points * seconds["evaluation"]
     total = seconds["set_up"] + runs * a_run / workers
     console.print(

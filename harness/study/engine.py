@@ -1,4 +1,8 @@
-"""The driver: takes runs from the plan, has executors train them, stores each as it ends, and can stop at any time."""
+"""The driver: takes runs from the plan, has executors train them, stores each as it ends, and can stop at any time.
+
+While a shared database does not answer, runs that ended are kept as files, and those that are ready go on being
+trained; only what needs their outcome waits.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,29 @@ import contextlib
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
-from harness.study import plan
+from harness.study import kept, plan
+from harness.study.database import StorageAway
 from harness.study.design import PHASES, Design
 from harness.study.executors import Executor
 from harness.study.folder import Folder
+from harness.study.kept import Kept
 from harness.study.plan import Outcome
-from harness.study.storage import Ledger
+from harness.study.storage import Ledger, artifact_id
 from harness.study.worker import STOP, Ended
 
 POLL_SECONDS = 0.5
+AWAY_SECONDS = 900.0  # how long a database may be away before the study stops
+RETRY_SECONDS = 5.0
 STOP_SECONDS = 30.0  # how long workers have, after a request to stop, to reach their next checkpoint
 
 
@@ -122,13 +132,15 @@ class Engine:
         outcomes = {run: outcome(record, self.primary) for run, record in self.ledger.records.items()}
         self._queue = Queue(self.spec, outcomes)
         self._failures: dict[str, int] = {}
+        self._kept: deque[Kept] = deque()  # ended, but not stored yet, since the database is away
+        self._away_since = self._next_try = 0.0
         self._written, self._write_seconds = time.monotonic(), 0.0
         self.folder.work.mkdir(parents=True, exist_ok=True)
         (self.folder.work / STOP).unlink(missing_ok=True)
         running: dict[Future[Ended], Design] = {}
         with self._signals():
             try:
-                while self._queue.ready or running:
+                while self._queue.ready or running or self._kept:
                     while self._queue.ready and len(running) < self.executor.slots and not self.stopping:
                         design = self._queue.take()
                         self.display.started(design)
@@ -136,9 +148,9 @@ class Engine:
                     if self.stopping:
                         self._drain(running)
                         raise Stopped
-                    done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    for future in _ended(running):
                         self._take(running.pop(future), future.result())
+                    self._store_kept(running)
                     self._write_now_and_then()
                     self.display.tick()
             finally:
@@ -154,16 +166,12 @@ class Engine:
             self._fail(design, ended)
 
     def _store(self, design: Design, record: RunRecord, grids: dict[str, bytes]) -> None:
-        for suffix, picture in grids.items():
-            tables.write_bytes(self.folder.samples / f"{design.run}{suffix}.png", picture)
-        attempts = self._failures.get(design.run, 0) + 1
         pictures = [f"{design.run}{suffix}.png" for suffix in grids]
-        record = self.ledger.add(record.attempted(attempts), design, pictures)
-        # Only now is the run safe: its checkpoint is no longer needed.
-        for path in self.folder.work.glob(f"{design.run}.*"):
-            path.unlink(missing_ok=True)
-        self._queue.ended(design.run, outcome(record, self.primary))
-        self.display.ended(record)
+        for name, picture in zip(pictures, grids.values(), strict=True):
+            tables.write_bytes(self.folder.samples / name, picture)
+            _link(self.folder.artifacts / artifact_id(name), self.folder.samples / name)
+        attempts = self._failures.get(design.run, 0) + 1
+        self._end(Kept(design, record.attempted(attempts), tuple(pictures)))
 
     def _fail(self, design: Design, ended: Ended) -> None:
         tables.write_bytes(self.folder.errors / f"{design.run}.txt", ended.trace.encode())
@@ -174,11 +182,43 @@ class Engine:
             return
         attempts = self._failures[design.run]
         reason = f"{ended.error} (errors/{design.run}.txt)"
-        record = self.ledger.add(self.failed_record(design, reason, attempts), design)
-        for path in self.folder.work.glob(f"{design.run}.*"):
+        self._end(Kept(design, self.failed_record(design, reason, attempts), ()))
+
+    def _end(self, each: Kept) -> None:
+        """Store a run that ended; while the database is away, keep it as a file instead."""
+        if not self._kept:
+            try:
+                self._into_ledger(each)
+                return
+            except StorageAway as error:
+                self._away_since = time.monotonic()
+                self._next_try = self._away_since + RETRY_SECONDS
+                self.display.retrying(each.design, f"has ended and is kept as a file: {error}")
+        kept.save(self.folder.work, each)
+        self._kept.append(each)
+
+    def _into_ledger(self, each: Kept) -> None:
+        record = self.ledger.add(each.record, each.pictures)
+        # Only now is the run safe: its checkpoint is no longer needed.
+        for path in self.folder.work.glob(f"{record.run}.*"):
             path.unlink(missing_ok=True)
-        self._queue.ended(design.run, outcome(record, self.primary))
+        self._queue.ended(record.run, outcome(record, self.primary))
         self.display.ended(record)
+
+    def _store_kept(self, running: dict[Future[Ended], Design]) -> None:
+        """Store what is kept once the database is back; after AWAY_SECONDS stop as if asked to, and raise StorageAway."""
+        while self._kept and time.monotonic() >= self._next_try:
+            try:
+                self._into_ledger(self._kept[0])
+                self._kept.popleft()
+            except StorageAway as error:
+                self._next_try = time.monotonic() + RETRY_SECONDS
+                if time.monotonic() - self._away_since > AWAY_SECONDS:
+                    self._drain(running)
+                    raise StorageAway(
+                        f"{error}; it has been away for {AWAY_SECONDS / 60:.0f} minutes, {len(self._kept)} runs that ended "
+                        f"meanwhile are kept in {self.folder.work}"
+                    ) from error
 
     def _drain(self, running: dict[Future[Ended], Design]) -> None:
         """Ask workers to stop and wait until each has left a checkpoint; keep what finishes meanwhile."""
@@ -221,3 +261,17 @@ class Engine:
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+
+def _ended(running: dict[Future[Ended], Design]) -> set[Future[Ended]]:
+    """Those that have ended, after POLL_SECONDS at most."""
+    if not running:  # all that is left waits for the database
+        time.sleep(POLL_SECONDS)
+    return wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make a relative symbolic link, on file systems that have them: pictures in a dashboard are a courtesy."""
+    link.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):
+        link.symlink_to(os.path.relpath(target, link.parent))

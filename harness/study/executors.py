@@ -119,9 +119,3 @@ class LocalExecutor:
         for pool in self._pools:
             for process in list((pool._processes or {}).values()) if pool is not None else ():
                 process.kill()
-
-
-def local_workers(*, threads: int, cores: int, gpus: int, workers_per_gpu: int, runs: int) -> int:
-    """How many workers this machine should have: one a GPU times `workers_per_gpu`, else cores / threads."""
-    available = gpus * workers_per_gpu if gpus else max(1, cores // threads)
-    return max(1, min(available, runs))

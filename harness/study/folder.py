@@ -46,6 +46,11 @@ class Folder:
         return self.path / "samples"
 
     @property
+    def artifacts(self) -> Path:
+        """The sample grids under the names Optuna knows them by: links, for its dashboard."""
+        return self.path / "artifacts"
+
+    @property
     def errors(self) -> Path:
         """Tracebacks of failed runs."""
         return self.path / "errors"

@@ -92,7 +92,7 @@ class RayExecutor:
     """Trains runs on the cluster at `address` ('auto', 'host:port' or 'ray://host:port')."""
 
     def __init__(
-        self, setup: WorkerSetup, *, address: str, runs: int, workers: int | None = None, workers_per_gpu: int = 1
+        self, setup: WorkerSetup, *, address: str, runs: int, workers: int | None, workers_per_gpu: int
     ) -> None:
         """Connect; with `workers` None there are as many slots as the cluster has room for now.
 

@@ -8,95 +8,26 @@ Dashboard and `study.trials_dataframe()` read it as any other study.
 from __future__ import annotations
 
 import json
-import sqlite3
+import uuid
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy.exc
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.results.record import RunRecord
-from harness.spec import Range, StudySpec, digest, resolved
-from harness.study.design import Design
+from harness.spec import Range, SpecError, StudySpec, digest, growth_faults, resolved, validate
+from harness.study.database import Claim, StorageError, explained, open_storage, without_password
 
 DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
 SPEC = "harness:resolved"
 COMPLETE = "harness:complete"  # of a draft: every trial has been copied
 RECORD = "record"
-
-
-class StorageError(RuntimeError):
-    """The database cannot be used; the message says which, why, and what to do."""
-
-
-def sqlite_url(results: Path) -> str:
-    """The address of the results folder's own database."""
-    return f"sqlite:///{(results / 'study.db').resolve()}"
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Turn every database fault into one StorageError that says what to do."""
-    try:
-        yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
-        shown = without_password(url)
-        text = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
-        if "locked" in text:
-            advice = "another program holds it; close that program and run the same command again"
-        elif "malformed" in text or "not a database" in text or "I/O" in text:
-            advice = "the file or its disk is damaged; restore a copy, or move it away to train the study's runs again"
-        elif "full" in text:
-            advice = "the disk is full; make room and run the same command again"
-        elif "readonly" in text or "unable to open" in text:
-            advice = "make the file and its folder writable"
-        else:
-            advice = "see that the server runs and the address is right, then run the same command again"
-        raise StorageError(f"study database {shown}: {text}: {advice}") from error
-    except ModuleNotFoundError as error:
-        raise StorageError(
-            f"study database {without_password(url)}: the driver '{error.name}' is not installed; "
-            "for PostgreSQL install the extra 'postgres'"
-        ) from error
-
-
-def open_storage(url: str) -> BaseStorage:
-    """Open (or create) a database; SQLite with write-ahead log and full durability, checked for damage first."""
-    with _explained(url):
-        if not url.startswith("sqlite"):
-            return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True}))
-        _check_sqlite(Path(url.removeprefix("sqlite:///")))
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 30}})
-
-        @sqlalchemy.event.listens_for(storage.engine, "connect")
-        def _connect(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-
-        storage.engine.dispose()  # connections opened before the listener lack its settings
-        return get_storage(storage)
-
-
-def _check_sqlite(path: Path) -> None:
-    """Raise sqlite3.DatabaseError if the file exists and fails SQLite's own check."""
-    if path.exists():
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-        try:
-            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
-        except UnicodeDecodeError as error:  # SQLite quotes a damaged name in its answer
-            raise sqlite3.DatabaseError("malformed: names in it are no text") from error
-        finally:
-            connection.close()
-        if answer is None or answer[0] != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {answer[0] if answer else 'no answer'}")
 
 
 class Ledger:
@@ -109,26 +40,56 @@ class Ledger:
         """
         self._spec, self._url, self._primary = spec, url, primary
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = open_storage(url)
-        with _explained(url):
-            self._study = _open_study(spec, storage)
-            self.records = _records(self._study)
+        self._storage = open_storage(url)
+        self._claim = Claim(self._storage, spec.name)
+        try:
+            with explained(url):
+                self._claim.renew()
+                self._study = _open_study(spec, optuna.storages.get_storage(self._storage), url)
+                trials = self._study.get_trials(deepcopy=False)
+        except BaseException:
+            self.close()
+            raise
+        self.records = _records(trials)
+        self._last = max((trial._trial_id for trial in trials), default=-1)
+        self._doubtful: set[str] = set()
 
     @property
     def study(self) -> optuna.Study:
         """The Optuna study."""
         return self._study
 
-    def add(self, record: RunRecord, design: Design, pictures: Sequence[str] = ()) -> RunRecord:
-        """Store one ended run durably, with the file names of its sample grids; return it with its trial number."""
-        with _explained(self._url):
-            numbered = record.numbered(self._study._storage.get_n_trials(self._study._study_id))
-            self._study.add_trial(_trial(self._spec, numbered, design, self._primary, pictures))
-        self.records[record.run] = numbered
-        return numbered
+    def add(self, record: RunRecord, pictures: Sequence[str] = ()) -> RunRecord:
+        """Store one ended run durably, with the file names of its sample grids; return it with its trial number.
+
+        Raises StorageAway where the server does not answer; the same record may then be added again.
+        """
+        with explained(self._url):
+            self._claim.renew()
+            # A connection may be lost between the server's commit and its answer.
+            stored = self._stored(record.run) if record.run in self._doubtful else None
+            self._doubtful.add(record.run)
+            if stored is None:
+                trial = _trial(self._spec, record, self._primary, pictures)
+                # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
+                stored = self._storage._create_new_trial(self._study._study_id, trial)
+        self._doubtful.discard(record.run)
+        self._last = max(self._last, stored._trial_id)
+        self.records[record.run] = record.numbered(stored.number)
+        return self.records[record.run]
+
+    def _stored(self, run: str) -> FrozenTrial | None:
+        """The trial of `run` among those stored since the last that is known of."""
+        later = self._storage._get_trials(self._study._study_id, None, set(), self._last)
+        return next((trial for trial in later if trial.user_attrs.get("run") == run), None)
+
+    def close(self) -> None:
+        """Let other drivers have the study, and end the connections."""
+        self._claim.release()
+        self._storage.engine.dispose()
 
 
-def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
+def _open_study(spec: StudySpec, storage: BaseStorage, url: str) -> optuna.Study:
     """The study of `spec`: a new one, the stored one, or the stored one widened by schedules added since.
 
     Optuna fixes a categorical's choices with its first trial, so a study that gains a schedule is copied. The draft of
@@ -147,13 +108,11 @@ def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=optuna.pruners.NopPruner(),
     )
-    if DIGEST not in study.user_attrs:
-        raise StorageError(
-            f"study '{spec.name}' in the database was not made by this harness; choose another name in the study file"
-        )
     trials = study.get_trials(deepcopy=False)
+    if trials or DIGEST in study.user_attrs:  # else a driver was killed as it made the study
+        _refuse_others(study, spec, url)
     labels = next((list(_choices(trial)) for trial in trials), list(spec.schedules))
-    if study.user_attrs[DIGEST] != digest(spec):  # it grew, or its words changed
+    if study.user_attrs.get(DIGEST) != digest(spec):  # it grew, or its words changed
         for key, value in _identity(spec).items():
             study.set_user_attr(key, value)
     if labels == list(spec.schedules):
@@ -161,6 +120,24 @@ def _open_study(spec: StudySpec, storage: BaseStorage) -> optuna.Study:
     _fill(storage, draft, study.user_attrs, [_widened(spec, trial) for trial in trials]).set_user_attr(COMPLETE, True)
     _settle(storage, spec.name, draft)
     return optuna.load_study(study_name=spec.name, storage=storage)
+
+
+def _refuse_others(study: optuna.Study, spec: StudySpec, url: str) -> None:
+    """Raise StorageError unless the stored study is `spec`, or a smaller one that `spec` has grown from."""
+    place = f"study '{spec.name}' in database {without_password(url)}"
+    if DIGEST not in study.user_attrs:
+        raise StorageError(f"{place} was not made by this harness; choose another name in the study file")
+    if study.user_attrs[DIGEST] == digest(spec):
+        return
+    try:
+        faults = growth_faults(validate(json.loads(study.user_attrs[SPEC]), source=place), spec)
+    except SpecError as error:
+        raise StorageError(f"{error}; the stored study cannot be read by this version") from error
+    if faults:
+        changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
+        raise StorageError(
+            f"{place} is another experiment ({changes}); choose another name in the study file, or another --storage"
+        )
 
 
 def _choices(trial: FrozenTrial) -> tuple[Any, ...]:
@@ -196,38 +173,42 @@ def _fill(storage: BaseStorage, name: str, attributes: dict[str, Any], trials: S
 
 
 def _identity(spec: StudySpec) -> dict[str, Any]:
-    return {DIGEST: digest(spec), SPEC: json.dumps(resolved(spec)), "question": spec.question.text}
+    # The digest last: a study that has it is whole.
+    return {SPEC: json.dumps(resolved(spec)), "question": spec.question.text, DIGEST: digest(spec)}
 
 
-def _records(study: optuna.Study) -> dict[str, RunRecord]:
+def _records(trials: Sequence[FrozenTrial]) -> dict[str, RunRecord]:
     """Records by run; of a run stored twice (possible only by hand) the first counts."""
     records: dict[str, RunRecord] = {}
-    for trial in study.get_trials(deepcopy=False):
+    for trial in trials:
         if RECORD in trial.user_attrs:
             record = RunRecord.from_json(json.loads(trial.user_attrs[RECORD])).numbered(trial.number)
             records.setdefault(record.run, record)
     return records
 
 
-def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
-    """What Optuna's upload_artifact stores with a running trial; ours are added when they have ended.
+def artifact_id(picture: str) -> str:
+    """The name under which Optuna knows a sample grid: its dashboard serves hexadecimal ones only."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, picture))
 
-    A grid's id is its file name, so that the folder of samples is the artifact store and nothing is stored twice.
-    """
-    facts = [ArtifactMeta(artifact_id=name, filename=name, mimetype="image/png", encoding=None) for name in pictures]
+
+def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
+    """What Optuna's upload_artifact stores with a running trial; ours are added when they have ended."""
+    facts = [
+        ArtifactMeta(artifact_id=artifact_id(name), filename=name, mimetype="image/png", encoding=None)
+        for name in pictures
+    ]
     return {f"{ARTIFACTS_ATTR_PREFIX}{each.artifact_id}": json.dumps(asdict(each)) for each in facts}
 
 
-def _trial(
-    spec: StudySpec, record: RunRecord, design: Design, primary: str, pictures: Sequence[str] = ()
-) -> FrozenTrial:
-    params: dict[str, Any] = {"schedule": design.schedule}
+def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[str]) -> FrozenTrial:
+    params: dict[str, Any] = {"schedule": record.schedule}
     distributions: dict[str, BaseDistribution] = {"schedule": CategoricalDistribution(list(spec.schedules))}
     shared = spec.shared_space()
-    ranges: dict[str, Range] = {**shared, **spec.own_space(design.schedule)}
+    ranges: dict[str, Range] = {**shared, **spec.own_space(record.schedule)}
     for name, limits in ranges.items():
-        key = name if name in shared else f"{design.schedule}.{name}"
-        params[key] = design.values[name]
+        key = name if name in shared else f"{record.schedule}.{name}"
+        params[key] = record.params[name]
         distributions[key] = FloatDistribution(limits.low, limits.high, log=limits.log)
     attributes: dict[str, Any] = {
         "run": record.run,
@@ -263,12 +244,3 @@ def _widened(spec: StudySpec, trial: FrozenTrial) -> FrozenTrial:
         system_attrs=trial.system_attrs,
         intermediate_values=trial.intermediate_values,
     )
-
-
-def without_password(url: str) -> str:
-    """The address with its password left out."""
-    scheme, separator, rest = url.partition("://")
-    if "@" not in rest:
-        return url
-    credentials, _, place = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.split(':')[0]}@{place}"

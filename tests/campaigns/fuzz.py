@@ -40,8 +40,9 @@ from harness.metrics import images as inputs
 from harness.report import build
 from harness.results import ResultsError, load
 from harness.study import checks, folder
+from harness.study.database import StorageError, sqlite_url
 from harness.study.folder import Folder, FolderError
-from harness.study.storage import Ledger, StorageError, sqlite_url
+from harness.study.storage import Ledger
 from tests.report import example
 
 SLOW_SECONDS = 20.0

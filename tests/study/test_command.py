@@ -274,6 +274,22 @@ def test_a_lost_or_damaged_database_is_named_and_nothing_is_trained_again(whole,
 
 
 @pytest.mark.slow
+def test_storage_alone_gives_a_new_folder_the_same_tables_and_refuses_another_experiment(whole, tmp_path):
+    shutil.copy(whole / "study.db", tmp_path / "shared.db")
+    elsewhere = ("--storage", f"sqlite:///{tmp_path}/shared.db", "--workers", 1)
+    code, _, err = run(write(tmp_path, steps=600), *elsewhere, cwd=tmp_path)
+    assert code == 0, err
+    mine = tmp_path / "results" / "tiny"
+    for table in ("runs.csv", "curves.csv", "summary.csv", "contrasts.csv"):
+        assert (mine / table).read_bytes() == (whole / table).read_bytes()
+    assert not (mine / "study.db").exists()
+    assert (mine / "samples" / "real.png").read_bytes() == (whole / "samples" / "real.png").read_bytes()
+    assert "</html>" in (mine / "report.html").read_text(encoding="utf-8")
+    code, _, err = run(write(tmp_path, steps=601), *elsewhere, "--output", tmp_path / "b", cwd=tmp_path)
+    assert (code, "is another experiment (train.steps: 600 -> 601)" in err, err.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.slow
 def test_ctrl_c_before_training_begins_is_one_sentence_too(tmp_path):
     process = start(write(tmp_path), "--workers", 1, cwd=tmp_path)
     while process.poll() is None and not (tmp_path / "results" / "tiny" / "study.db").exists():

@@ -11,9 +11,10 @@ import pytest
 
 from harness.results import tables
 from harness.results.record import CurvePoint, RunRecord
+from harness.study.database import StorageError, sqlite_url
 from harness.study.engine import Engine, Stopped
 from harness.study.folder import Folder
-from harness.study.storage import Ledger, StorageError, sqlite_url
+from harness.study.storage import Ledger
 from harness.study.worker import Ended
 from tests.study.conftest import make
 
@@ -225,7 +226,7 @@ def test_two_studies_share_a_database_without_touching_each_other(tmp_path):
     from harness.study.engine import Queue
 
     design = Queue(one, {}).take()
-    first.add(record(design), design)
+    first.add(record(design))
     assert len(second.study.trials) == 0
     assert len(Ledger(one, url, primary=PRIMARY).records) == 1
 

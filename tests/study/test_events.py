@@ -1,20 +1,18 @@
-"""Event files say what the record says, read back by TensorBoard itself; grids are artifacts of their trials."""
+"""Event files say what the record says, read back by TensorBoard itself."""
 
 import dataclasses
 import io
 import subprocess
 import sys
 
-import optuna
 import pytest
-from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from harness.results import CurvePoint
 from harness.results.tables import write_bytes
-from harness.study import events, plan, storage
+from harness.study import events
 from tests.report.example import _record
 
 SCORE = "fid_digits_100"
@@ -67,20 +65,3 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams.summary_v2", None)
     with pytest.raises(events.TensorBoardMissing, match="install the extra 'tensorboard'"):
         events.check()
-
-
-def test_sample_grids_are_artifacts_of_their_trial(small, tmp_path):
-    spec = small(trials=2)
-    stage = next(plan.stages(spec, {})[0])
-    design = stage[0]
-    ledger = storage.Ledger(spec, storage.sqlite_url(tmp_path), primary="fid_digits_5k")
-    done = _record(design.schedule, design.kind, "search", 0, 4.5, lost=False, points=2)
-    done = dataclasses.replace(done, run=design.run)
-    write_bytes(tmp_path / "samples" / f"{design.run}.png", picture())
-    ledger.add(done, design, [f"{design.run}.png"])
-
-    study = optuna.load_study(study_name=spec.name, storage=storage.sqlite_url(tmp_path))
-    (meta,) = get_all_artifact_meta(study.trials[0], storage=study._storage)
-    assert (meta.filename, meta.mimetype) == (f"{design.run}.png", "image/png")
-    with FileSystemArtifactStore(tmp_path / "samples").open_reader(meta.artifact_id) as stream:
-        assert stream.read() == picture()

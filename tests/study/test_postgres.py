@@ -1,0 +1,167 @@
+"""PostgreSQL, a real server: the same tables as SQLite, through restarts, lost connections and other studies."""
+
+import types
+
+import pytest
+import sqlalchemy.exc
+
+from harness.study import engine as engines
+from harness.study import kept
+from harness.study.database import StorageAway, StorageError, sqlite_url
+from harness.study.engine import Engine, Stopped
+from harness.study.folder import Folder
+from harness.study.storage import Ledger
+from tests.study import postgres
+from tests.study.conftest import make
+from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, failed, record
+
+RUNS = 3 * (2 + 2 + 2)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with postgres.running(tmp_path_factory.mktemp("postgres") / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def spec():
+    return make(trials=2, top=1, seeds=2)
+
+
+@pytest.fixture
+def whole(spec, tmp_path):
+    """The tables of SQLite."""
+    path = tmp_path / "whole"
+    path.mkdir()
+    conduct(spec, sqlite_url(path), path, Instant())
+    return comparable(path)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Retries follow each other at once: ours, and those inside Optuna."""
+    monkeypatch.setattr(engines, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr("optuna.storages._rdb.storage.random", types.SimpleNamespace(random=lambda: 0.0))
+    return monkeypatch
+
+
+def conduct(spec, url, path, executor, display=None):
+    """Train as `run_study` does; return the trials then stored."""
+    path.mkdir(exist_ok=True)
+    ledger = Ledger(spec, url, primary=PRIMARY)
+    try:
+        kept.store(Folder(path).work, ledger)
+        executor.engine = Engine(spec, Folder(path), ledger, executor, display or Silent(), PRIMARY, failed)
+        executor.engine.conduct()
+        return ledger.study.get_trials()
+    finally:
+        ledger.close()
+
+
+class Disturbed(Instant):
+    """Calls `fault` before the runs numbered `at` begin."""
+
+    def __init__(self, fault, *, at):
+        super().__init__(slots=2)
+        self._fault, self._at = fault, at
+
+    def submit(self, design):
+        if len(self.made) in self._at:
+            self._fault()
+        return super().submit(design)
+
+
+def test_a_restart_and_lost_connections_in_mid_study_change_nothing(server, spec, whole, tmp_path):
+    def restart():
+        server.stop()
+        server.start()
+
+    for name, fault in (("restart", restart), ("cut", server.cut)):
+        trials = conduct(spec, server.url(), tmp_path / name, Disturbed(fault, at=(0, 4, 5, RUNS - 1)))
+        assert comparable(tmp_path / name) == whole
+        assert len(trials) == len({trial.user_attrs["run"] for trial in trials}) == RUNS
+        assert [trial.number for trial in trials] == list(range(RUNS))
+
+
+def test_while_the_server_is_away_runs_go_on_and_are_kept_until_it_is_back(server, spec, whole, tmp_path, impatient):
+    work, seen = tmp_path / "away" / "checkpoints", []
+
+    class Watching(Silent):
+        def tick(self):
+            seen.append(len(list(work.glob("*.ended"))))
+            if seen[-10:] == [6] * 10:  # the whole search, whose outcome the next runs need
+                server.start()
+
+    trials = conduct(spec, server.url(), tmp_path / "away", Disturbed(server.stop, at=(0,)), Watching())
+    assert max(seen) == 6
+    assert not list(work.glob("*.ended"))
+    assert comparable(tmp_path / "away") == whole
+    assert len(trials) == RUNS
+
+
+def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothing(
+    server, spec, whole, tmp_path, impatient
+):
+    impatient.setattr(engines, "AWAY_SECONDS", 0.5)
+    url, path = server.url(), tmp_path / "gone"
+    first = Disturbed(server.stop, at=(2,))
+    with pytest.raises(StorageAway, match=r"2 runs that|\d runs that ended meanwhile are kept in") as ended:
+        conduct(spec, url, path, first)
+    assert "secret" not in str(ended.value)
+    assert len(str(ended.value).splitlines()) == 1
+    with pytest.raises(StorageAway, match="see that the server runs"):
+        Ledger(spec, url, primary=PRIMARY)
+    server.start()
+    second = Instant()
+    conduct(spec, url, path, second)
+    assert not set(first.made) & set(second.made)
+    assert comparable(path) == whole
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(server, spec, tmp_path, monkeypatch):
+    ledger = Ledger(spec, server.url(), primary=PRIMARY)
+    design = engines.Queue(spec, {}).take()
+    create = ledger._storage._create_new_trial
+
+    def unanswered(*arguments):
+        create(*arguments)
+        raise sqlalchemy.exc.OperationalError("COMMIT", None, Exception("server closed the connection unexpectedly"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger._storage, "_create_new_trial", unanswered)
+        with pytest.raises(StorageAway):
+            ledger.add(record(design))
+    assert ledger.add(record(design)).trial == 0
+    assert len(ledger.study.trials) == 1
+    ledger.close()
+
+
+def test_studies_in_one_database_do_not_disturb_each_other(server, spec, whole, tmp_path):
+    url = server.url()
+    other = spec.model_copy(update={"name": "other"})
+
+    class Stopping(Instant):
+        def submit(self, design):
+            self.engine.stopping = len(self.made) == 4
+            return super().submit(design)
+
+    with pytest.raises(Stopped):
+        conduct(spec, url, tmp_path / "small", Stopping())
+    assert len(conduct(other, url, tmp_path / "other", Instant())) == RUNS
+    assert len(conduct(spec, url, tmp_path / "small", Instant())) == RUNS
+    assert comparable(tmp_path / "small") == comparable(tmp_path / "other") == whole
+
+
+def test_a_second_driver_and_another_study_of_the_same_name_are_refused(server, spec):
+    url = server.url()
+    first = Ledger(spec, url, primary=PRIMARY)
+    with pytest.raises(StorageError, match=r"study 'small' in database .* is in use by another run_study"):
+        Ledger(spec, url, primary=PRIMARY)
+    server.cut()  # a driver that is gone holds nothing
+    Ledger(spec, url, primary=PRIMARY).close()
+    first.close()
+    longer = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 41})})
+    with pytest.raises(StorageError, match=r"is another experiment \(train.steps: 40 -> 41\); choose another name"):
+        Ledger(longer, url, primary=PRIMARY)
