@@ -1,5 +1,6 @@
 """Train a committed study's runs again: `python -m harness.reproduce RESULTS` says, number by number, what agrees."""
 
+# PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions
 from __future__ import annotations
 
 import argparse
@@ -7,7 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import __version__, completion
+
 EPILOG = """\
+examples:
+  python -m harness.reproduce results/digits                 three runs, spread over the study
+  python -m harness.reproduce results/digits --runs all
+
 exit status: 0 every number is identical; 3 the worst is within rounding (1e-4 relative, as on another processor);
 4 within seed spread (no farther apart than two seeds of that configuration are in 19 of 20 pairs); 5 different;
 1 a run could not be trained; 2 the results cannot be reproduced here (nothing was trained); 130 interrupted.
@@ -19,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     options = argparse.ArgumentParser(
         prog="python -m harness.reproduce",
-        description=__doc__,
+        description="Train a committed study's runs again, and say, number by number, what agrees.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,12 +44,15 @@ def parser() -> argparse.ArgumentParser:
     told.add_argument("--quiet", action="store_true", help="print errors and the last line only")
     told.add_argument("--verbose", action="store_true", help="print every number, not only those that moved")
     options.add_argument("--json", action="store_true", help="print every number as JSON at the end")
+    options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = parser().parse_args(arguments)
+    known = parser()
+    completion.offer(known)
+    options = known.parse_args(arguments)
     from harness.study import reproduction
 
     return reproduction.run(

@@ -1,5 +1,6 @@
 """The main job: `python -m harness.run_study [STUDY.toml]` plans, trains, stores, resumes and reports a study."""
 
+# PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions
 from __future__ import annotations
 
 import argparse
@@ -7,6 +8,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from harness import __version__, completion
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -67,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "--list", action="store_true", help="list studies, data sets, networks and schedules, then stop"
     )
     options.add_argument("--schema", action="store_true", help="print the JSON schema of study files, then stop")
+    options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
 
 
@@ -79,7 +83,9 @@ def _positive(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = parser().parse_args(arguments)
+    known = parser()
+    completion.offer(known)
+    options = known.parse_args(arguments)
     from harness import spec as specs
     from harness.study import command
 

@@ -1,5 +1,6 @@
 """`python -m harness.metrics GENERATED REAL`: score two sets of images, or statistics of them, as a study does."""
 
+# PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions
 from __future__ import annotations
 
 import argparse
@@ -12,21 +13,39 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import __version__, completion
 from harness.metrics import images, kernel, neighbours, spectrum
 from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
 from harness.metrics.inception_score import inception_score
 
+EPILOG = """\
+examples:
+  python -m harness.metrics generated/ real/                     published FID and KID of two folders of images
+  python -m harness.metrics generated.npz real.npz --json        of arrays, or of statistics with mu and sigma
+
+exit status: 0 done; 2 an input cannot be scored.
+"""
 Features = NDArray[np.float32]
 _BATCH = 500  # images between two lines of progress
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    options = argparse.ArgumentParser(prog="python -m harness.metrics", description=__doc__)
+    options = argparse.ArgumentParser(
+        prog="python -m harness.metrics",
+        description="Score two sets of images, or statistics of them, with the same code as a study.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     kinds = "folder of images, .npy or .npz of uint8 (n, h, w, c), or .npz with mu and sigma"
     options.add_argument("generated", type=Path, metavar="GENERATED", help=kinds)
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
-    options.add_argument("--features", default="inception", choices=("inception", "digits", "fashion_mnist"))
+    options.add_argument(
+        "--features",
+        default="inception",
+        choices=("inception", "digits", "fashion_mnist"),
+        help="feature network (default inception, for FID and KID as published)",
+    )
     options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
     options.add_argument("--subset-size", type=int, default=1000, help="images a subset of KID (default 1000)")
     options.add_argument("--interval", action="store_true", help="standard error of FID by jackknife (slow)")
@@ -40,12 +59,15 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--save-statistics", type=Path, metavar="FILE", help="write mu and sigma of GENERATED")
     options.add_argument("--json", action="store_true", help="print JSON")
     options.add_argument("--quiet", action="store_true", help="print no progress")
+    options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 with one sentence if an input cannot be scored."""
-    chosen = parser().parse_args(arguments)
+    known = parser()
+    completion.offer(known)
+    chosen = known.parse_args(arguments)
     try:
         report = score(chosen)
     except ValueError as error:

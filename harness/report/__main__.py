@@ -1,16 +1,34 @@
 """`python -m harness.report RESULTS…`: tables, figures and page again from the stored tables."""
 
+# PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import __version__, completion
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 if --check found something stale, 2 if a folder cannot be read."""
-    options = argparse.ArgumentParser(prog="python -m harness.report", description=__doc__)
+EPILOG = """\
+examples:
+  python -m harness.report results/mine                tables, figures and page of a study
+  python -m harness.report results/a results/b         and a page across studies, in results/cross
+  python -m harness.report --check results/*           do committed results follow from their own tables?
+
+exit status: 0 done; 1 --check found something stale, or a file could not be written; 2 a folder cannot be read.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m harness.report",
+        description="Make tables, figures and pages from stored results, without TensorFlow or a database.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     options.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results folder of a study")
     options.add_argument(
         "--check",
@@ -22,30 +40,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output",
         type=Path,
         default=Path("results/cross"),
-        help="folder of the cross-study page, with several RESULTS",
+        metavar="DIR",
+        help="folder of the cross-study page, with several RESULTS (default: results/cross)",
     )
-    options.add_argument("--quiet", action="store_true", help="print errors only")
-    chosen = options.parse_args(arguments)
-    from harness import report
-    from harness.report import cross
+    told = options.add_mutually_exclusive_group()
+    told.add_argument("--quiet", action="store_true", help="print errors only")
+    told.add_argument("--verbose", action="store_true", help="also print each study's table and verdicts")
+    options.add_argument("--json", action="store_true", help="print a machine-readable summary of every study")
+    options.add_argument("--version", action="version", version=f"harness {__version__}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    known = parser()
+    completion.offer(known)
+    chosen = known.parse_args(arguments)
     from harness.results import ResultsError
 
-    status = 0
     try:
-        for folder in chosen.results:
-            if chosen.check:
-                stale = report.stale(folder)
-                status = 1 if stale else status
-                for name in stale:
-                    print(f"{folder / name}: does not follow from the stored tables", file=sys.stderr)
-            else:
-                made = report.build(folder, pdf=chosen.pdf)
-                if not chosen.quiet:
-                    print(made)
-        if len(chosen.results) > 1 and not chosen.check:
-            made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
-            if not chosen.quiet:
-                print(made)
+        if chosen.check:
+            return _check(chosen.results)
+        _build(chosen)
     except ResultsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -55,7 +71,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    return 0
+
+
+def _check(folders: Sequence[Path]) -> int:
+    from harness import report
+
+    status = 0
+    for folder in folders:
+        for name in report.stale(folder):
+            print(f"{folder / name}: does not follow from the stored tables", file=sys.stderr)
+            status = 1
     return status
+
+
+def _build(chosen: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from harness import report
+    from harness.report import cross
+
+    console = Console(quiet=chosen.quiet or chosen.json, highlight=False)
+    for folder in chosen.results:
+        made = report.build(folder, pdf=chosen.pdf)
+        if chosen.verbose:
+            console.print(report.terminal_table(folder))
+            console.print(report.headline(folder)["sentence"], markup=False)
+        console.print(str(made), markup=False, soft_wrap=True)
+    if len(chosen.results) > 1:
+        made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
+        console.print(str(made), markup=False, soft_wrap=True)
+    if chosen.json:
+        print(json.dumps([report.headline(folder) for folder in chosen.results], ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def readme(analysis: Analysis) -> str:
 
 
 def _versions(environment: Mapping[str, Mapping[str, str]]) -> str:
-    return ", ".join(f"{name} {environment['versions'][name]}" for name in ("tensorflow", "numpy", "optuna"))
+    known = environment["versions"]
+    return ", ".join(f"{name} {known[name]}" for name in ("harness", "tensorflow", "numpy", "optuna") if name in known)
 
 
 def overview(analyses: Mapping[str, Analysis]) -> str:

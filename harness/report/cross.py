@@ -71,9 +71,9 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
     groups: dict[str, list[tuple[str, int, Analysis]]] = {}
     for name, each in analyses.items():
         spec = each.results.study["spec"]
-        steps = int(spec.get("train", {}).get("steps", 0))
+        steps = int(spec["train"]["steps"])
         kept = {part: spec.get(part) for part in ("network", "evaluate")} | {"data": each.results.study["data"]}
-        kept["train"] = {key: value for key, value in spec.get("train", {}).items() if key != "steps"}
+        kept["train"] = {key: value for key, value in spec["train"].items() if key != "steps"}
         key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
         groups.setdefault(key, []).append((name, steps, each))
     rows = []
@@ -186,7 +186,7 @@ def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
     rows = []
     for name, each in analyses.items():
         study = each.results.study
-        steps = int(study["spec"].get("train", {}).get("steps", 0))
+        steps = int(study["spec"]["train"]["steps"])
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
         table = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
         known = {row["schedule"]: row for row in table.to_dict("records")}

@@ -12,7 +12,7 @@ from scipy import stats as distributions
 from harness import schedules as shapes
 from harness.report import hover, style
 
-JOINED = 60  # seeds whose dots are joined
+JOINED = 60  # dots of a schedule that are drawn large and joined; more are a crowd
 CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
 
 
@@ -89,13 +89,14 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
             mine = done[done["schedule"] == name]
             mine = mine[np.isfinite(mine[score])]
             (dots,) = axes.plot(
-                [places[name]] * len(mine),
+                places[name] + style.spread(len(mine), crowd=JOINED),
                 mine[score],
                 marks[name],
                 color=colours[name],
-                ms=4,
-                alpha=0.7,
+                ms=4 if len(mine) <= JOINED else 2.5,
+                alpha=0.7 if len(mine) <= JOINED else 0.4,
                 mew=0,
+                rasterized=len(done) > hover.MOST,
             )
             hover.name(dots, hover.runs(mine, score))
             row = summary[summary["schedule"] == name]
@@ -226,11 +227,12 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 done[score],
                 marks[name],
                 color=colours[name],
-                ms=4,
-                ls="-",
+                ms=4 if len(done) <= JOINED else 2.5,
+                ls="-" if len(done) <= JOINED else "",
                 lw=0.8,
-                alpha=0.8,
+                alpha=0.8 if len(done) <= JOINED else 0.4,
                 label=called[name],
+                rasterized=len(runs) > hover.MOST,
             )
             hover.name(dots, hover.runs(done, score))
             lost = mine[mine["status"] != "finished"]

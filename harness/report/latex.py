@@ -11,6 +11,7 @@ _MARKS = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # after the end of a row it would begin an option
     "∞": r"$\infty$",
     "–": "--",
     "−": "$-$",
@@ -22,11 +23,12 @@ _MARKS = {
 def render(shown: Table) -> str:
     """The tabular with its caption; it needs \\usepackage{booktabs}, and XeLaTeX or LuaLaTeX for non-Latin names."""
     heads = " & ".join(escaped(name) for name in shown.heads)
+    form = "".join("l" if left else "r" for left in shown.left)
     rows = [" & ".join(escaped(cell.text) for cell in row) + r" \\" for row in shown.rows]
     return "\n".join(
         [
             rf"% {_line(shown.caption)}; all columns: {shown.source}; needs \usepackage{{booktabs}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(shown.heads) - 1)}}}",
+            rf"\begin{{tabular}}{{{form}}}",
             r"\toprule",
             heads + r" \\",
             r"\midrule",

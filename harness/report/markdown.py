@@ -55,7 +55,7 @@ def table(shown: Table | None) -> list[str]:
         return []
     frame = shown.texts().map(plain)
     frame.columns = [plain(head) for head in shown.heads]
-    form = ["left", *["right"] * (len(shown.heads) - 1)]
+    form = ["left" if left else "right" for left in shown.left]
     drawn = frame.to_markdown(index=False, disable_numparse=True, colalign=form)
     return [f"{plain(shown.caption)} (all columns: `{shown.source}`):", "", drawn, ""]
 

@@ -87,6 +87,7 @@ def html_table(shown: Table) -> markupsafe.Markup:
     cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(
         """<div class="scroll" role="region" tabindex="0" aria-label="{{ shown.caption }}"><table class="sortable">
 <caption><span class="said">{{ shown.caption }} <span class="source">{{ shown.source }}</span></span></caption>
+{% set left = shown.left %}
 <thead><tr>{% for name in shown.heads %}<th scope="col"{% if left[loop.index0] %} class="left"{% endif %}>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in shown.rows %}<tr>{% for cell in row %}
 {% if loop.first %}<th scope="row" data-value="{{ cell.value }}"><span class="text">{{ cell.text }}</span></th>
@@ -94,8 +95,7 @@ def html_table(shown: Table) -> markupsafe.Markup:
 {% endfor %}</tr>
 {% endfor %}</tbody></table></div>"""
     )
-    left = [all(isinstance(row[place].value, str) for row in shown.rows) for place in range(len(shown.heads))]
-    return markupsafe.Markup(cells.render(shown=shown, left=left))
+    return markupsafe.Markup(cells.render(shown=shown))
 
 
 def _inline(path: Path) -> str:

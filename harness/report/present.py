@@ -31,6 +31,12 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     source: str
 
+    @property
+    def left(self) -> tuple[bool, ...]:
+        """Which columns are text throughout, and are set to the left; numbers stand to the right."""
+        columns = range(len(self.heads))
+        return tuple(all(isinstance(row[place].value, str) for row in self.rows) for place in columns)
+
     def texts(self) -> pd.DataFrame:
         """The texts alone."""
         return pd.DataFrame([[cell.text for cell in row] for row in self.rows], columns=list(self.heads), dtype=str)

@@ -12,9 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import font_manager, ft2font, ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from harness.report import hover
 
@@ -80,6 +82,15 @@ def figure(
     FigureCanvasAgg(made)
     axes = made.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
     return made, axes
+
+
+def spread(count: int, *, crowd: int) -> NDArray[np.float64]:
+    """How far to the side each of `count` dots stands, so that those of a crowd do not all cover each other."""
+    if count <= crowd:
+        return np.zeros(count)
+    return np.asarray(
+        0.26 * (np.arange(count) * 0.6180339887 % 1 - 0.5), dtype=np.float64
+    )  # golden ratio: even, and the same every time
 
 
 def legend(made: Figure, axes: Any, schedules: Sequence[str]) -> None:

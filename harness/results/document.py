@@ -67,6 +67,26 @@ class Phases(_Part):
     confirm: dict[str, Any]
 
 
+class Network(_Part):
+    """The networks, by name."""
+
+    name: Text
+
+
+class Train(_Part):
+    """How long a run was, and on how many images a step."""
+
+    steps: Annotated[int, Field(gt=0)]
+    batch: Annotated[int, Field(gt=0)]
+
+
+class Spec(_Part):
+    """The study file with its defaults: what a report names of it. What resumes a study validates all of it."""
+
+    network: Network
+    train: Train
+
+
 class Environment(_Part):
     """Where the runs were trained."""
 
@@ -84,7 +104,7 @@ class Document(_Part):
     title: Text
     harness: Text
     question: Question
-    spec: dict[str, Any]  # a report shows it; what resumes a study validates it
+    spec: Spec
     sha256: Text
     schedules: Annotated[list[Text], Field(min_length=1)]
     kinds: dict[str, Text]

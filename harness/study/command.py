@@ -23,7 +23,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import charts, checks, display, events, folder, kept, plan, sizing
+from harness.study import checks, display, events, folder, kept, plan, sizing
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
@@ -147,6 +147,8 @@ def _finish(
         console.print("All runs are stored already.")
         _write_tables(spec, results, ledger, outcomes)
         _freeze_words(spec, options, results)
+    from harness.study import charts  # with matplotlib, which nothing before this needs
+
     unsaved = charts.save(ledger.study, results.path)
     if unsaved:
         print(unsaved, file=sys.stderr)

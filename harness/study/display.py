@@ -44,17 +44,21 @@ class Tally:
         left = max(self.total - len(self.stored), 0)
         return left * sum(times) / len(times) / self.slots
 
-    def best(self) -> dict[str, tuple[int, float | None, int]]:
-        """By schedule: runs finished, mean primary score of the furthest phase so far, runs that did not finish."""
+    def best(self) -> dict[str, tuple[int, float | None, str, int]]:
+        """By schedule: runs stored, primary score so far, what that is of, runs that did not finish.
+
+        The score is the best of the search, or the mean of the furthest later phase: the two are not comparable.
+        """
         rows = {}
         for label in self.spec.schedules:
             mine = [record for record in self.stored.values() if record.schedule == label]
             phase = next((name for name in reversed(PHASES) if any(r.phase == name for r in mine)), None)
             scores = [r.scores[self.primary] for r in mine if r.phase == phase and r.status == "finished"]
-            value = None
+            value, what = None, ""
             if scores:
                 value = min(scores) if phase == "search" else sum(scores) / len(scores)
-            rows[label] = (len(mine), value, sum(r.status != "finished" for r in mine))
+                what = f"best of {len(scores)} search" if phase == "search" else f"mean of {len(scores)} {phase}"
+            rows[label] = (len(mine), value, what, sum(r.status != "finished" for r in mine))
         return rows
 
 
@@ -81,7 +85,7 @@ class PlainDisplay:
         left = duration(self._tally.seconds_left)
         place = f"[{len(self._tally.stored)}/{self._tally.total}]"
         self._console.print(
-            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False
+            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False, markup=False
         )
 
     def retrying(self, design: Design, error: str) -> None:
@@ -115,10 +119,11 @@ class LiveDisplay(PlainDisplay):
 
     def _leaderboard(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for heading in ("schedule", "runs", f"{self._tally.primary} ↓ so far", "not finished"):
-            table.add_column(heading, justify="left" if heading == "schedule" else "right")
-        for label, (runs, value, lost) in self._tally.best().items():
-            table.add_row(label, str(runs), "" if value is None else f"{value:.3f}", str(lost) if lost else "")
+        for heading in ("schedule", "runs", f"{self._tally.primary} ↓", "so far", "not finished"):
+            table.add_column(heading, justify="left" if heading in ("schedule", "so far") else "right")
+        for label, (runs, value, what, lost) in sorted(self._tally.best().items(), key=_place):
+            shown = "" if value is None else f"{value:.3f}"
+            table.add_row(Text(label), str(runs), shown, what, str(lost) if lost else "")
         return table
 
     def _runs(self) -> Table:
@@ -138,6 +143,12 @@ class LiveDisplay(PlainDisplay):
             f"{stored} of {total} runs stored, {gone} gone, {duration(self._tally.seconds_left)} left",
             style="dim",
         )
+
+
+def _place(entry: tuple[str, tuple[int, float | None, str, int]]) -> tuple[int, float]:
+    """Where a schedule stands: confirmed ones first, then searched ones, each by score."""
+    _, (_, value, what, _) = entry
+    return ("mean", "best", "").index(what.partition(" ")[0]), value or 0.0
 
 
 def _progress(path: Path) -> tuple[int, dict[str, float]]:

@@ -118,7 +118,7 @@ def study(labels, kinds, title):
                     "rope": 0.1,
                     "alpha": 0.05,
                 },
-                "spec": {"network": {"name": "dcgan"}, "train": {"steps": 300}},
+                "spec": {"network": {"name": "dcgan"}, "train": {"steps": 300, "batch": 64}},
                 "sha256": "0" * 64,
                 "schedules": list(labels),
                 "kinds": kinds,

@@ -1,5 +1,6 @@
 """The report: its numbers are the tables', its page is safe and whole in every odd case."""
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ import pytest
 from scipy import stats as distributions
 
 from harness import report, stats
-from harness.report import cross, figures, style
+from harness.report import captions, cross, figures, sections, style
 from harness.report.analysis import Analysis
 from harness.results import load
 from tests.report.example import results
@@ -216,11 +217,63 @@ def test_cross_study_page(tmp_path):
     assert effects.iloc[0]["relative"] == pytest.approx(expected)
 
 
+def renamed(folder, **changes):
+    """The study with other facts: name, steps or network."""
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["name"] = changes["name"]
+    study["spec"]["train"]["steps"] = changes.get("steps", 300)
+    study["spec"]["network"]["name"] = changes.get("network", "dcgan")
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    return folder
+
+
+def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
+    studies = [
+        renamed(results(tmp_path / "b", noise=0.1), name="digits-half", steps=1000),
+        renamed(results(tmp_path / "a"), name="digits", steps=2000),
+        renamed(results(tmp_path / "c"), name="other", steps=1000, network="article"),
+    ]
+    made = cross.build(studies, output=tmp_path / "cross")
+    found = pd.read_csv(tmp_path / "cross" / "sweeps.csv")
+    assert set(found["group"]) == {"digits"}
+    assert list(found["study"]) == ["digits-half"] * 2 + ["digits"] * 2  # by steps
+    of = found.set_index(["steps", "schedule"])["difference"]
+    for steps, folder in ((1000, studies[0]), (2000, studies[1])):
+        wanted = Analysis(load(folder)).contrasts.set_index("schedule")["difference"]
+        assert of[steps].to_dict() == pytest.approx(wanted.to_dict())
+    text = made.read_text(encoding="utf-8")
+    assert 'id="figure-sweeps"' in text
+    assert "linear: better in 3 of 3" in text
+    assert "digits-half" in (tmp_path / "cross" / "report.md").read_text(encoding="utf-8")
+    cross.build([studies[0], studies[2]], output=tmp_path / "no")
+    assert pd.read_csv(tmp_path / "no" / "sweeps.csv").empty
+
+
+def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
+    lost = {"linear": (0, 1), "constant": (1,), "exponential": ()}
+    folder = results(tmp_path, diverged=lambda label, phase, place: phase == "confirm" and place in lost[label])
+    analysis = Analysis(load(folder))
+    caption = captions.make_figures(analysis)["forest"][1].caption
+    assert "95 % t intervals over 6 to 7 pairs" in caption
+    assert "Pairs with a diverged run are in the verdict" in caption
+    shown = sections.tables(analysis)
+    note = shown["verdicts"].texts().set_index("schedule")["note"]
+    assert note["linear"].startswith("2 of 8 pairs with a diverged run")
+    assert shown["levels"].texts()["diverged"].tolist() == [
+        "1 of 8 (2 to 47 %)",
+        "2 of 8 (7 to 59 %)",
+        "0 of 8 (0 to 32 %)",
+    ]
+    assert shown["claims"].texts().set_index("measure").loc["runs that diverged", "linear"] == "2 of 8"
+
+
 def test_latex_escapes_and_markdown_has_the_verdicts(tmp_path):
     folder = results(tmp_path)
     report.build(folder)
     tex = (folder / "latex" / "verdicts.tex").read_text(encoding="utf-8")
-    assert r"\begin{tabular}{l" in tex
+    assert r"\begin{tabular}{lrlrrrrrrrlr}" in tex  # text to the left, numbers to the right
+    rows = [line for line in tex.splitlines() if line.endswith(r" \\")]
+    assert [line.count(" & ") for line in rows] == [11, 11, 11]
     assert r"\toprule" in tex
     assert r"95 \% interval" in tex
     assert r"$-$1.09 to $-$0.57" in tex

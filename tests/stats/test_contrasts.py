@@ -170,6 +170,18 @@ def test_ties_and_identical_scores():
     )
 
 
+def test_the_headline_names_every_verdict_once():
+    base = [10.0 + 0.1 * i for i in range(8)]
+    noise = list(np.random.default_rng(0).normal(10, 2, 8))
+    lower, higher = [x - 1 - 0.01 * i for i, x in enumerate(base)], [x + 1 + 0.01 * i for i, x in enumerate(base)]
+    table = stats.contrasts(runs(constant=base, linear=lower, rex=lower, cosine=noise, step=higher), score="fid")
+    assert (
+        stats.headline(table) == "Better than constant: linear and rex. Worse than constant: step. Undecided: cosine."
+    )
+    few = stats.contrasts(runs(constant=[1.0, 2.0], linear=[2.0, 3.0]), score="fid")
+    assert stats.headline(few) == "Too few seeds for a verdict: linear."
+
+
 def test_one_schedule_only_and_missing_baseline():
     assert stats.contrasts(runs(constant=[1.0] * 8), score="fid").empty
     assert "nothing to compare" in stats.paragraph(
