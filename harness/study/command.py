@@ -23,7 +23,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, kept, plan, sizing
+from harness.study import checks, display, events, folder, interrupts, kept, plan, sizing
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
@@ -109,7 +109,9 @@ def _surroundings(options: Options) -> str:
 
 def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
     primary = checks.primary_score(spec)
-    with closing(Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)) as ledger:
+    with interrupts.heard():
+        opened = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
+    with closing(opened) as ledger:
         kept.store(results.work, ledger)
         _refuse_lost_runs(results, ledger, options)
         ended = _finish(spec, options, console, results, ledger, primary)
@@ -129,7 +131,8 @@ def _finish(
         executor, said = _executor(spec, options, results)
         console.print(said, highlight=False)
         try:
-            _freeze(spec, options, results, executor, ledger)
+            with interrupts.heard():
+                _freeze(spec, options, results, executor, ledger)
             _train(spec, options, console, results, ledger, executor, primary)
         except Stopped:
             executor.close(at_once=True)
