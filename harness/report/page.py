@@ -82,10 +82,14 @@ def _verdicts(analysis: Analysis) -> Sequence[dict[str, str]]:
     return [{"schedule": str(row["schedule"]), "verdict": str(row["verdict"])} for row in rows]
 
 
+FOLDED = 20  # rows from which on a table is opened by a click: few readers want it, and the page stays short
+
+
 def html_table(shown: Table) -> markupsafe.Markup:
-    """A sortable table, every cell escaped; cells carry their full value for sorting."""
+    """A sortable table, every cell escaped; cells carry their full value for sorting. A long one is folded."""
     cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(
-        """<div class="scroll" role="region" tabindex="0" aria-label="{{ shown.caption }}"><table class="sortable">
+        """{% if folded %}<details><summary>{{ shown.caption }}: {{ shown.rows | length }} rows</summary>{% endif %}
+<div class="scroll" role="region" tabindex="0" aria-label="{{ shown.caption }}"><table class="sortable">
 <caption><span class="said">{{ shown.caption }} <span class="source">{{ shown.source }}</span></span></caption>
 {% set left = shown.left %}
 <thead><tr>{% for name in shown.heads %}<th scope="col"{% if left[loop.index0] %} class="left"{% endif %}>{{ name }}</th>{% endfor %}</tr></thead>
@@ -93,9 +97,9 @@ def html_table(shown: Table) -> markupsafe.Markup:
 {% if loop.first %}<th scope="row" data-value="{{ cell.value }}"><span class="text">{{ cell.text }}</span></th>
 {% else %}<td data-value="{{ cell.value }}"{% if left[loop.index0] %} class="left"{% endif %}>{% if cell.value is string %}<span class="text">{{ cell.text }}</span>{% else %}{{ cell.text }}{% endif %}</td>{% endif %}
 {% endfor %}</tr>
-{% endfor %}</tbody></table></div>"""
+{% endfor %}</tbody></table></div>{% if folded %}</details>{% endif %}"""
     )
-    return markupsafe.Markup(cells.render(shown=shown))
+    return markupsafe.Markup(cells.render(shown=shown, folded=len(shown.rows) > FOLDED))
 
 
 def _inline(path: Path) -> str:
