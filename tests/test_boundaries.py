@@ -22,7 +22,7 @@ ALLOWED = {
     "report": {"results", "stats", "schedules"},
     "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report"},
     "run_study": {"spec", "study"},
-    "reproduce": {"spec", "study", "results"},
+    "reproduce": {"study"},
 }
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {

@@ -110,8 +110,30 @@ class Convolution:
         return Weight(shape, self.initial), Weight((self.outputs,), zeros)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        y = tf.nn.conv2d(x, tf.cast(weights[0], x.dtype), self.stride, "SAME")
+        y = self._form()(x, tf.cast(weights[0], x.dtype))
         return tf.nn.bias_add(y, tf.cast(weights[1], x.dtype))
+
+    def _form(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """The convolution; for grey images on a CPU, whose kernels are slow with one channel, an equal faster form."""
+        if not tf.config.list_physical_devices("GPU"):
+            if self.outputs == 1 and self.stride == 1:
+                return to_one_channel
+            if self.inputs == 1 and self.stride == 2 and self.kernel == 4:
+                return from_one_channel
+        return lambda x, kernel: tf.nn.conv2d(x, kernel, self.stride, "SAME")
+
+
+def to_one_channel(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A convolution to one channel with stride 1, as the sum of each channel's own: 3 to 4 times as fast on a CPU."""
+    apart = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, 1, 1, 1], padding="SAME")
+    return tf.reduce_sum(apart, -1, keepdims=True)
+
+
+def from_one_channel(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A 4x4 convolution from one channel with stride 2, as a 2x2 one over blocks of pixels: 1.5 to 2.5 times as fast."""
+    blocks = tf.nn.space_to_depth(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)
+    taps = tf.transpose(tf.reshape(kernel, (2, 2, 2, 2, -1)), (0, 2, 1, 3, 4))
+    return tf.nn.conv2d(blocks, tf.reshape(taps, (2, 2, 4, -1)), 1, "VALID")
 
 
 @dataclass(frozen=True)
@@ -157,18 +179,21 @@ class BatchNormalization:
         if not call.training:
             factor = scale * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
             return x * tf.cast(factor, x.dtype) + tf.cast(offset - mean * factor, x.dtype)
-        image = x if len(x.shape) == 4 else x[:, None, None, :]
+        image = x if len(x.shape) == 4 else tf.reshape(x, (-1, 1, 1, self.channels))
         y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
             image, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
         )
         call.moved[first + 2] = mean * self.momentum + batch_mean * (1.0 - self.momentum)
         call.moved[first + 3] = variance * self.momentum + batch_variance * (1.0 - self.momentum)
-        return y if len(x.shape) == 4 else y[:, 0, 0, :]
+        return y if len(x.shape) == 4 else tf.reshape(y, (-1, self.channels))
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """Sets a share of the values to 0 and scales the rest, by a stateless draw."""
+    """Sets a share of the values to 0 and scales the rest, by a stateless draw of 16 bits a value.
+
+    The share is thus a multiple of 2^-16 (0.3 is 0.300003), and the scale is that share's: the mean stays exact.
+    """
 
     share: float
 
@@ -178,8 +203,12 @@ class Dropout:
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         if not call.training:
             return x
-        kept = tf.random.stateless_uniform(tf.shape(x), call.next_seed()) >= self.share
-        return tf.where(kept, x * tf.cast(1.0 / (1.0 - self.share), x.dtype), tf.zeros_like(x))
+        # Drawing is what dropout costs on a CPU: two values from every 32 bits take half the time of one.
+        lost = round(self.share * 2**16)
+        size = tf.size(x)
+        words = tf.random.stateless_uniform(((size + 1) // 2,), call.next_seed(), None, None, tf.uint32)
+        bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), (-1,))[:size], tf.shape(x))
+        return x * (tf.cast(bits >= lost, x.dtype) * tf.cast(2**16 / (2**16 - lost), x.dtype))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,17 @@
-"""Optimizers over one flat vector of weights: a few operations an update instead of a few for each weight.
+"""Optimizers over one flat vector of weights, by TensorFlow's fused kernels: one pass over memory for each slot.
 
 Each is Keras' formula with Keras' epsilon, so that a setting means what a Keras user expects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 EPSILON = 1e-7
-Slots = tuple[tf.Tensor, ...]
-Update = Callable[[tf.Tensor, tf.Tensor, Slots, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Slots]]
+Update = Callable[[tf.Variable, tf.Tensor, Sequence[tf.Variable], tf.Tensor, tf.Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def slot_count(settings: OptimizerSettings) -> int:
 
 
 def update(settings: OptimizerSettings) -> Update:
-    """The update (weights, gradient, slots, rate, count) -> (weights, slots); `count` is 1 at the first update."""
+    """The update (weights, gradient, slots, rate, count), in place; `count` is 1 at the first update."""
     made: Mapping[str, Callable[[OptimizerSettings], Update]] = {
         "adam": _adam,
         "sgd": _sgd,
@@ -45,16 +44,23 @@ def _adam(settings: OptimizerSettings) -> Update:
     beta1, beta2 = settings.beta1, settings.beta2
 
     def apply(
-        weights: tf.Tensor, gradient: tf.Tensor, slots: Slots, rate: tf.Tensor, count: tf.Tensor
-    ) -> tuple[tf.Tensor, Slots]:
-        first, second = slots
+        weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+    ) -> None:
         time = tf.cast(count, tf.float64)
         correction = tf.sqrt(1.0 - tf.pow(tf.constant(beta2, tf.float64), time))
         correction /= 1.0 - tf.pow(tf.constant(beta1, tf.float64), time)
-        step = rate * tf.cast(correction, tf.float32)
-        first += (gradient - first) * (1.0 - beta1)
-        second += (tf.square(gradient) - second) * (1.0 - beta2)
-        return weights - step * first / (tf.sqrt(second) + EPSILON), (first, second)
+        tf.raw_ops.ResourceApplyAdam(
+            var=weights.handle,
+            m=slots[0].handle,
+            v=slots[1].handle,
+            beta1_power=0.0,  # the kernel's own correction is in float32: ours, in float64, is in the rate
+            beta2_power=0.0,
+            lr=rate * tf.cast(correction, tf.float32),
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=EPSILON,
+            grad=gradient,
+        )
 
     return apply
 
@@ -63,10 +69,11 @@ def _sgd(settings: OptimizerSettings) -> Update:
     """Stochastic gradient descent with (heavy-ball) momentum."""
 
     def apply(
-        weights: tf.Tensor, gradient: tf.Tensor, slots: Slots, rate: tf.Tensor, count: tf.Tensor
-    ) -> tuple[tf.Tensor, Slots]:
-        velocity = slots[0] * settings.momentum - rate * gradient
-        return weights + velocity, (velocity,)
+        weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+    ) -> None:
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=weights.handle, accum=slots[0].handle, lr=rate, grad=gradient, momentum=settings.momentum
+        )
 
     return apply
 
@@ -75,12 +82,17 @@ def _rmsprop(settings: OptimizerSettings) -> Update:
     """RMSprop (Tieleman & Hinton 2012) with `beta2` as its decay, and momentum."""
 
     def apply(
-        weights: tf.Tensor, gradient: tf.Tensor, slots: Slots, rate: tf.Tensor, count: tf.Tensor
-    ) -> tuple[tf.Tensor, Slots]:
-        second, velocity = slots
-        second = settings.beta2 * second + (1.0 - settings.beta2) * tf.square(gradient)
-        step = rate * gradient / tf.sqrt(second + EPSILON)
-        velocity = settings.momentum * velocity + step
-        return weights - velocity, (second, velocity)
+        weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+    ) -> None:
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=weights.handle,
+            ms=slots[0].handle,
+            mom=slots[1].handle,
+            lr=rate,
+            rho=settings.beta2,
+            momentum=settings.momentum,
+            epsilon=EPSILON,
+            grad=gradient,
+        )
 
     return apply

@@ -1,8 +1,8 @@
 """The trainer: compiled once, it trains many runs with one trace, and continues any of them bit for bit.
 
-A chunk of steps is one call of a compiled graph loop. All weights of a network lie in one flat vector, and so do its
-moving statistics, optimizer slots and moving average; the loop carries these vectors, so that a step has few
-operations besides the networks themselves. Rates enter as tensors; draws are functions of (seed, step).
+A chunk of steps is one call of a compiled graph loop. All weights of a network lie in one flat variable, and so do its
+moving statistics, optimizer slots and moving average, which the loop updates in place: a step has few operations and
+few passes over memory besides the networks themselves. Rates enter as tensors; draws are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -105,9 +105,6 @@ class _Packing:
         )
 
 
-_State = dict[str, tf.Tensor]
-
-
 class Trainer:
     """A pair of networks with their optimizers, for one data set and one set of settings.
 
@@ -182,19 +179,17 @@ class Trainer:
         """Train as many steps as there are rates, from `step` on; float32 (k,) each.
 
         Raises Diverged at the first step whose losses or new weights are not finite; how steps are cut into chunks
-        changes no number.
+        changes no number. After Diverged, only `start` and `restore` make the trainer usable again.
         """
         if len(generator_rates) != len(discriminator_rates):
             raise ValueError(
                 f"{len(generator_rates)} generator rates, but {len(discriminator_rates)} discriminator rates"
             )
-        bad, generator, discriminator, *vectors = self._chunk(
+        bad, generator, discriminator = self._chunk(
             tf.constant(self.step, tf.int64), tf.constant(generator_rates), tf.constant(discriminator_rates)
         )
         if int(bad) >= 0:
             raise Diverged(int(bad) + 1, self._reason(float(generator), float(discriminator)))
-        for variable, vector in zip(self._vectors.values(), vectors, strict=True):
-            variable.assign(vector)
         self.step += len(generator_rates)
         return Losses(float(generator), float(discriminator))
 
@@ -211,7 +206,7 @@ class Trainer:
         Raises Diverged if the raw generator makes the same image from every latent.
         """
         name = "average" if ema else "generator"
-        weights, moving = self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
+        weights, moving = self._read(name)
         parts = [
             self._sample(weights, moving, tf.constant(latents[first : first + _GENERATE])).numpy()
             for first in range(0, len(latents), _GENERATE)
@@ -241,74 +236,73 @@ class Trainer:
 
     def _train_chunk(self, first: tf.Tensor, generator_rates: tf.Tensor, discriminator_rates: tf.Tensor) -> Any:
         count = tf.size(generator_rates)
-        names = list(self._vectors)
 
         def going(place: tf.Tensor, bad: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
             return tf.logical_and(place < count, bad < 0)
 
-        def body(place: tf.Tensor, bad: tf.Tensor, loss_g: tf.Tensor, loss_d: tf.Tensor, *vectors: tf.Tensor) -> Any:
+        def body(place: tf.Tensor, bad: tf.Tensor, loss_g: tf.Tensor, loss_d: tf.Tensor) -> Any:
             step = first + tf.cast(place, tf.int64)
-            state: _State = dict(zip(names, vectors, strict=True))
-            loss_g, loss_d = self._step(state, step, generator_rates[place], discriminator_rates[place])
+            loss_g, loss_d = self._step(step, generator_rates[place], discriminator_rates[place])
             # Sums are finite only if all terms are; adding them up is the cheapest look at every weight.
-            seen = loss_g + loss_d + tf.reduce_sum(state["generator"]) + tf.reduce_sum(state["discriminator"])
-            bad = tf.where(tf.math.is_finite(seen), bad, step)
-            return (place + 1, bad, loss_g, loss_d, *(state[name] for name in names))
+            seen = loss_g + loss_d + sum(tf.reduce_sum(self._vectors[name]) for name in self._packing)
+            return place + 1, tf.where(tf.math.is_finite(seen), bad, step), loss_g, loss_d
 
         start = (tf.constant(0), tf.constant(-1, tf.int64), tf.constant(0.0), tf.constant(0.0))
-        vectors = tuple(self._vectors[name].value() for name in names)
-        return tf.while_loop(going, body, (*start, *vectors), parallel_iterations=1)[1:]
+        return tf.while_loop(going, body, start, parallel_iterations=1)[1:]
 
     def _step(
-        self, state: _State, step: tf.Tensor, generator_rate: tf.Tensor, discriminator_rate: tf.Tensor
+        self, step: tf.Tensor, generator_rate: tf.Tensor, discriminator_rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One generator update, with its discriminator updates before it; `state` is brought up to date."""
+        """One generator update, with its discriminator updates before it."""
         critics = self._settings.discriminator_steps
         for part in range(critics - 1):
-            count = step * critics + part + 1
-            self._discriminator_update(state, step, part, discriminator_rate, count)
-        return self._joint_update(state, step, critics - 1, (generator_rate, discriminator_rate), critics)
+            self._discriminator_update(step, part, discriminator_rate, step * critics + part + 1)
+        return self._joint_update(step, critics - 1, (generator_rate, discriminator_rate), critics)
 
-    def _discriminator_update(
-        self, state: _State, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor
-    ) -> None:
-        weights = self._packing["generator"].unpack(state["generator"], state["generator_moving"])
+    def _discriminator_update(self, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor) -> None:
+        weights = self._packing["generator"].unpack(*self._read("generator"))
         fake = self._make(weights, self._draw_latents(step, part), Call(training=True))
+        trained, moving = self._read("discriminator")
         with tf.GradientTape() as tape:
-            tape.watch(state["discriminator"])
-            loss, _ = self._judge(state, step, part, fake)
-            scaled = loss * self._scale
-        gradient = tape.gradient(scaled, state["discriminator"]) / self._scale
-        self._apply(state, "discriminator", gradient, rate, count)
+            tape.watch(trained)
+            loss, _ = self._judge((trained, moving), step, part, fake)
+            loss = self._scaled(loss)
+        self._apply("discriminator", tape.gradient(loss, trained), rate, count)
 
     def _joint_update(
-        self, state: _State, step: tf.Tensor, part: int, rates: tuple[tf.Tensor, tf.Tensor], critics: int
+        self, step: tf.Tensor, part: int, rates: tuple[tf.Tensor, tf.Tensor], critics: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Both networks from one pass, as TensorFlow's DCGAN tutorial does: the same images for both gradients."""
         call = Call(training=True)
+        (trained_g, moving_g), (trained_d, moving_d) = self._read("generator"), self._read("discriminator")
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch(state["generator"])
-            tape.watch(state["discriminator"])
-            weights = self._packing["generator"].unpack(state["generator"], state["generator_moving"])
+            tape.watch(trained_g)
+            tape.watch(trained_d)
+            weights = self._packing["generator"].unpack(trained_g, moving_g)
             fake = self._make(weights, self._draw_latents(step, part), call)
-            loss_d, logits = self._judge(state, step, part, fake)
+            loss_d, logits = self._judge((trained_d, moving_d), step, part, fake)
             loss_g = losses.LOSSES[self._settings.loss][1](logits)
-            scaled_d, scaled_g = loss_d * self._scale, loss_g * self._scale
-        gradient_d = tape.gradient(scaled_d, state["discriminator"]) / self._scale
-        gradient_g = tape.gradient(scaled_g, state["generator"]) / self._scale
+            scaled_d, scaled_g = self._scaled(loss_d), self._scaled(loss_g)
+        gradient_d, gradient_g = tape.gradient(scaled_d, trained_d), tape.gradient(scaled_g, trained_g)
         del tape
-        self._apply(state, "discriminator", gradient_d, rates[1], step * critics + part + 1)
-        self._apply(state, "generator", gradient_g, rates[0], step + 1)
-        state["generator_moving"] = self._packing["generator"].moved(state["generator_moving"], call)
-        self._average(state, step)
+        self._apply("discriminator", gradient_d, rates[1], step * critics + part + 1)
+        self._apply("generator", gradient_g, rates[0], step + 1)
+        self._vectors["generator_moving"].assign(self._packing["generator"].moved(moving_g, call))
+        self._average(step)
         return loss_g, loss_d
 
-    def _judge(self, state: _State, step: tf.Tensor, part: int, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The discriminator's loss, and its logits of the generated images."""
+    def _read(self, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """The vectors of trained weights and of moving statistics of a network, as they are now."""
+        return self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
+
+    def _judge(
+        self, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor, part: int, fake: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The loss of the discriminator with `vectors`, and its logits of the generated images."""
         settings = self._settings
         indices = draws.batch_indices(self._roles, step, part, batch=settings.batch, images=self._images.shape[0])
         real = tf.cast(tf.gather(self._images, indices), self._compute) * (1.0 / 127.5) - 1.0
-        weights = self._packing["discriminator"].unpack(state["discriminator"], state["discriminator_moving"])
+        weights = self._packing["discriminator"].unpack(*vectors)
 
         def judge(images: tf.Tensor, place: int) -> tf.Tensor:
             seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + place * 8)
@@ -329,20 +323,27 @@ class Trainer:
     def _draw_latents(self, step: tf.Tensor, part: int) -> tf.Tensor:
         return draws.latents(self._roles, step, part, batch=self._settings.batch, dimensions=self._latent)
 
-    def _apply(self, state: _State, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor) -> None:
-        slots = tuple(state[f"{name}_slot{slot}"] for slot in range(self._slots))
-        state[name], slots = self._update(state[name], gradient, slots, rate, count)
-        state |= {f"{name}_slot{slot}": value for slot, value in enumerate(slots)}
+    def _scaled(self, loss: tf.Tensor) -> tf.Tensor:
+        return loss if self._scale == 1.0 else loss * self._scale
 
-    def _average(self, state: _State, step: tf.Tensor) -> None:
+    def _apply(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor) -> None:
+        """Update a network with the gradient of its scaled loss."""
+        gradient = gradient if self._scale == 1.0 else gradient / self._scale
+        slots = [self._vectors[f"{name}_slot{slot}"] for slot in range(self._slots)]
+        self._update(self._vectors[name], gradient, slots, rate, count)
+
+    def _average(self, step: tf.Tensor) -> None:
         """Move the average towards the generator; early on faster, so that the initial weights are soon forgotten.
 
         Moving statistics are averaged alike, so that they belong to the averaged weights and not to the last ones.
         """
         time = tf.cast(step, tf.float32)
         decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
-        for average, current in (("average", "generator"), ("average_moving", "generator_moving")):
-            state[average] += (state[current] - state[average]) * (1.0 - decay)
+        for name, current in (("average", "generator"), ("average_moving", "generator_moving")):
+            average = self._vectors[name]
+            tf.raw_ops.ResourceApplyGradientDescent(  # average -= (1 - decay) * (average - current), in one pass
+                var=average.handle, alpha=1.0 - decay, delta=average - self._vectors[current]
+            )
 
     def _images_of(self, trained: tf.Tensor, moving: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
         weights = self._packing["generator"].unpack(trained, moving)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if not chosen.quiet:
                     print(made)
         if len(chosen.results) > 1 and not chosen.check:
-            made = cross.build(chosen.results, output=chosen.output)
+            made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
             if not chosen.quiet:
                 print(made)
     except ResultsError as error:

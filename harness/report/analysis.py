@@ -27,6 +27,11 @@ class Analysis:
         object.__setattr__(self, "raw", primary.removesuffix("_ema"))
 
     @property
+    def other(self) -> str:
+        """The primary score of the weights that the question is not about: averaged where it asks for raw."""
+        return self.raw if self.score.endswith("_ema") else f"{self.raw}_ema"
+
+    @property
     def baseline(self) -> str:
         """The schedule that others are compared with."""
         return str(self.results.study["question"]["baseline"])
@@ -121,6 +126,8 @@ class Analysis:
         question = self.results.study["question"]
         rng = np.random.default_rng(20_261_124)
         tables = {"summary": self.summary, "contrasts": self.contrasts}
+        if self.other in self.confirmed and len(self.contrasts) and "difference" in self.contrasts:
+            tables["contrasts_other_weights"] = self.contrasts_of(self.other)
         if len(self.confirmed):
             tables["all_pairs"] = stats.all_pairs(
                 self.confirmed, score=self.score, rope=float(question["rope"]), alpha=float(question["alpha"])
@@ -177,17 +184,33 @@ class Analysis:
                     rows.append(row)
         return pd.DataFrame(rows, columns=["score", "schedule", "n", "mean", "sd", "difference", "low", "high", "p"])
 
-    @cached_property
-    def sentence(self) -> str:
-        """The verdicts in plain words."""
-        question = self.results.study["question"]
+    @property
+    def nothing(self) -> str | None:
+        """Why nothing can be claimed; None where something can."""
         if self.confirmed.empty:
             return "No confirmation run is stored yet, so nothing can be claimed."
         if "difference" not in self.contrasts:
             return f"The baseline '{self.baseline}' has no confirmation run yet, so nothing can be claimed."
-        return stats.paragraph(
-            self.contrasts,
-            score_title=self.title,
-            rope=float(question["rope"]),
-            alpha=float(question["alpha"]),
-        )
+        return None
+
+    @property
+    def headline(self) -> str:
+        """All verdicts in one line."""
+        return self.nothing or stats.headline(self.contrasts)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The verdicts in plain words, one a schedule."""
+        rope = float(self.results.study["question"]["rope"])
+        return [] if self.nothing else stats.sentences(self.contrasts, score_title=self.title, rope=rope)
+
+    @property
+    def basis(self) -> str:
+        """What the verdicts rest on; empty without any."""
+        alpha = float(self.results.study["question"]["alpha"])
+        return "" if self.nothing or self.contrasts.empty else stats.basis(self.contrasts, alpha=alpha)
+
+    @property
+    def sentence(self) -> str:
+        """The verdicts and what they rest on, as a paragraph."""
+        return " ".join([*self.sentences, self.basis]) if self.sentences else self.headline

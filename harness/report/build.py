@@ -8,26 +8,31 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness.report import page, style
+from harness.report import captions, card, latex, markdown, page, sections, style
 from harness.report.analysis import Analysis
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
+from harness.stats import digits
+
+LATEX = ("verdicts", "other_verdicts", "levels", "claims", "interactions", "settings")  # tables for a paper
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
-    """Write tables, figures, report.md and report.html into the results folder; return the page's path."""
+    """Write tables, figures, README.md, report.md and report.html into the results folder; return the page's path."""
     folder = Path(path)
     analysis = Analysis(load(folder))
     for name, frame in analysis.tables.items():
         write_frame(folder / f"{name}.csv", frame)
-    for name in ("contrasts", "summary"):
-        write_bytes(folder / "latex" / f"{name}.tex", latex(analysis.tables[name]).encode())
-    made = page.make_figures(analysis)
+    for name, shown_table in sections.tables(analysis).items():
+        if name in LATEX:
+            write_bytes(folder / "latex" / f"{name}.tex", latex.render(shown_table).encode())
+    made = captions.make_figures(analysis)
     for name, (figure, _) in made.items():
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
     shown = {name: text for name, (_, text) in made.items()}
-    write_bytes(folder / "report.md", page.markdown(analysis, shown).encode())
+    write_bytes(folder / "README.md", card.readme(analysis).encode())
+    write_bytes(folder / "report.md", markdown.render(analysis, shown, folder=folder).encode())
     write_bytes(folder / "report.html", page.render(analysis, shown, folder=folder).encode())
     return folder / "report.html"
 
@@ -39,9 +44,10 @@ def stale(path: str | Path) -> list[str]:
     """
     folder = Path(path)
     analysis = Analysis(load(folder))
-    shown = {name: text for name, (_, text) in page.make_figures(analysis).items()}
+    shown = {name: text for name, (_, text) in captions.make_figures(analysis).items()}
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
-    wanted["report.md"] = page.markdown(analysis, shown)
+    wanted["README.md"] = card.readme(analysis)
+    wanted["report.md"] = markdown.render(analysis, shown, folder=folder)
     found = []
     for name, content in wanted.items():
         place = folder / name
@@ -58,37 +64,6 @@ def stale(path: str | Path) -> list[str]:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def latex(frame: pd.DataFrame) -> str:
-    """The table for a paper: booktabs, sensible digits, everything escaped."""
-    shown = frame.map(page.number)
-    heads = " & ".join(_escaped(str(name).replace("_", " ")) for name in shown.columns)
-    rows = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown.itertuples(index=False)]
-    form = "l" + "r" * (len(shown.columns) - 1)
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{form}}}",
-            r"\toprule",
-            heads + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
-
-
-def _escaped(text: str) -> str:
-    marks = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "∞": r"$\infty$",
-        "–": "--",
-    }
-    return "".join(marks.get(mark, f"\\{mark}" if mark in "&%$#_{}" else mark) for mark in text)
 
 
 def headline(path: str | Path) -> dict[str, Any]:
@@ -138,16 +113,17 @@ def terminal_table(path: str | Path) -> Table:
         table.add_column(head, justify="right")
     against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
     for row in analysis.summary.to_dict("records"):
+        spread = (row["high"] - row["low"]) / 2
         cells = [
             str(row["n"]),
-            page.number(row["mean"]),
-            f"{page.number(row['low'])} … {page.number(row['high'])}",
+            digits.aligned([row["mean"]], spread=spread)[0],
+            digits.interval(row["low"], row["high"]),
         ]
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
             cells += [
-                f"{float(other['difference']):+.3g}",
-                page.number(other["p_holm"]),
+                digits.estimate(other["difference"], other["low"], other["high"], sign=True),
+                digits.number(other["p_holm"]),
                 str(other["verdict"]),
             ]
         table.add_row(str(row["schedule"]), *cells)

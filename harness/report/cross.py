@@ -1,79 +1,214 @@
-"""Several studies on one page: average ranks, verdicts side by side, relative effects with intervals."""
+"""Several studies on one page: verdicts side by side, relative effects, budget sweeps, average ranks."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import jinja2
-import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from harness import stats
-from harness.report import page, style
+from harness.report import cross_figures, markdown, page, present, style
 from harness.report.analysis import Analysis
+from harness.report.present import Cell, Row, Table
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
+from harness.stats import digits
+
+Analyses = Mapping[str, Analysis]
 
 
-def build(paths: Sequence[Path], *, output: Path) -> Path:
-    """Write the cross-study tables, figure and page into `output`; return the page's path."""
-    analyses = {}
+def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
+    """Write the cross-study tables, figures and pages into `output`; return the HTML page's path."""
+    analyses: dict[str, Analysis] = {}
     for path in paths:
         analysis = Analysis(load(path))
         name = str(analysis.results.study["name"])
         analyses[name if name not in analyses else f"{name} ({path})"] = analysis
-    contrasts = {name: each.contrasts for name, each in analyses.items() if "difference" in each.contrasts}
-    tables = {
-        "ranks": stats.average_ranks({name: each.summary for name, each in analyses.items() if len(each.summary)}),
-        "verdicts": stats.verdict_matrix(contrasts),
-        "effects": stats.effect_sizes(contrasts),
-    }
+    tables = frames(analyses)
     for name, frame in tables.items():
         write_frame(output / f"{name}.csv", frame)
-    figure = style.rendered(_effects(tables["effects"]), "svg") if len(tables["effects"]) else b""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("harness.report"), autoescape=True, trim_blocks=True)
-    environment.globals["table"] = page.html_table
-    html = environment.get_template("cross.html.jinja").render(
-        tables=tables,
-        studies={name: each.results.study for name, each in analyses.items()},
-        sentences={name: each.sentence for name, each in analyses.items()},
-        figure=base64.b64encode(figure).decode(),
+    drawings = {}
+    for name, figure in _figures(tables).items():
+        for kind in ("svg", "png", *(("pdf",) if pdf else ())):
+            write_bytes(output / f"{name}.{kind}", style.rendered(figure, kind))
+        drawings[name] = page.drawing((output / f"{name}.svg").read_text(encoding="utf-8"), name, _alt(name, tables))
+    shown = _shown(analyses, tables)
+    html = (
+        page.environment()
+        .get_template("cross.html.jinja")
+        .render(
+            tables=shown,
+            drawings=drawings,
+            headline=headline(tables["verdicts"]),
+            sentences={name: [each.headline, *each.sentences] for name, each in analyses.items()},
+            studies={name: each.results.study for name, each in analyses.items()},
+        )
     )
     write_bytes(output / "report.html", html.encode())
-    if figure:
-        write_bytes(output / "effects.svg", figure)
+    write_bytes(output / "report.md", _markdown(shown, drawings, headline(tables["verdicts"])).encode())
     return output / "report.html"
 
 
-def _effects(effects: object) -> Figure:
-    """Relative difference to baseline by study and schedule, with intervals."""
-    import pandas as pd
+def frames(analyses: Analyses) -> dict[str, pd.DataFrame]:
+    """The cross-study tables by file name."""
+    contrasts = {name: each.contrasts for name, each in analyses.items() if "difference" in each.contrasts}
+    return {
+        "ranks": stats.average_ranks({name: each.summary for name, each in analyses.items() if len(each.summary)}),
+        "verdicts": stats.verdict_matrix(contrasts),
+        "effects": stats.effect_sizes(contrasts),
+        "sweeps": sweeps(analyses),
+    }
 
-    assert isinstance(effects, pd.DataFrame)
-    names = list(dict.fromkeys(effects["schedule"]))
-    studies = list(dict.fromkeys(effects["study"]))
-    with style.context():
-        made, axes = style.figure(5.0, 0.8 + 0.25 * len(effects) + 0.2 * len(studies))
-        colours, marks = style.colours(["", *names]), style.marks(["", *names])
-        place, ticks, labels = 0.0, [], []
-        for study in studies:
-            for row in effects[effects["study"] == study].to_dict("records"):
-                axes.plot(
-                    [100 * row["low"], 100 * row["high"]],
-                    [place, place],
-                    color=colours[row["schedule"]],
-                    lw=2,
-                )
-                axes.plot(100 * row["relative"], place, marks[row["schedule"]], color=colours[row["schedule"]], ms=5)
-                ticks.append(place)
-                labels.append(f"{style.short(study)}: {style.short(row['schedule'])}")
-                place += 1
-            place += 0.6
-        axes.axvline(0.0, color="#333333", lw=0.8)
-        axes.set_yticks(ticks, labels)
-        axes.set_ylim(np.max(ticks) + 0.6, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("difference to baseline, % of its mean (left is better), t interval")
-    return made
+
+def sweeps(analyses: Analyses) -> pd.DataFrame:
+    """Difference to the baseline by number of steps, for studies that are alike in all but their number of steps.
+
+    Alike are studies with the same data, network, training settings and evaluation; search ranges and budgets may differ.
+    """
+    groups: dict[str, list[tuple[str, int, Analysis]]] = {}
+    for name, each in analyses.items():
+        spec = each.results.study["spec"]
+        steps = int(spec.get("train", {}).get("steps", 0))
+        kept = {part: spec.get(part) for part in ("network", "evaluate")} | {"data": each.results.study["data"]}
+        kept["train"] = {key: value for key, value in spec.get("train", {}).items() if key != "steps"}
+        key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
+        groups.setdefault(key, []).append((name, steps, each))
+    rows = []
+    for members in groups.values():
+        if len({steps for _, steps, _ in members}) < 2:
+            continue
+        title = min((name for name, _, _ in members), key=len)
+        for name, steps, each in sorted(members, key=lambda member: member[1]):
+            for row in each.contrasts.to_dict("records") if "difference" in each.contrasts else []:
+                kept = {key: row[key] for key in ("schedule", "n", "difference", "low", "high", "verdict")}
+                rows.append({"group": title, "study": name, "steps": steps, "score": each.score} | kept)
+    columns = ["group", "study", "steps", "score", "schedule", "n", "difference", "low", "high", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def headline(verdicts: pd.DataFrame) -> str:
+    """In how many studies each schedule got which verdict."""
+    said = []
+    for row in verdicts.to_dict("records"):
+        given = [text for key, text in row.items() if key != "schedule" and text]
+        found = pd.Series(given).value_counts()
+        counts = ", ".join(f"{verdict} in {count} of {len(given)}" for verdict, count in found.items())
+        said.append(f"{digits.name(str(row['schedule']))}: {counts}")
+    return f"Against each study's baseline: {'; '.join(said)}." if said else "No study has a verdict yet."
+
+
+def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    found = {}
+    if len(tables["effects"]):
+        found["effects"] = cross_figures.effects(tables["effects"])
+    if len(tables["sweeps"]):
+        found["sweeps"] = cross_figures.sweeps(tables["sweeps"])
+    return found
+
+
+def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
+    """What a figure shows, as text."""
+    if name == "effects":
+        parts = [
+            f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'])}, {row['verdict']}"
+            for row in tables[name].to_dict("records")
+        ]
+        return f"Difference to baseline as a share of its mean. {'; '.join(parts)}."
+    parts = [
+        f"{row['schedule']} at {row['steps']} steps {digits.number(row['difference'])}, {row['verdict']}"
+        for row in tables[name].to_dict("records")
+    ]
+    return f"Difference to baseline by number of training steps. {'; '.join(parts)}."
+
+
+def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
+    """The tables as people read them."""
+    rank: dict[str, Callable[[Row], Cell]] = {
+        "schedule": present.value("schedule"),
+        "mean rank": present.value("rank"),
+        "relative (0 best, 1 worst)": present.value("relative"),
+        "studies": present.value("studies"),
+    }
+    sweep: dict[str, Callable[[Row], Cell]] = {
+        "study": present.value("study"),
+        "steps": present.value("steps"),
+        "schedule": present.value("schedule"),
+        "pairs": present.value("n"),
+        "difference": present.middle("difference", sign=True),
+        "interval": present.interval(sign=True),
+        "verdict": present.value("verdict"),
+    }
+    found = {
+        "matrix": _matrix(analyses, list(tables["verdicts"]["schedule"])),
+        "effects": present.table(
+            tables["effects"],
+            {
+                "study": present.value("study"),
+                "schedule": present.value("schedule"),
+                "difference to baseline": lambda row: _per_cent(row, "relative"),
+                "interval": lambda row: Cell(
+                    f"{_per_cent(row, 'low').text} to {_per_cent(row, 'high').text}", row["low"]
+                ),
+                "pairs": present.value("n"),
+                "verdict": present.value("verdict"),
+            },
+            caption="Mean paired difference as a share of the baseline's mean; below zero is better",
+            source="effects.csv",
+        )
+        if len(tables["effects"])
+        else None,
+        "sweeps": present.table(
+            tables["sweeps"],
+            sweep,
+            caption="Difference to baseline by number of steps, studies alike in data, network, training and evaluation",
+            source="sweeps.csv",
+        ),
+        "ranks": present.table(
+            tables["ranks"],
+            rank,
+            caption="Mean rank of the mean score over studies; ranks of few studies with few schedules decide nothing",
+            source="ranks.csv",
+        ),
+    }
+    return {name: table for name, table in found.items() if table is not None and table.rows}
+
+
+def _per_cent(row: Row, key: str) -> Cell:
+    half = 50 * (row["high"] - row["low"])
+    return Cell(f"{digits.aligned([100 * row[key]], spread=half, sign=True)[0]} %", row[key])
+
+
+def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
+    """Studies × schedules: verdict, difference and interval, beside what the study is."""
+    rows = []
+    for name, each in analyses.items():
+        study = each.results.study
+        steps = int(study["spec"].get("train", {}).get("steps", 0))
+        cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
+        table = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
+        known = {row["schedule"]: row for row in table.to_dict("records")}
+        for label in schedules:
+            if label not in known:
+                cells.append(Cell("–", "–"))
+                continue
+            row = known[label]
+            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True)
+            cells.append(Cell(f"{row['verdict']}: {size}", str(row["verdict"])))
+        about = (str(study["data"]["name"]), each.score, each.baseline)
+        rows.append((*cells, *(Cell(text, text) for text in about)))
+    caption = "Verdict against the baseline, with the mean paired difference and its interval, by study"
+    return Table(caption, ("study", "steps", *schedules, "data", "score", "baseline"), tuple(rows), "verdicts.csv")
+
+
+def _markdown(shown: Mapping[str, Table], drawings: Mapping[str, object], said: str) -> str:
+    lines = ["# Schedules across studies", "", markdown.plain(said), ""]
+    for name, title in (("matrix", "Verdicts"), ("sweeps", "Budget"), ("effects", "Effects"), ("ranks", "Ranks")):
+        if name in shown:
+            lines += [f"## {title}", ""]
+            if name in drawings:
+                lines += [f"![{title}]({name}.png)", ""]
+            lines += markdown.table(shown[name])
+    return "\n".join(lines)

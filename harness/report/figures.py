@@ -12,50 +12,69 @@ from scipy import stats as distributions
 from harness import schedules as shapes
 from harness.report import hover, style
 
+JOINED = 60  # seeds whose dots are joined
 CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
 
 
 def forest(
-    contrasts: pd.DataFrame, *, schedules: Sequence[str], rope: float, label: str, level: str = "95 %"
+    contrasts: pd.DataFrame,
+    *,
+    schedules: Sequence[str],
+    rope: float,
+    label: str,
+    better: str = "left",
+    interval: str = "95 % t interval",
 ) -> Figure:
     """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
     with style.context():
-        made, axes = style.figure(4.6, 0.9 + 0.42 * max(len(contrasts), 1))
+        made, axes = style.figure(style.COLUMN, 1.25 + 0.38 * max(len(contrasts), 1))
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules)
         if rope > 0:
-            axes.axvspan(-rope, rope, color="#999999", alpha=0.2, lw=0, label=f"equivalent: ±{rope:g}")
+            axes.axvspan(-rope, rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: ±{rope:g}")
         axes.axvline(0.0, color="#333333", lw=0.8)
         for place, row in enumerate(contrasts.to_dict("records")):
             name = row["schedule"]
-            axes.plot([row["low"], row["high"]], [place, place], color=colours[name], lw=2)
+            axes.plot([row["low"], row["high"]], [place, place], color=colours[name], lw=2.2)
             axes.plot(row["difference"], place, marks[name], color=colours[name], ms=6)
-            axes.annotate(
-                row["verdict"],
-                (1.0, place),
-                xycoords=("axes fraction", "data"),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-            )
-        axes.set_yticks(range(len(contrasts)), [called[name] for name in contrasts["schedule"]])
-        axes.set_ylim(len(contrasts) - 0.4, -0.6)
+            if not np.isfinite(row["difference"]):
+                axes.annotate(
+                    "no pair of which both finished",
+                    (0.5, place),
+                    xycoords=("axes fraction", "data"),
+                    ha="center",
+                    va="center",
+                )
+        axes.plot([], [], color="#777777", lw=2.2, label=interval)
+        rows = contrasts.to_dict("records")
+        axes.set_yticks(range(len(rows)), [f"{called[row['schedule']]}\n{row['verdict']}" for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"difference to baseline in {label}, left is better; {level} t interval")
-        if rope > 0:
-            axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2, borderpad=0)
+        style.few_ticks(axes)
+        arrow = "← better" if better == "left" else "better →"
+        baseline = called[rows[0]["baseline"]] if rows else "baseline"
+        what, _, protocol = label.partition(" (")
+        below = f"({protocol.removesuffix(')')}; {arrow})" if protocol else f"({arrow})"
+        made.supxlabel(f"{what}, difference to {baseline}\n{below}", fontsize=8)  # of the figure: axes may be narrow
+        made.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
     return made
+
+
+def joined(runs: pd.DataFrame) -> bool:
+    """Whether the dots of one seed are joined: not where lines of many seeds would cover everything."""
+    done = runs[runs["status"] == "finished"]
+    return bool(done["schedule"].nunique() > 1 and done["repetition"].nunique() <= JOINED)
 
 
 def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Final scores, every run a dot, dots of one seed joined; mean with interval beside; diverged runs on top."""
     with style.context():
-        made, axes = style.figure(max(3.5, 0.9 + 0.75 * len(schedules)), 2.9)
+        made, axes = style.figure(min(max(style.COLUMN, 0.9 + 0.75 * len(schedules)), style.PAGE), 2.9)
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules, 16)
         places = {name: place for place, name in enumerate(schedules)}
         done = runs[runs["status"] == "finished"]
-        if done["repetition"].nunique() <= 60:
+        if joined(done):
             for _, group in done.groupby("repetition"):
                 ordered = group.sort_values("schedule", key=lambda column: column.map(places))
                 axes.plot(
@@ -95,12 +114,14 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
             lost = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
             if lost:
                 axes.annotate(
-                    f"{lost} ✕ diverged",
+                    f"{lost} ✕\ndiverged",
                     (places[name], 1.0),
                     xycoords=("data", "axes fraction"),
                     ha="center",
-                    fontsize=7,
+                    fontsize=7.5,
                 )
+        if done.empty:
+            axes.set_yticks([])
         slanted = len(schedules) > 5 or max(map(len, called.values())) > 12
         axes.set_xticks(
             range(len(schedules)),
@@ -117,8 +138,8 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
 def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Score against step, mean over seeds with its 95 % t band, single runs faint; the learning rate beneath."""
     with style.context():
-        made, (top, bottom) = style.figure(4.6, 3.6, rows=2, ratios=(3, 1.1))
-        colours = style.colours(schedules)
+        made, (top, bottom) = style.figure(style.COLUMN, 3.6, rows=2, ratios=(3, 1.1))
+        colours, lines = style.colours(schedules), style.lines(schedules)
         called = style.names(schedules)
         for name in schedules:
             mine = curves[curves["schedule"] == name]
@@ -129,7 +150,7 @@ def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label
                 (curve,) = top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
                 hover.name(curve, [str(run)])
             grouped = mine.groupby("step")[score].agg(["mean", "std", "count"])
-            top.plot(grouped.index, grouped["mean"], color=colours[name], lw=1.6, label=called[name])
+            top.plot(grouped.index, grouped["mean"], color=colours[name], ls=lines[name], lw=1.6, label=called[name])
             if (grouped["count"] > 1).all():
                 half = distributions.t.ppf(0.975, grouped["count"] - 1) * grouped["std"] / np.sqrt(grouped["count"])
                 top.fill_between(
@@ -141,10 +162,12 @@ def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label
                     lw=0,
                 )
             rates = mine.groupby("step")["rate_generator"].mean()
-            bottom.plot(rates.index, rates, color=colours[name], lw=1.4)
+            bottom.plot(rates.index, rates, color=colours[name], ls=lines[name], lw=1.4)
         top.set_ylabel(label)
-        top.legend(ncols=2 if len(schedules) > 4 else 1)
-        bottom.set_ylabel("rate")
+        style.legend(made, top, schedules)
+        style.few_ticks(bottom)
+        bottom.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+        bottom.set_ylabel("learning rate")
         bottom.set_xlabel("generator steps")
         bottom.set_ylim(bottom=0)
     return made
@@ -153,8 +176,8 @@ def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label
 def rates(runs: pd.DataFrame, *, schedules: Sequence[str]) -> Figure:
     """The learning rates of the confirmed configurations, as training used them."""
     with style.context():
-        made, axes = style.figure(3.5, 2.3)
-        colours = style.colours(schedules)
+        made, axes = style.figure(style.COLUMN, 2.5)
+        colours, lines = style.colours(schedules), style.lines(schedules)
         called = style.names(schedules)
         for name in schedules:
             mine = runs[runs["schedule"] == name]
@@ -162,12 +185,13 @@ def rates(runs: pd.DataFrame, *, schedules: Sequence[str]) -> Figure:
                 continue
             table = _rates(mine.iloc[0])
             steps = np.unique(np.linspace(0, len(table) - 1, 600).astype(int))
-            axes.plot(steps, table[steps], color=colours[name], lw=1.5, label=called[name])
+            axes.plot(steps, table[steps], color=colours[name], ls=lines[name], lw=1.5, label=called[name])
+        style.few_ticks(axes)
         axes.set_xlabel("generator steps")
         axes.set_ylabel("generator's learning rate")
         axes.set_ylim(bottom=0)
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+        style.legend(made, axes, schedules)
     return made
 
 
@@ -190,7 +214,7 @@ def _rates(row: pd.Series) -> np.ndarray:
 def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge."""
     with style.context():
-        made, axes = style.figure(4.6, 2.9)
+        made, axes = style.figure(style.COLUMN, 2.9)
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules)
         for name in schedules:
@@ -219,17 +243,17 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 clip_on=False,
             )
             hover.name(crosses, hover.runs(lost, score))
-        axes.set_xscale("log")
+        style.logarithmic(axes)
         axes.set_xlabel("peak learning rate")
         axes.set_ylabel(label)
-        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+        style.legend(made, axes, schedules)
     return made
 
 
 def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
     """Expected best of the search against the number of trials; a band only where it is honest."""
     with style.context():
-        made, axes = style.figure(3.5, 2.4)
+        made, axes = style.figure(style.COLUMN, 2.6)
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules)
         for name in schedules:
@@ -246,16 +270,16 @@ def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Fig
             band = mine.dropna(subset=["low"])
             axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
         axes.set_xlabel("search trials a schedule")
-        axes.set_ylabel(f"expected best {label}")
+        axes.set_ylabel(f"expected best\n{label}")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(ncols=2 if len(schedules) > 4 else 1)
+        style.legend(made, axes, schedules)
     return made
 
 
 def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Raw against averaged weights by schedule: mean with 95 % t interval over seeds."""
     with style.context():
-        made, axes = style.figure(3.5, 2.5)
+        made, axes = style.figure(style.COLUMN, 2.7)
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules)
         done = runs[runs["status"] == "finished"]
@@ -286,5 +310,5 @@ def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label
         axes.set_xlim(-0.4, 1.4)
         axes.set_ylabel(label)
         axes.grid(axis="x", visible=False)
-        axes.legend()
+        style.legend(made, axes, schedules)
     return made

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 MOST = 2000  # titles a figure; beyond it dots overlap, none could be pointed at, and the page would grow
 _NAMES: WeakKeyDictionary[Artist, tuple[str, ...]] = WeakKeyDictionary()
+_INK = re.compile("#(?:000000|222222|333333)")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # not allowed in XML, escaped or not
 
 
@@ -82,4 +83,8 @@ def inline(svg: str, prefix: str, alt: str) -> str:
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
     svg = svg.replace("url(#", f"url(#{prefix}-")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
+    svg = _INK.sub("currentColor", svg)  # in the page's colours, dark ones too
+    svg = svg.replace("fill: #ffffff", "fill: none")
+    points = re.search(r'\bwidth="([0-9.]+)pt"', svg)
+    width = f' style="--points: {points[1]}"' if points else ""
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"{width}', 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib import font_manager, ft2font
+from matplotlib import font_manager, ft2font, ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -19,17 +20,23 @@ from harness.report import hover
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart; black is left to text. More schedules get markers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
+COLUMN, PAGE = 3.5, 7.0  # inches: a paper's column and page
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 8.5,
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9,
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 7.5,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.2,
     "svg.hashsalt": "schedule-harness",
     "svg.fonttype": "path",
     "path.simplify": True,
@@ -48,6 +55,11 @@ def marks(schedules: Sequence[str]) -> dict[str, str]:
     return {label: MARKERS[(place + place // len(PALETTE)) % len(MARKERS)] for place, label in enumerate(schedules)}
 
 
+def lines(schedules: Sequence[str]) -> dict[str, str]:
+    """The line of each schedule: whole, and broken where the colours begin anew."""
+    return {label: ("-", "--", ":", "-.")[place // len(PALETTE) % 4] for place, label in enumerate(schedules)}
+
+
 @contextmanager
 def context() -> Iterator[None]:
     """Figure settings, for the time of a block only."""
@@ -56,13 +68,42 @@ def context() -> Iterator[None]:
 
 
 def figure(
-    width: float = 3.5, height: float = 2.6, *, rows: int = 1, ratios: Sequence[float] | None = None
+    width: float = COLUMN,
+    height: float = 2.6,
+    *,
+    rows: int = 1,
+    ratios: Sequence[float] | None = None,
+    shared: bool = True,
 ) -> tuple[Figure, Any]:
-    """A figure without a window, of inches, and its axes."""
+    """A figure without a window, of inches, and its axes; rows share the horizontal axis unless told otherwise."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
-    axes = made.subplots(rows, 1, sharex=rows > 1, height_ratios=ratios)
+    axes = made.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
     return made, axes
+
+
+def legend(made: Figure, axes: Any, schedules: Sequence[str]) -> None:
+    """A legend above the axes, so that it covers no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        columns = max(1, min(len(schedules), 66 // (6 + max(map(len, labels)))))
+        made.legend(handles, labels, loc="outside upper left", ncols=columns, borderpad=0)
+
+
+def few_ticks(axes: Any) -> None:
+    """At most five ticks a direction, so that their labels do not meet."""
+    axes.locator_params(axis="x", nbins=5, min_n_ticks=3)
+
+
+def logarithmic(axes: Any) -> None:
+    """A logarithmic horizontal axis whose labels are plain numbers and do not meet."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = math.log10(high / low) if 0 < low < high else 1.0
+    subs = (1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 3 else (1.0,)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=subs, numticks=12))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def rendered(made: Figure, kind: str) -> bytes:

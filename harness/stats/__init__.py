@@ -11,13 +11,14 @@ from harness.stats.search import (
     sensitivity,
 )
 from harness.stats.training import cost, ema_interaction, final_against_best, time_to_target
-from harness.stats.words import paragraph
+from harness.stats.words import basis, headline, paragraph, sentences
 
 __all__ = [
     "DESCRIPTIVE",
     "Omnibus",
     "all_pairs",
     "average_ranks",
+    "basis",
     "boundary_flags",
     "budget_curves",
     "contrasts",
@@ -26,11 +27,13 @@ __all__ = [
     "ema_interaction",
     "expected_best",
     "final_against_best",
+    "headline",
     "omnibus",
     "optimism",
     "paragraph",
     "probability_best",
     "sensitivity",
+    "sentences",
     "summary",
     "time_to_target",
     "verdict_matrix",

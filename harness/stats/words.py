@@ -1,57 +1,92 @@
-"""The verdicts in plain words: one paragraph that a reader may quote, made from the table alone."""
+"""The verdicts in plain words: a headline and a paragraph that a reader may quote, made from the table alone."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
+from harness.stats import digits
+
+ALONE = "Only one schedule was confirmed, so there is nothing to compare."
+
+
+def headline(table: pd.DataFrame) -> str:
+    """All verdicts of a table of `contrasts` in one line, without numbers."""
+    if table.empty:
+        return ALONE
+    baseline = digits.name(str(table["baseline"].iloc[0]))
+    forms = {
+        "better": f"Better than {baseline}: {{}}.",
+        "worse": f"Worse than {baseline}: {{}}.",
+        "equivalent": f"Equivalent to {baseline}: {{}}.",
+        "undecided": "Undecided: {}.",
+        "descriptive only": "Too few seeds for a verdict: {}.",
+    }
+    said = []
+    for verdict, form in forms.items():
+        found = [digits.name(str(label)) for label in table.loc[table["verdict"] == verdict, "schedule"]]
+        if found:
+            said.append(form.format(", ".join([*found[:-2], " and ".join(found[-2:])])))
+    return " ".join(said)
+
+
+def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0) -> list[str]:
+    """A sentence a row of `contrasts`: better, worse, equivalent or undecided, by how much, how sure."""
+    return [_sentence(row, score_title, rope) for row in table.to_dict("records")]
+
+
+def basis(table: pd.DataFrame, *, alpha: float = 0.05) -> str:
+    """What the sentences rest on: seeds, test, correction, level."""
+    seeds = sorted({int(n) for n in table["n"]})
+    pairs = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return (
+        f"Each statement is about the tuned configurations and rests on {pairs} pair{'s' if pairs != '1' else ''} of runs "
+        f"from fresh seeds (exact sign-flip test, Holm over {len(table)} comparison{'s' if len(table) > 1 else ''}, "
+        f"family-wise error {100 * alpha:g} %; intervals are {100 * (1 - alpha):g} % t intervals)."
+    )
+
 
 def paragraph(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, alpha: float = 0.05) -> str:
-    """Sentences for a table of `contrasts`: what is better, worse, equivalent, undecided, and by how much."""
+    """The sentences for a table of `contrasts`, and what they rest on."""
     if table.empty:
-        return "Only one schedule was confirmed, so there is nothing to compare."
-    baseline = str(table["baseline"].iloc[0])
-    sentences = [
-        _sentence({str(k): v for k, v in row.items()}, score_title, baseline, rope) for row in table.to_dict("records")
-    ]
-    seeds = sorted({int(n) for n in table["n"]})
-    number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    basis = (
-        f"Each statement is about the tuned configurations and rests on {number} pairs of runs from fresh seeds (exact sign-flip test, Holm over "
-        f"{len(table)} comparison{'s' if len(table) > 1 else ''}, family-wise error {alpha:.0%}; intervals are 95 % t intervals)."
-    )
-    if not math.isclose(alpha, 0.05):
-        basis = basis.replace("95 %", f"{1 - alpha:.0%}".replace("%", " %"))
-    return " ".join([*sentences, basis])
+        return ALONE
+    return " ".join([*sentences(table, score_title=score_title, rope=rope), basis(table, alpha=alpha)])
 
 
-def _sentence(row: dict[str, object], title: str, baseline: str, rope: float) -> str:
-    name, verdict = str(row["schedule"]), str(row["verdict"])
-    name = name[0].upper() + name[1:]
+def _sentence(row: Mapping[str, object] | Mapping[object, object], title: str, rope: float) -> str:
+    row = {str(key): value for key, value in row.items()}
+    name, baseline, verdict = (digits.name(str(row[key])) for key in ("schedule", "baseline", "verdict"))
+    begun = name[0].upper() + name[1:]
     size = _size(row, title)
     lost = _lost(row, baseline)
     if verdict in ("better", "worse"):
-        return f"{name} was {verdict} than {baseline}{size}{lost}."
+        return f"{begun} was {verdict} than {baseline}{size}{lost}."
     if verdict == "equivalent":
-        return f"{name} and {baseline} were equivalent within ±{rope:g}{size}{lost}."
+        return f"{begun} and {baseline} were equivalent within ±{rope:g}{size}{lost}."
     if verdict == "descriptive only":
-        return f"{name} cannot be judged against {baseline} ({row['note']}){size}{lost}."
+        return f"{begun} cannot be judged against {baseline} ({row['note']}){size}{lost}."
     more = row["more_seeds"]
-    hint = f"; about {int(str(more))} further seeds would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
-    return f"Whether {row['schedule']!s} differs from {baseline} is undecided{size}{lost}{hint}."
+    hint = f"; about {_counted(int(str(more)))} would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
+    return f"Whether {name} differs from {baseline} is undecided{size}{lost}{hint}."
 
 
-def _size(row: dict[str, object], title: str) -> str:
-    difference = float(str(row["difference"]))
+def _counted(seeds: int) -> str:
+    return f"{seeds} further seed{'' if seeds == 1 else 's'}"
+
+
+def _size(row: Mapping[str, object], title: str) -> str:
+    difference, low, high, better = (float(str(row[key])) for key in ("difference", "low", "high", "p_better"))
     if math.isnan(difference):
         return ""
-    low, high = float(str(row["low"])), float(str(row["high"]))
-    interval = "" if math.isnan(low) else f", interval {low:+.3g} to {high:+.3g}"
-    return f" (mean difference in {title} {difference:+.3g}{interval}; better in {float(str(row['p_better'])):.0%} of pairs)"
+    spread = math.nan if math.isnan(low) else (high - low) / 2
+    middle, below, above = digits.aligned([difference, low, high], spread=spread, sign=True)
+    interval = "" if math.isnan(low) else f", interval {below} to {above}"
+    return f" (mean difference in {title} {middle}{interval}; better in {digits.percent(better)} of pairs)"
 
 
-def _lost(row: dict[str, object], baseline: str) -> str:
+def _lost(row: Mapping[str, object], baseline: str) -> str:
     mine, other = int(str(row["diverged"])), int(str(row["baseline_diverged"]))
     if not mine and not other:
         return ""

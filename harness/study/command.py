@@ -23,7 +23,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, kept, plan, sizing
+from harness.study import charts, checks, display, events, folder, kept, plan, sizing
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
@@ -147,6 +147,9 @@ def _finish(
         console.print("All runs are stored already.")
         _write_tables(spec, results, ledger, outcomes)
         _freeze_words(spec, options, results)
+    unsaved = charts.save(ledger.study, results.path)
+    if unsaved:
+        print(unsaved, file=sys.stderr)
     return None
 
 
@@ -212,7 +215,7 @@ def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -
     return executor, executor.describe()
 
 
-def _ask(executor: Executor, question: Question, options: Options) -> dict[str, Any]:
+def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any]:
     """A worker's answer; one that is killed meanwhile is replaced, up to ASKED times."""
     for _ in range(ASKED):
         try:
@@ -222,16 +225,16 @@ def _ask(executor: Executor, question: Question, options: Options) -> dict[str, 
         except WorkerFault:
             raise
         except Exception as error:
-            raise WorkerFault(f"{options.source}: a worker could not be set up: {error}") from error
+            raise WorkerFault(f"{source}: a worker could not be set up: {error}") from error
     raise WorkerFault(
-        f"{options.source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
+        f"{source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
         "--workers or a smaller evaluate.generated"
     )
 
 
 def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor, ledger: Ledger) -> None:
     """Write the study as it runs, before the first run; refuse data or features that changed since."""
-    facts = _ask(executor, "summary", options)
+    facts = ask(executor, "summary", source=options.source)
     stored = results.study()
     # A folder is lost sooner than a shared database, whose runs know as well what they used.
     a_run = next(iter(ledger.records.values()), None)
@@ -371,7 +374,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
     setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
     executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
     try:
-        seconds = _ask(executor, "probe", options)
+        seconds = ask(executor, "probe", source=options.source)
     finally:
         executor.close(at_once=True)
     runs = sum(sum(group.values()) for group in plan.size(spec).values())

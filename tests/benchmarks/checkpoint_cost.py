@@ -4,7 +4,6 @@ Two networks: the quick study's at 8x8, and the article's at 32x32x3, whose stat
 save against the default time between two checkpoints.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.gan import checkpoints
 from harness.gan.draws import RunSeeds
 from harness.gan.trainer import Trainer
 from harness.spec.models import NetworkSpec, SafetySpec, TrainSpec
+from tests.benchmarks.record import figure, save
 
 
 def main():
@@ -36,7 +36,8 @@ def main():
         seconds = float(np.median(times))
         rows.append({"network": name, "megabytes": size, "seconds": seconds, "share": seconds / period})
         print(f"{name:10} {size:7.1f} MB  {seconds:.3f} s to save  {seconds / period:.2%} of training at {period:g} s")
-    print(json.dumps(rows))
+    figures = [figure(f"checkpoints, {row['network']}: share of training", 100 * row["share"], "%") for row in rows]
+    save("checkpoint_cost", figures, rows)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ evaluation point (one thread for TensorFlow, as the quick study says); the other
 (SciPy's `sqrtm`, features batch by batch) from the same images.
 """
 
-import json
 import time
 import warnings
 
@@ -13,6 +12,7 @@ import numpy as np
 import scipy.linalg
 
 from harness import spec as specs
+from tests.benchmarks.record import figure, save
 
 
 def main():
@@ -56,7 +56,13 @@ def main():
     median = {name: float(np.median(values)) for name, values in made.items()}
     print(f"all scores, raw and averaged, {spec.evaluate.generated} images: {median['full_s']:.2f} s")
     print(f"FID alone, the usual way: {median['fid_only_s']:.2f} s; x{median['fid_only_s'] / median['full_s']:.2f}")
-    print(json.dumps(made))
+    figures = [
+        figure("evaluation of the quick study: all scores, raw and averaged", median["full_s"], "s"),
+        figure(
+            "evaluation: FID alone the usual way against all our scores", median["fid_only_s"] / median["full_s"], "x"
+        ),
+    ]
+    save("evaluation_speed", figures, made)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Speed of scores against the other libraries' way, in the same run: `python -m tests.benchmarks.metrics_speed`."""
 
-import json
 import time
 
 import numpy as np
@@ -8,6 +7,7 @@ import scipy.linalg
 
 from harness.metrics.frechet import Moments, frechet_to
 from harness.metrics.kernel import kernel_distance
+from tests.benchmarks.record import figure, save
 
 
 def seconds(function):
@@ -78,7 +78,7 @@ def main():
             lambda x=x, y=y: kernel_distance(x, y).mean,
             lambda x=x, y=y: kid_loop(x, y),
         )
-    print(json.dumps(rows))
+    save("metrics_speed", [figure(f"{row['what']}: ours against theirs", row["ratio"], "x") for row in rows], rows)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,11 @@ def test_optimizers_equal_keras_over_many_updates(name):
     reference = KERAS[name]()
     settings = optimizers.OptimizerSettings(name, beta1=0.5, beta2=0.9, momentum=0.8)
     ours = optimizers.update(settings)
-    weights = tf.constant(start)
-    slots = tuple(tf.zeros(20) for _ in range(optimizers.slot_count(settings)))
+    weights = tf.Variable(start)
+    slots = [tf.Variable(tf.zeros(20)) for _ in range(optimizers.slot_count(settings))]
     for count, gradient in enumerate(gradients, start=1):
         reference.apply_gradients([(tf.constant(gradient), variable)])
-        weights, slots = ours(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
+        ours(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
     np.testing.assert_allclose(weights.numpy(), variable.numpy(), rtol=2e-5, atol=2e-6)
 
 
@@ -100,6 +100,7 @@ def test_layers_equal_keras():
     x = rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
     for ours, theirs in (
         (layers.Convolution(3, 3, 4, stride=2), keras.layers.Conv2D(4, 3, strides=2, padding="same")),
+        (layers.Convolution(3, 3, 1), keras.layers.Conv2D(1, 3, padding="same")),
         (
             layers.TransposedConvolution(3, 3, 4),
             keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
@@ -115,13 +116,35 @@ def test_layers_equal_keras():
         )
 
 
+def test_the_faster_forms_for_one_channel_equal_the_plain_convolution_and_its_gradients():
+    rng = np.random.default_rng(2)
+
+    def normal(*shape):
+        return tf.constant(rng.normal(size=shape).astype(np.float32))
+
+    for form, stride, x, kernel, out in (
+        (layers.to_one_channel, 1, normal(2, 6, 6, 5), normal(3, 3, 5, 1), normal(2, 6, 6, 1)),
+        (layers.from_one_channel, 2, normal(2, 8, 8, 1), normal(4, 4, 1, 7), normal(2, 4, 4, 7)),
+    ):
+        found = []
+        for convolve in (form, lambda a, b, stride=stride: tf.nn.conv2d(a, b, stride, "SAME")):
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = convolve(x, kernel)
+            found.append([y, *tape.gradient(y, [x, kernel], output_gradients=out)])
+        for fast, plain in zip(*found, strict=True):
+            np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-5)
+
+
 def test_dropout_keeps_the_mean_repeats_for_a_seed_and_rests_in_inference():
     layer, x = layers.Dropout(0.3), tf.ones((200, 200))
     seed = tf.constant([5, 6], tf.int64)
     once = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
     again = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
     np.testing.assert_array_equal(once, again)
-    assert set(np.unique(once)) == {0.0, np.float32(1 / 0.7)}
+    assert set(np.unique(once)) == {0.0, np.float32(2**16 / (2**16 - round(0.3 * 2**16)))}
+    odd = layer(tf.ones((3, 5)), [], layers.Call(training=True, seed=seed), 0)
+    assert odd.shape == (3, 5)
     assert (once == 0).mean() == pytest.approx(0.3, abs=0.01)
     assert layer(x, [], layers.Call(training=False), 0) is x
 

@@ -1,12 +1,13 @@
 """Synthetic results of a study, the same on every machine, in several variants."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
 from harness.results import CurvePoint, RunRecord, tables
-from harness.results.tables import write_bytes, write_study
+from harness.results.tables import write_study
 
 EFFECT = {"constant": 0.0, "linear": -1.0, "exponential": -0.2, "cosine": -0.9, "step": 0.1, "rex": -0.5, "wsd": -0.8}
 PNG = bytes.fromhex(
@@ -40,10 +41,11 @@ def results(
                 records.append(_record(label, kinds[label], phase, place, value, lost=lost, points=points))
     path.mkdir(parents=True, exist_ok=True)
     tables.write(path, records, phases=("search", "select", "confirm"), schedules=list(labels))
+    (path / "samples").mkdir(exist_ok=True)
     for record in records:
         if record.status == "finished":
             for suffix in ("", "-ema"):
-                write_bytes(path / "samples" / f"{record.run}{suffix}.png", PNG)
+                (path / "samples" / f"{record.run}{suffix}.png").write_bytes(PNG)
     write_study(path, study(labels, kinds, title))
     return path
 
@@ -63,8 +65,9 @@ def _record(label, kind, phase, place, value, *, lost, points):
         )
         for point in range(points)
     )
+    name = re.sub(r"[^\w.-]", "_", label)  # as in the names of real runs
     return RunRecord(
-        run=f"{phase}-{label}-p{place if phase == 'search' else 0:03d}-r{place:03d}",
+        run=f"{phase}-{name}-p{place if phase == 'search' else 0:03d}-r{place:03d}",
         phase=phase,
         schedule=label,
         kind=kind,

@@ -1,11 +1,7 @@
 """Runs are named on hover, hostile names do nothing, and no name vanishes from a figure or a caption."""
 
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ElementTree
-
-import pytest
 
 from harness import load_results, report
 from harness.report import figures, hover, style
@@ -94,36 +90,9 @@ def test_names_a_figure_cannot_draw_get_a_key_and_the_key_is_in_the_captions(tmp
     assert keys == {f"S{place + 1}": NAMES[place] for place in (2, 3, 4, 5, 6)}
     report.build(results(tmp_path, labels=NAMES, kinds=dict.fromkeys(NAMES, "linear")))  # a missing glyph would warn
     for file in ("report.html", "report.md"):
-        assert "S3 is 指数衰减; S4 is تناقص; S5 is 📉; " in (tmp_path / file).read_text(encoding="utf-8")
+        assert "S3 is 指数衰减; S4 is \u2068تناقص\u2069; S5 is 📉; " in (tmp_path / file).read_text(encoding="utf-8")
 
 
 def test_a_key_is_never_another_schedules_name():
     assert style.keys(["S2", "指数"]) == {"S2*": "指数"}
     assert len(set(style.names(["S2", "指数", "S2*"]).values())) == 3
-
-
-@pytest.mark.slow
-def test_a_browser_finds_the_run_under_the_pointer(tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    report.build(results(tmp_path))
-    probe = """<script>
-    const found = name => { const one = document.querySelector(`#figure-${name} svg .run`); one.scrollIntoView();
-      const part = one.querySelector("use") ?? one.querySelector(":scope > path");
-      let x, y; if (part.tagName === "use") { const box = part.getBoundingClientRect(); x = box.x + box.width / 2;
-        y = box.y + box.height / 2; } else { const at = part.getPointAtLength(0.3 * part.getTotalLength())
-        .matrixTransform(part.getScreenCTM()); x = at.x; y = at.y; }
-      return !!document.elementFromPoint(x, y)?.closest(".run")?.querySelector("title"); };
-    document.title = JSON.stringify([found("finals"), found("anytime")]);</script></body>"""
-    page = (tmp_path / "report.html").read_text(encoding="utf-8").replace("</body>", probe)
-    (tmp_path / "probe.html").write_text(page, encoding="utf-8")
-    done = subprocess.run(
-        [
-            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
-            "--window-size=1000,800", "--dump-dom", f"file://{tmp_path / 'probe.html'}",
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "[true,true]"

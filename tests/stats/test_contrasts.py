@@ -239,7 +239,7 @@ def test_the_paragraph_says_what_the_table_says():
     )
     table = stats.contrasts(frame, score="fid")
     text = stats.paragraph(table, score_title="FID")
-    assert text.startswith("Linear was better than constant (mean difference in FID -1.03")
+    assert text.startswith("Linear was better than constant (mean difference in FID −1.035, interval −1.055 to −1.015")
     assert "cosine differs from constant is undecided" in text
     assert "diverged: 1 of its runs, 0 of constant" in text
     assert "8 pairs of runs" in text

@@ -1,19 +1,23 @@
 for (const table of document.querySelectorAll("table.sortable")) {
-  table.querySelectorAll("thead th").forEach((head, column) => {
-    head.tabIndex = 0;
-    const sort = () => {
+  const heads = table.querySelectorAll("thead th");
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
-      table.querySelectorAll("thead th").forEach(other => other.removeAttribute("aria-sort"));
+      heads.forEach(other => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const body = table.tBodies[0];
       const key = row => row.cells[column].dataset.value ?? row.cells[column].textContent;
-      [...body.rows].sort((a, b) => {
-        const x = key(a), y = key(b), p = parseFloat(x), q = parseFloat(y);
-        const order = isNaN(p) || isNaN(q) ? x.localeCompare(y) : p - q;
+      const missing = text => ["nan", "<NA>", "None", ""].includes(text);
+      [...body.rows].map(row => [key(row), row]).sort(([x], [y]) => {
+        if (missing(x) || missing(y)) return missing(x) - missing(y); // last, whichever way
+        const p = Number(x.replace("inf", "Infinity")), q = Number(y.replace("inf", "Infinity"));
+        const order = isNaN(p) || isNaN(q) ? x.localeCompare(y) : (p > q) - (p < q);
         return up ? order : -order;
-      }).forEach(row => body.append(row));
-    };
-    head.addEventListener("click", sort);
-    head.addEventListener("keydown", event => { if (event.key === "Enter") sort(); });
+      }).forEach(([, row]) => body.append(row));
+    });
   });
 }

@@ -1,0 +1,203 @@
+"""All figures of a study with what is said of them: captions are generated, and alternative texts state the finding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.report import figures, style
+from harness.report.analysis import Analysis
+from harness.stats import digits
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure on the page: its file's stem, alternative text with the finding, caption."""
+
+    name: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, built when asked for, and its words."""
+
+    build: Callable[[], Figure]
+    alt: str
+    caption: str
+
+
+def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
+    """All figures that the results have data for, with what is said of them."""
+    drawn = _verdicts(analysis) | _training(analysis) | _search(analysis)
+    keyed = [f"{key} is {digits.name(label)}" for key, label in style.keys(analysis.schedules).items()]
+    key = f" In the figure {'; '.join(keyed)}." if keyed else ""
+    return {name: (one.build(), Shown(name, one.alt, f"{one.caption}{key}")) for name, one in drawn.items()}
+
+
+def axis(analysis: Analysis) -> str:
+    """The primary score as an axis names it: title, direction, images and features."""
+    return f"{analysis.title} {analysis.arrow}\n({_protocol(analysis)})"
+
+
+def _protocol(analysis: Analysis) -> str:
+    """'5,000 images, digits features' from the score's own name and the study; 'averaged weights' where it is so."""
+    last = analysis.raw.rsplit("_", 1)[-1]
+    images = last.replace("k", "000") if last.removesuffix("k").isdigit() else ""
+    parts = [f"{int(images):,} images" if images else analysis.raw]
+    if str(analysis.results.study["features"]["name"]) in analysis.raw:
+        parts.append(f"{analysis.results.study['features']['name']} features")
+    if analysis.score.endswith("_ema"):
+        parts.append("averaged weights")
+    return ", ".join(parts)
+
+
+def counted(numbers: pd.Series, word: str) -> str:
+    """'8 seeds', '6 to 8 seeds', '1 seed', from a number a schedule."""
+    found = sorted({int(number) for number in numbers})
+    if not found:
+        return f"no {word}s"
+    return f"{found[0]} to {found[-1]} {word}s" if len(found) > 1 else f"{found[0]} {word}{'' if found == [1] else 's'}"
+
+
+def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
+    runs, names, level = analysis.confirmed, analysis.schedules, analysis.level
+    made = {}
+    better = "Left" if analysis.direction == "lower" else "Right"
+    if len(analysis.contrasts) and "difference" in analysis.contrasts:
+        rope = float(analysis.results.study["question"]["rope"])
+        pairs = counted(_finished_pairs(analysis), "pair")
+        lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
+        made["forest"] = Drawn(
+            lambda: figures.forest(
+                analysis.contrasts,
+                schedules=names,
+                rope=rope,
+                label=f"{analysis.title} ({_protocol(analysis)})",
+                better=better.lower(),
+                interval=f"{level} t interval over {pairs}",
+            ),
+            f"{analysis.headline} {' '.join(analysis.sentences)}",
+            f"Mean paired difference in {analysis.score} to {analysis.baseline} with {level} t intervals over {pairs} of runs "
+            f"from one seed. {better} of zero is better."
+            + (" Pairs with a diverged run are in the verdict, but have no difference." if lost else "")
+            + (f" Shaded: differences within ±{rope:g}, which the study counts as equivalent." if rope > 0 else ""),
+        )
+    if len(runs):
+        joined = " grey lines join runs from one seed;" if figures.joined(runs) else ""
+        made["finals"] = Drawn(
+            lambda: figures.finals(runs, analysis.summary, schedules=names, score=analysis.score, label=axis(analysis)),
+            _ranking(analysis),
+            f"Final {analysis.title} {analysis.arrow} ({analysis.score}) of {len(runs)} confirmation runs. Every dot is a run;"
+            f"{joined} beside them the mean with its {level} t interval over "
+            f"{counted(analysis.summary['finished'], 'finished run')}.",
+        )
+    if f"{analysis.raw}_ema" in runs and len(runs):
+        made["averaging"] = Drawn(
+            lambda: figures.averaging(runs, schedules=names, score=analysis.raw, label=_bare(analysis)),
+            ema_sentence(analysis),
+            f"{analysis.title} of the raw and of the averaged generator: mean with 95 % t interval over "
+            f"{counted(analysis.summary['finished'], 'finished run')} a schedule.",
+        )
+    return made
+
+
+def _finished_pairs(analysis: Analysis) -> pd.Series:
+    """By schedule, the pairs both of whose runs finished: those that have a difference."""
+    done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
+    base = set(done.loc[done["schedule"] == analysis.baseline, "repetition"])
+    others = analysis.contrasts["schedule"]
+    return pd.Series([len(base & set(done.loc[done["schedule"] == label, "repetition"])) for label in others])
+
+
+def _bare(analysis: Analysis) -> str:
+    return axis(analysis).replace(", averaged weights", "")
+
+
+def _training(analysis: Analysis) -> dict[str, Drawn]:
+    curves, names = analysis.curves, analysis.schedules
+    if not len(curves):
+        return {}
+    seeds = counted(curves.groupby("schedule")["run"].nunique(), "seed")
+    full = f"{analysis.title} {analysis.arrow} ({analysis.score})"
+    return {
+        "anytime": Drawn(
+            lambda: figures.anytime(curves, schedules=names, score=analysis.score, label=axis(analysis)),
+            f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
+            f"{full} against step: mean with 95 % t band over {seeds}, at most {figures.CURVES_DRAWN} single runs a schedule "
+            "faint; below, the generator's learning rate. A decayed run before its end is not a shorter run.",
+        ),
+        "rates": Drawn(
+            lambda: figures.rates(analysis.confirmed, schedules=names),
+            f"The learning rates of {len(names)} schedules over training.",
+            "Learning rate of the confirmed configurations, as training used it.",
+        ),
+    }
+
+
+def _search(analysis: Analysis) -> dict[str, Drawn]:
+    searched, names, tables = analysis.search[analysis.search["phase"] == "search"], analysis.schedules, analysis.tables
+    full = f"{analysis.title} {analysis.arrow} ({analysis.score})"
+    made = {}
+    if len(searched) and searched["params_peak"].nunique() > 1:
+        made["sensitivity"] = Drawn(
+            lambda: figures.sensitivity(searched, schedules=names, score=analysis.score, label=axis(analysis)),
+            _best_rates(analysis),
+            f"{full} of {len(searched)} search runs against peak rate. Every dot is a run; a cross on the upper edge did not finish.",
+        )
+    if "budget" in tables and tables["budget"]["budget"].nunique() > 1:
+        made["budget"] = Drawn(
+            lambda: figures.budget(tables["budget"], schedules=names, label=axis(analysis)),
+            "Expected best score against the number of search trials, by schedule.",
+            "Expected best of the search if only so many trials had been made (unbiased form, Tang et al. 2020). Lines go to "
+            "half the trials; 95 % bootstrap bands only to an eighth, beyond which they would cover too little.",
+        )
+    return made
+
+
+def _best_rates(analysis: Analysis) -> str:
+    found = analysis.tables["sensitivity"].dropna(subset=["best_rate"])
+    parts = [f"{digits.name(row['schedule'])} {digits.number(row['best_rate'])}" for row in found.to_dict("records")]
+    return f"Peak rate of the best search run: {', '.join(parts)}." if parts else "No search run can be compared."
+
+
+def _ranking(analysis: Analysis) -> str:
+    ordered = analysis.summary.dropna(subset=["mean"]).sort_values("mean", ascending=analysis.direction == "lower")
+    parts = [
+        f"{digits.name(row['schedule'])} {digits.aligned([row['mean']], spread=row['sd'])[0]}"
+        for row in ordered.to_dict("records")
+    ]
+    return f"Mean {analysis.title}, best first: {', '.join(parts)}." if parts else "No run finished."
+
+
+def ema_sentence(analysis: Analysis) -> str:
+    """Whether averaging replaces decay, in words, from the interaction's interval."""
+    table = analysis.tables.get("ema")
+    if table is None or table.empty:
+        return "Too few runs to say whether averaging replaces decay."
+    gain = table.iloc[0]
+    parts = [
+        f"Averaging the weights changed {digits.name(analysis.baseline)}'s {analysis.title} by "
+        f"{digits.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True)}."
+    ]
+    for row in table.to_dict("records"):
+        if not math.isfinite(row["low"]):
+            say = "too few runs to compare the two"
+        elif row["low"] > 0:
+            say = "decay helps averaged weights less than raw ones"
+        elif row["high"] < 0:
+            say = "decay helps averaged weights more than raw ones"
+        else:
+            say = "whether averaging replaces decay is undecided"
+        spread = (row["high"] - row["low"]) / 2
+        raw, averaged = digits.aligned([row["raw"], row["ema"]], spread=spread, sign=True)
+        parts.append(
+            f"{digits.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
+            f"{digits.estimate(row['interaction'], row['low'], row['high'], sign=True)}: {say}."
+        )
+    return " ".join(parts)

@@ -1,0 +1,132 @@
+"""The article's claims, each with the scores that measure it: at a glance, and in full."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.report import present
+from harness.report.analysis import Analysis
+from harness.report.present import Cell, Table
+from harness.stats import digits
+
+CLAIMS = (
+    ("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
+    ("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; 1 is like real ones."),
+    (
+        "More detail",
+        ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
+        "Share of high frequencies relative to real images (1 is like real ones), and variety (recall, coverage) beside "
+        "fidelity (precision, density); higher is better.",
+    ),
+    (
+        "Overfitting",
+        ("overfit", "memorised"),
+        "Distance to held-out minus to training images, and near copies of training images; lower is better.",
+    ),
+)
+BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is like real"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, what measures it, and the table; None where the study has no data for it."""
+
+    title: str
+    note: str
+    table: Table | None
+
+
+def in_full(analysis: Analysis) -> list[Claim]:
+    """Every claim that scores measure, with all its scores, raw and averaged."""
+    scores = analysis.tables.get("scores")
+    found = []
+    for title, metrics, note in CLAIMS:
+        rows = scores[_of(scores["score"], metrics)] if scores is not None else pd.DataFrame()
+        shown = (
+            present.scores(rows, level=analysis.level, caption=f"{title}: scores by schedule") if len(rows) else None
+        )
+        found.append(Claim(title, note, shown))
+    return found
+
+
+def _of(scores: pd.Series, metrics: tuple[str, ...]) -> pd.Series:
+    return scores.str.startswith(tuple(f"{metric}_" for metric in metrics))
+
+
+def at_a_glance(analysis: Analysis) -> Table | None:
+    """A row a measure, a column a schedule: the baseline's value, and the others' differences to it."""
+    scores = analysis.tables.get("scores")
+    if scores is None or scores.empty:
+        return None
+    averaged = analysis.score.endswith("_ema")
+    rows: list[tuple[Cell, ...]] = []
+    for title, metrics, _ in CLAIMS:
+        for name in dict.fromkeys(scores.loc[_of(scores["score"], metrics), "score"]):
+            if str(name).endswith("_ema") == averaged:
+                rows.append((_text(title), *_measure(analysis, str(name)), *_differences(analysis, str(name))))
+    rows += _stability(analysis)
+    heads = ("claim", "measure", "direction", *(_headed(analysis, label) for label in analysis.schedules))
+    caption = (
+        f"Each claim in one line: the mean of {analysis.baseline}, and how far the other schedules are from it with "
+        f"{analysis.level} t intervals over pairs of runs; rows of stability and cost hold values, not differences"
+    )
+    return Table(caption, heads, tuple(rows), "scores.csv")
+
+
+def _headed(analysis: Analysis, label: str) -> str:
+    return label if label != analysis.baseline else f"{label} (baseline)"
+
+
+def _text(text: str) -> Cell:
+    return Cell(text, text)
+
+
+def _measure(analysis: Analysis, score: str) -> tuple[Cell, Cell]:
+    about = analysis.results.study["scores"][score.removesuffix("_ema")]
+    return _text(str(about["title"])), _text(BETTER[str(about["direction"])])
+
+
+def _differences(analysis: Analysis, score: str) -> list[Cell]:
+    """One cell a schedule."""
+    table = analysis.tables["scores"]
+    mine = table[table["score"] == score].set_index("schedule")
+    found = []
+    for label in analysis.schedules:
+        if label not in mine.index:
+            found.append(Cell("–", math.nan))
+            continue
+        row: dict[str, Any] = {str(key): value for key, value in mine.loc[label].items()}
+        if label == analysis.baseline:
+            found.append(Cell(digits.aligned([row["mean"]], spread=row["sd"])[0], row["mean"]))
+        else:
+            text = digits.estimate(row["difference"], row["low"], row["high"], sign=True)
+            found.append(Cell(text, row["difference"]))
+    return found
+
+
+def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
+    """Divergence, spread, late losses, roughness and time: a value a schedule."""
+    measures = (
+        ("More stable training", "runs that diverged", "summary", "diverged"),
+        ("More stable training", "standard deviation over seeds", "summary", "sd"),
+        ("More stable training", "final over best score of a run", "final_against_best", "final_over_best"),
+        ("More stable training", "roughness of the curve", "final_against_best", "roughness"),
+        ("Costs compute", "seconds a step, relative", "cost", "ratio"),
+    )
+    rows = []
+    for claim, measure, name, column in measures:
+        table = analysis.tables.get(name)
+        if table is None or table.empty:
+            continue
+        mine = {row["schedule"]: row for row in table.to_dict("records")}
+        cells = []
+        for label in analysis.schedules:
+            found = mine[label][column] if label in mine else math.nan
+            counted = f" of {mine[label]['n']}" if column == "diverged" and label in mine else ""
+            cells.append(Cell(f"{digits.number(found)}{counted}", found))
+        rows.append((_text(claim), _text(measure), _text("lower is better"), *cells))
+    return rows

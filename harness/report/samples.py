@@ -1,0 +1,46 @@
+"""Sample grids of one repetition, side by side: equal places show equal latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from harness.report.analysis import Analysis
+from harness.stats import digits
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture of samples, its title, and its address relative to the results folder."""
+
+    title: str
+    path: Path
+    link: str
+
+    @property
+    def alt(self) -> str:
+        """What the picture is."""
+        return f"Sample grid, {self.title}"
+
+
+def grids(analysis: Analysis, folder: Path) -> list[Grid]:
+    """Real images, then the samples of each schedule from the first seed that most schedules finished.
+
+    Raw weights or averaged ones, as the question asks.
+    """
+    suffix = "-ema" if analysis.score.endswith("_ema") else ""
+    done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
+    if done.empty:
+        return []
+    common = done.groupby("repetition")["schedule"].nunique()
+    repetition = int(common[common == common.max()].index.min())
+    titles = {"real": "real images"}
+    for row in done[done["repetition"] == repetition].to_dict("records"):
+        titles[f"{row['run']}{suffix}"] = f"{row['schedule']}: {analysis.title} {digits.number(row[analysis.score])}"
+    paths = {name: folder / "samples" / f"{name}.png" for name in titles}
+    return [
+        Grid(titles[name], path, f"samples/{quote(path.name)}")
+        for name, path in paths.items()
+        if path.parent == folder / "samples" and path.is_file()
+    ]

@@ -1,0 +1,63 @@
+"""Numbers as people read them: digits follow the uncertainty, signs are true, names stay in their place."""
+
+import math
+
+import pytest
+
+from harness.stats import digits
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.000012345, "1.23e-05"),
+        (float("nan"), "–"),
+        (None, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (-2.5, "−2.5"),
+        (8, "8"),
+        (-3, "−3"),
+        (1234.5678, "1235"),
+        (1e12, "1.00e+12"),
+        ("a name", "a name"),
+    ],
+)
+def test_a_number_has_three_or_four_digits(value, text):
+    assert digits.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("spread", "texts"),
+    [
+        (0.26, ["−0.83", "+1.09"]),  # the spread's second digit is the hundredth
+        (0.026, ["−0.829", "+1.091"]),
+        (2.6, ["−0.8", "+1.1"]),
+        (math.nan, ["−0.829", "+1.09"]),  # nothing known: three significant digits
+        (0.0, ["−0.829", "+1.09"]),
+        (1e-16, ["−0.829", "+1.09"]),  # no more than rounding error
+    ],
+)
+def test_digits_follow_the_spread(spread, texts):
+    assert digits.aligned([-0.829, 1.0911], spread=spread, sign=True) == texts
+
+
+def test_extreme_values_keep_their_digits():
+    assert digits.aligned([4.15e12, 4.98e12], spread=0.26e12) == ["4.15e+12", "4.98e+12"]
+    assert digits.aligned([4.15e-12, -4.98e-12], spread=0.26e-12) == ["4.15e-12", "−4.98e-12"]
+    assert digits.aligned([-0.001], spread=0.3) == ["0.00"]  # no minus before a zero
+
+
+def test_intervals_and_estimates_share_their_digits():
+    assert digits.interval(-1.0912, -0.5678) == "−1.09 to −0.57"
+    assert digits.interval(math.nan, math.nan) == "–"
+    assert digits.estimate(-0.829, -1.0912, -0.5678) == "−0.83 (−1.09 to −0.57)"
+    assert digits.estimate(-0.829, math.nan, math.nan) == "−0.829"
+    assert digits.percent(0.875) == "88 %"
+
+
+def test_a_name_that_runs_from_right_to_left_is_isolated_and_no_other():
+    assert digits.name("linear") == "linear"
+    assert digits.name("指数") == "指数"
+    assert digits.name("تناقص") == "\u2068تناقص\u2069"
+    assert digits.name("a\u202eb") == "\u2068a\u202eb\u2069"
