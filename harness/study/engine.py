@@ -223,6 +223,7 @@ class Engine:
     def _drain(self, running: dict[Future[Ended], Design]) -> None:
         """Ask workers to stop and wait until each has left a checkpoint; keep what finishes meanwhile."""
         tables.write_bytes(self.folder.work / STOP, b"")
+        self.executor.stop()
         done, _ = wait(running, timeout=STOP_SECONDS)
         for future in done:
             ended = future.result()

@@ -34,6 +34,9 @@ class Executor(Protocol):
     def ask(self, question: Question) -> Future[dict[str, Any]]:
         """Have one worker answer what only a process with TensorFlow can know."""
 
+    def stop(self) -> None:
+        """End, as interrupted, all runs that no worker will leave a checkpoint of; the others see the file STOP."""
+
     def close(self, *, at_once: bool) -> None:
         """End all workers; `at_once` does not wait for runs."""
 
@@ -104,6 +107,9 @@ class LocalExecutor:
             outer.set_result(Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
         else:
             outer.set_result(Ended(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
+
+    def stop(self) -> None:
+        """Nothing to do: every run is under way, in a worker that sees the file STOP."""
 
     def close(self, *, at_once: bool) -> None:
         """End the workers; with `at_once` they are killed."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import ray
@@ -76,6 +77,8 @@ class _Actor:
     handle: Any
     node: str = ""
     up: bool = False
+    shared: bool = False
+    job: _Job | None = None
 
 
 @dataclass(eq=False)
@@ -108,7 +111,9 @@ class RayExecutor:
         if setup.work is not None:
             setup.work.mkdir(parents=True, exist_ok=True)
             (setup.work / MARK).write_text(self._token, encoding="utf-8")
-        # Replies come in Ray's threads.
+        # Replies come in Ray's own threads, which must not be kept waiting: with ray:// they also carry what we ask next.
+        self._replies: SimpleQueue[tuple[Callable[[Future[Any]], None], Future[Any]]] = SimpleQueue()
+        threading.Thread(target=self._hear, daemon=True).start()
         self._lock = threading.RLock()
         self._actors: set[_Actor] = set()
         self._idle: list[_Actor] = []
@@ -190,7 +195,7 @@ class RayExecutor:
                 self._refuse(error)
             else:
                 told = future.result()
-                actor.up, actor.node = True, told["node"]
+                actor.up, actor.node, actor.shared = True, told["node"], told["shared"]
                 self._facts = self._facts or told["facts"]
                 differs = [what for what, value in told["facts"].items() if self._facts[what] != value]
                 if differs:
@@ -229,18 +234,24 @@ class RayExecutor:
             self._waiting.popleft().future.set_exception(WorkerFault(message))
 
     def _begin(self, actor: _Actor, job: _Job) -> None:
+        actor.job = job
         reference = getattr(actor.handle, job.method).remote(job.argument)
         self._then(reference, lambda future: self._done(actor, job, future))
 
-    @staticmethod
-    def _then(reference: Any, call: Callable[[Future[Any]], None]) -> None:
-        reference.future().add_done_callback(call)
+    def _then(self, reference: Any, call: Callable[[Future[Any]], None]) -> None:
+        reference.future().add_done_callback(lambda future: self._replies.put((call, future)))
+
+    def _hear(self) -> None:
+        while True:
+            call, future = self._replies.get()
+            call(future)
 
     def _done(self, actor: _Actor, job: _Job, future: Future[Any]) -> None:
         error = future.exception()
         with self._lock:
             if self._closed:
                 return
+            actor.job = None
             if error is None or isinstance(error, RayTaskError):
                 self._idle.append(actor)
             else:
@@ -257,12 +268,21 @@ class RayExecutor:
                 result = Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error))
             self._dispatch()
         # Outside the lock: whoever waits for the future may submit at once.
-        if result is None:
+        if result is None or job.future.done():
             return
         if job.method == "answer" and error is not None:
             job.future.set_exception(_inner(error) or BrokenExecutor(str(error)))
         else:
             job.future.set_result(result)
+
+    def stop(self) -> None:
+        """End, as interrupted, runs that still wait for an actor, or have one that does not share the folder."""
+        with self._lock:
+            under_way = [actor.job for actor in self._actors if actor.job is not None and not actor.shared]
+            left = [job for job in (*self._waiting, *under_way) if job.method == "train"]
+            self._waiting.clear()
+        for job in left:
+            job.future.set_result(Ended(None, {}))
 
     def close(self, *, at_once: bool) -> None:
         """End the actors and leave the cluster, which goes on for others."""

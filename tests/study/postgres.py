@@ -32,7 +32,12 @@ class Server:
         self._server.stop()
 
     def start(self):
-        self._server.ensure_postgres_running()
+        for _ in range(5):
+            try:
+                return self._server.ensure_postgres_running()
+            except subprocess.SubprocessError:  # it gives a busy machine 10 seconds, too few
+                continue
+        raise TimeoutError("PostgreSQL does not start")
 
     def cut(self):
         """End every connection, as a network fault or an administrator does."""

@@ -1,13 +1,20 @@
 """A Ray cluster trains the same numbers as one local worker, also when nodes and processes are lost."""
 
+import io
+import shutil
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
+import harness
 from tests.campaigns.faults import tables
 from tests.study.test_command import run, start, write
 
@@ -82,6 +89,39 @@ def test_three_nodes_one_of_them_lost_give_the_same_tables(truth, tmp_path):
     assert process.returncode == 0, err
     assert "3 nodes, 3 CPUs; 3 runs at a time" in out
     assert tables(tmp_path / "results" / "tiny") == truth
+
+
+@pytest.mark.slow
+def test_nodes_that_share_neither_folder_nor_code_give_the_same_tables(truth, tmp_path):
+    """Folder and package lie on a file system that the driver alone can see."""
+    private = tmp_path / "private"
+    private.mkdir()
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs none {private}"
+    if shutil.which("unshare") is None or subprocess.run([*inside, mount], capture_output=True, check=False).returncode:
+        pytest.skip("mount namespaces are not allowed here")
+    script = f"""
+        {mount} && cp -r {Path(harness.__file__).parent} {study(tmp_path)} {private} && cd {private} || exit 99
+        PYTHONPATH={private} {sys.executable} -m harness.run_study tiny.toml --cluster "$0"
+        code=$?; cp -r results {tmp_path}; exit $code
+    """
+    with cluster(2) as ray:
+        words = [*inside, script, ray.address]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not (line := process.stdout.readline()).startswith("[1/"):
+            assert line, process.communicate()
+        for each in trainers():
+            each.kill()
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "worker died (killed, or out of memory)" in out
+    runs, *others = tables(tmp_path / "results" / "tiny")
+    expected, *rest = truth
+    assert others == rest
+    frames = [pd.read_csv(io.StringIO(text), dtype=str) for text in (runs, expected)]
+    assert set(frames[0].pop("commit")) == {f"release {harness.__version__}"}  # the copy is no checkout
+    del frames[1]["commit"]
+    pd.testing.assert_frame_equal(*frames)
 
 
 @pytest.mark.slow

@@ -65,6 +65,9 @@ class Instant:
             future.set_result(Ended(None, {}, error=fate, trace="Traceback"))
         return future
 
+    def stop(self):
+        pass
+
     def close(self, *, at_once):
         pass
 
