@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -20,29 +24,51 @@ from harness.study.design import PHASES, Design
 
 
 @dataclass
+class _Sums:
+    """Finished runs of one schedule and phase: how many, their scores' sum and the lowest."""
+
+    finished: int = 0
+    total: float = 0.0
+    lowest: float = math.inf
+
+
 class Tally:
-    """Counts and times from which the remaining time follows."""
+    """Counts and times from which the remaining time follows; each run is added up once, however many there are."""
 
-    spec: StudySpec
-    primary: str
-    slots: int
-    stored: dict[str, RunRecord]
-    began: float = field(default_factory=time.monotonic)
-    running: dict[str, Design] = field(default_factory=dict)
+    def __init__(self, spec: StudySpec, primary: str, slots: int, stored: Mapping[str, RunRecord]) -> None:
+        self.spec, self.primary, self.slots = spec, primary, slots
+        self.began = time.monotonic()
+        self.running: dict[str, Design] = {}
+        # Runs of the whole plan (of configurations that a grown study no longer confirms, none count).
+        self.total = sum(sum(group.values()) for group in plan.size(spec).values())
+        self.stored: set[str] = set()
+        self._runs, self._lost = Counter[str](), Counter[str]()
+        self._sums: defaultdict[tuple[str, str], _Sums] = defaultdict(_Sums)
+        self._seconds, self._timed = 0.0, 0
+        for record in stored.values():
+            self.add(record)
 
-    @property
-    def total(self) -> int:
-        """Runs of the whole plan (runs of configurations that a grown study no longer confirms do not count)."""
-        return sum(sum(group.values()) for group in plan.size(self.spec).values())
+    def add(self, record: RunRecord) -> None:
+        """Count a run that is stored now."""
+        self.running.pop(record.run, None)
+        if record.run in self.stored:
+            return
+        self.stored.add(record.run)
+        self._runs[record.schedule] += 1
+        sums = self._sums[record.schedule, record.phase]
+        if record.status != "finished":
+            self._lost[record.schedule] += 1
+            return
+        score = record.scores[self.primary]
+        sums.finished, sums.total, sums.lowest = sums.finished + 1, sums.total + score, min(sums.lowest, score)
+        self._seconds, self._timed = self._seconds + record.seconds, self._timed + 1
 
     @property
     def seconds_left(self) -> float | None:
         """Expected time to the end, from the mean time of stored runs; None before the first."""
-        times = [record.seconds for record in self.stored.values() if record.status == "finished"]
-        if not times:
+        if not self._timed:
             return None
-        left = max(self.total - len(self.stored), 0)
-        return left * sum(times) / len(times) / self.slots
+        return max(self.total - len(self.stored), 0) * self._seconds / self._timed / self.slots
 
     def best(self) -> dict[str, tuple[int, float | None, str, int]]:
         """By schedule: runs stored, primary score so far, what that is of, runs that did not finish.
@@ -51,14 +77,12 @@ class Tally:
         """
         rows = {}
         for label in self.spec.schedules:
-            mine = [record for record in self.stored.values() if record.schedule == label]
-            phase = next((name for name in reversed(PHASES) if any(r.phase == name for r in mine)), None)
-            scores = [r.scores[self.primary] for r in mine if r.phase == phase and r.status == "finished"]
-            value, what = None, ""
-            if scores:
-                value = min(scores) if phase == "search" else sum(scores) / len(scores)
-                what = f"best of {len(scores)} search" if phase == "search" else f"mean of {len(scores)} {phase}"
-            rows[label] = (len(mine), value, what, sum(r.status != "finished" for r in mine))
+            phase = next((name for name in reversed(PHASES) if (label, name) in self._sums), PHASES[0])
+            sums, value, what = self._sums.get((label, phase), _Sums()), None, ""
+            if sums.finished:
+                value = sums.lowest if phase == "search" else sums.total / sums.finished
+                what = f"best of {sums.finished} search" if phase == "search" else f"mean of {sums.finished} {phase}"
+            rows[label] = (self._runs[label], value, what, self._lost[label])
         return rows
 
 
@@ -80,18 +104,20 @@ class PlainDisplay:
 
     def ended(self, record: RunRecord) -> None:
         """Print how the run ended, and the time left."""
-        self._tally.running.pop(record.run, None)
-        self._tally.stored[record.run] = record
+        self._tally.add(record)
         left = duration(self._tally.seconds_left)
         place = f"[{len(self._tally.stored)}/{self._tally.total}]"
         self._console.print(
-            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left", highlight=False, markup=False
+            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,  # a line a run, also where the output is a file
         )
 
     def retrying(self, design: Design, error: str) -> None:
         """Print what went wrong."""
         self._tally.running.pop(design.run, None)
-        self._console.print(f"{design.run}: {error}; trying again", highlight=False, markup=False)
+        self._console.print(f"{design.run}: {error}; trying again", highlight=False, markup=False, soft_wrap=True)
 
     def tick(self) -> None:
         """Lines are printed only when something happens."""
@@ -129,7 +155,8 @@ class LiveDisplay(PlainDisplay):
     def _runs(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
         steps = self._tally.spec.train.steps
-        for run in list(self._tally.running):
+        room = max(self._console.height - len(self._tally.spec.schedules) - 4, 1)  # what a screen shows of many
+        for run in list(islice(self._tally.running, room)):
             step, scores = _progress(self._work / f"{run}.progress")
             score = scores.get(self._tally.primary)
             shown = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
