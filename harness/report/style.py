@@ -22,7 +22,7 @@ from harness.report import hover
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart (black is left to text), then three for studies of many
 # schedules, where the markers tell alike ones apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A3D9A", "#7F7F7F", "#B2182B")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#8A5FBF", "#7F7F7F", "#B2182B")
 COLUMN, PAGE = 3.5, 7.0  # inches: a paper's column and page
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")
 _SETTINGS: Any = {
