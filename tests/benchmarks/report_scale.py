@@ -1,7 +1,7 @@
 """How long, how much memory and how large a page: python -m tests.benchmarks.report_scale [RUNS [EVALUATIONS]]
 
-Makes synthetic results of a study with three schedules, then its report in a process of its own. Prints one line:
-seconds, seconds of processor time and peak memory of `python -m harness.report`, and the size of report.html and of all files written.
+Makes synthetic results of a study with three schedules, then its report in a process of its own. Prints one line
+(and writes JSON): seconds, seconds of processor time and peak memory of `python -m harness.report`, and the size of report.html and of all files written.
 Wanted for 10,000 runs of 20 evaluations: at most 30 s, 2 GB and 5 MB; exits with 1 where that is missed.
 """
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.record import figure, save
 from tests.report.example import results
 
 SECONDS, MEGABYTES, PAGE = 30.0, 2000.0, 5.0
@@ -35,6 +36,16 @@ def main(runs: int = 10_000, evaluations: int = 20) -> int:
     print(
         f"{runs} runs x {evaluations} evaluations: {seconds:.1f} s ({worked:.1f} s of work), {memory:.0f} MB at the peak, page {page:.2f} MB, "
         f"all files {written:.1f} MB"
+    )
+    what = f"report of {runs:,} runs x {evaluations} evaluations"
+    save(
+        "report_scale",
+        [
+            figure(what, seconds, "s", target="≤ 30", met=seconds <= SECONDS),
+            figure(f"{what}, peak memory", memory, "MB", target="≤ 2000", met=memory <= MEGABYTES),
+            figure(f"{what}, page", page, "MB", target="≤ 5", met=page <= PAGE),
+        ],
+        {"processor_seconds": worked, "all_files_mb": written},
     )
     return int(seconds > SECONDS or memory > MEGABYTES or page > PAGE)
 
