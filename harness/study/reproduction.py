@@ -21,13 +21,12 @@ from harness.results.agreement import VERDICTS, Agreement
 from harness.spec import SpecError, StudySpec
 from harness.spec import load as load_spec
 from harness.study import checks, sizing
-from harness.study.command import ask, commit
+from harness.study.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, ask, commit
 from harness.study.design import PHASES, Design, design
 from harness.study.executors import LocalExecutor, WorkerFault
 from harness.study.worker import Ended, WorkerSetup
 
 EXIT = dict(zip(VERDICTS, (0, 3, 4, 5), strict=True))
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,8 @@ def _spec(request: Request) -> StudySpec:
 def choose(results: Results, request: Request) -> pd.DataFrame:
     """The rows of runs.csv to train again; a run that failed has no numbers and is not among those picked."""
     runs = results.runs
+    if request.workers is not None and request.workers < 1:
+        raise Irreproducible(f"--workers is {request.workers}, but allowed is a whole number from 1")
     if request.names:
         unknown = sorted(set(request.names) - set(runs["run"]))
         if unknown:
