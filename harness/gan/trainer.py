@@ -19,10 +19,12 @@ from harness.gan import draws, losses, networks, optimizers
 from harness.gan.draws import RunSeeds, evaluation_latents
 from harness.gan.layers import Call, Weight
 from harness.gan.networks import NetworkSettings
+from harness.gan.verdict import Verdict
 
 __all__ = ["Diverged", "Losses", "RunSeeds", "TrainSettings", "Trainer", "evaluation_latents"]
 
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
+_ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
 
 
@@ -69,40 +71,48 @@ class Losses:
 
 @dataclass(frozen=True)
 class _Packing:
-    """How a network's weights lie in two flat vectors: trained ones, and moving statistics."""
+    """How a network's weights lie in two flat vectors: trained ones, and moving statistics.
+
+    Each takes a multiple of `_ALIGNED` places, with zeros at its end, so that splitting a vector copies nothing.
+    """
 
     weights: tuple[Weight, ...]
 
     def sizes(self, *, moving: bool) -> list[int]:
-        return [weight.size for weight in self.weights if weight.moving == moving]
+        return [-(-weight.size // _ALIGNED) * _ALIGNED for weight in self.weights if weight.moving == moving]
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         parts = {
             flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
             for flag, vector in ((False, trained), (True, moving))
         }
-        return [tf.reshape(next(parts[weight.moving]), weight.shape) for weight in self.weights]
+        return [
+            tf.reshape(part if weight.size % _ALIGNED == 0 else part[: weight.size], weight.shape)
+            for weight in self.weights
+            for part in (next(parts[weight.moving]),)
+        ]
 
     def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
         """The vector of moving statistics after a pass."""
         if not call.moved:
             return moving
-        places = [place for place, weight in enumerate(self.weights) if weight.moving]
-        return tf.concat([tf.reshape(call.moved[place], (-1,)) for place in places], 0)
+        parts = [tf.reshape(call.moved[place], (-1,)) for place, weight in enumerate(self.weights) if weight.moving]
+        sizes = self.sizes(moving=True)
+        return tf.concat(
+            [tf.pad(part, [[0, size - part.shape[0]]]) for part, size in zip(parts, sizes, strict=True)], 0
+        )
 
     def initial(self, seed: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Initial vectors, drawn weight by weight from one generator."""
         rng = np.random.default_rng(list(seed))
         drawn = [weight.initial(rng, weight.shape).ravel() for weight in self.weights]
-        return tuple(  # type: ignore[return-value]
-            np.concatenate(
-                [
-                    np.zeros(0, np.float32),
-                    *(d for d, w in zip(drawn, self.weights, strict=True) if w.moving == flag),
-                ]
-            )
-            for flag in (False, True)
-        )
+        vectors = []
+        for moving in (False, True):
+            parts = [values for values, weight in zip(drawn, self.weights, strict=True) if weight.moving == moving]
+            sizes = self.sizes(moving=moving)
+            padded = [np.pad(part, (0, size - part.size)) for part, size in zip(parts, sizes, strict=True)]
+            vectors.append(np.concatenate([np.zeros(0, np.float32), *padded]))
+        return vectors[0], vectors[1]
 
 
 class Trainer:
@@ -262,69 +272,61 @@ class Trainer:
     def _discriminator_update(self, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor) -> None:
         weights = self._packing["generator"].unpack(*self._read("generator"))
         fake = self._make(weights, self._draw_latents(step, part), Call(training=True))
-        trained, moving = self._read("discriminator")
-        with tf.GradientTape() as tape:
-            tape.watch(trained)
-            loss, _ = self._judge((trained, moving), step, part, fake)
-            loss = self._scaled(loss)
-        self._apply("discriminator", tape.gradient(loss, trained), rate, count)
+        gradient = self._judge(step, part, fake).gradient(self._scale)
+        self._apply("discriminator", gradient, rate, count)
 
     def _joint_update(
         self, step: tf.Tensor, part: int, rates: tuple[tf.Tensor, tf.Tensor], critics: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Both networks from one pass, as TensorFlow's DCGAN tutorial does: the same images for both gradients."""
         call = Call(training=True)
-        (trained_g, moving_g), (trained_d, moving_d) = self._read("generator"), self._read("discriminator")
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(trained_g)
-            tape.watch(trained_d)
-            weights = self._packing["generator"].unpack(trained_g, moving_g)
+        trained, moving = self._read("generator")
+        with tf.GradientTape() as tape:
+            tape.watch(trained)
+            weights = self._packing["generator"].unpack(trained, moving)
             fake = self._make(weights, self._draw_latents(step, part), call)
-            loss_d, logits = self._judge((trained_d, moving_d), step, part, fake)
-            loss_g = losses.LOSSES[self._settings.loss][1](logits)
-            scaled_d, scaled_g = self._scaled(loss_d), self._scaled(loss_g)
-        gradient_d, gradient_g = tape.gradient(scaled_d, trained_d), tape.gradient(scaled_g, trained_g)
-        del tape
+        verdict = self._judge(step, part, fake)
+        gradient_d, slope = verdict.gradients(self._scale)
+        gradient_g = tape.gradient(fake, trained, output_gradients=slope)
         self._apply("discriminator", gradient_d, rates[1], step * critics + part + 1)
         self._apply("generator", gradient_g, rates[0], step + 1)
-        self._vectors["generator_moving"].assign(self._packing["generator"].moved(moving_g, call))
+        self._vectors["generator_moving"].assign(self._packing["generator"].moved(moving, call))
         self._average(step)
-        return loss_g, loss_d
+        return verdict.losses()
 
     def _read(self, name: str) -> tuple[tf.Tensor, tf.Tensor]:
         """The vectors of trained weights and of moving statistics of a network, as they are now."""
         return self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
 
-    def _judge(
-        self, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor, part: int, fake: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The loss of the discriminator with `vectors`, and its logits of the generated images."""
+    def _judge(self, step: tf.Tensor, part: int, fake: tf.Tensor) -> Verdict:
+        """What the discriminator as it is now says of a batch of real images and of `fake`."""
         settings = self._settings
         indices = draws.batch_indices(self._roles, step, part, batch=settings.batch, images=self._images.shape[0])
         real = tf.cast(tf.gather(self._images, indices), self._compute) * (1.0 / 127.5) - 1.0
-        weights = self._packing["discriminator"].unpack(*vectors)
+        trained, moving = self._read("discriminator")
 
         def judge(images: tf.Tensor, place: int) -> tf.Tensor:
             seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + place * 8)
             logits = self._discriminator(images, weights, Call(training=True, seed=seed))
             return tf.cast(logits, tf.float32)[:, 0]
 
-        logits = judge(fake, 1)
-        loss = losses.LOSSES[settings.loss][0](judge(real, 0), logits)
-        if settings.loss == "wasserstein_gp":
-            seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31)
-            mix = tf.cast(tf.random.stateless_uniform((settings.batch,), seed), self._compute)
-            loss += losses.gradient_penalty(lambda images: judge(images, 2), real, fake, mix=mix)
-        return loss, logits
+        with tf.GradientTape(persistent=self._compute == tf.float16) as tape:
+            tape.watch((trained, fake))
+            weights = self._packing["discriminator"].unpack(trained, moving)
+            of_fake, of_real = judge(fake, 1), judge(real, 0)
+            penalty = None
+            if settings.loss == "wasserstein_gp":
+                seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31)
+                mix = tf.cast(tf.random.stateless_uniform((settings.batch,), seed), self._compute)
+                still = tf.stop_gradient(fake)
+                penalty = losses.gradient_penalty(lambda images: judge(images, 2), real, still, mix=mix)
+        return Verdict(settings.loss, tape, trained, fake, of_real, of_fake, penalty)
 
     def _make(self, weights: Sequence[tf.Tensor], latents: tf.Tensor, call: Call) -> tf.Tensor:
         return self._generator(tf.cast(latents, self._compute), weights, call)
 
     def _draw_latents(self, step: tf.Tensor, part: int) -> tf.Tensor:
         return draws.latents(self._roles, step, part, batch=self._settings.batch, dimensions=self._latent)
-
-    def _scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        return loss if self._scale == 1.0 else loss * self._scale
 
     def _apply(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor) -> None:
         """Update a network with the gradient of its scaled loss."""
@@ -361,4 +363,7 @@ class Trainer:
 
     def parameters(self) -> dict[str, int]:
         """Number of trained values of each network."""
-        return {name: sum(packing.sizes(moving=False)) for name, packing in self._packing.items()}
+        return {
+            name: sum(weight.size for weight in packing.weights if not weight.moving)
+            for name, packing in self._packing.items()
+        }
