@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.frechet import Array, checked
 
-_BLOCK = 2048  # rows of a Gram matrix held at a time
 _STRIP = 1024  # rows of a Gram matrix whose products are taken at a time
+_ROWS = 512  # rows whose products of pairs are held at a time
 _TILE = 256  # columns whose powers are taken at a time; divides _STRIP
 
 
@@ -173,22 +174,57 @@ def _tiles(
             yield rows, columns, cube
 
 
-def _blocks(left: Array, right: Array) -> Iterator[tuple[slice, Array]]:
-    """Gram matrix of `left` and `right`, some rows at a time."""
-    for start in range(0, len(left), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(left)))
-        gram = left[rows] @ right.T
-        gram /= left.shape[1]
-        gram += 1.0
-        yield rows, gram * gram * gram
+@dataclass(frozen=True)
+class _Powers:
+    """Sums over rows x of x, of the products of its pairs of values, and of its triples: all that sums of k need.
+
+    Σ (x·y/d + 1)³ over pairs of rows is a polynomial in the inner products of these sums for both sets, by the binomial
+    theorem and (x·y)³ = <x⊗x⊗x, y⊗y⊗y>. That takes about n·d³ multiplications for a set, however large the other is.
+    """
+
+    count: int
+    singles: Array  # (d,)
+    pairs: Array  # (d(d + 1)/2,), a pair of different values once
+    triples: Array  # (d(d + 1)/2, d)
+    own: float  # sum of k(x, x)
+
+    @classmethod
+    def of(cls, values: Array) -> _Powers:
+        count, dimensions = values.shape
+        ends = np.cumsum(np.arange(dimensions, 0, -1))
+        pairs, triples = np.zeros(ends[-1]), np.zeros((ends[-1], dimensions))
+        for top in range(0, count, _ROWS):
+            rows = np.ascontiguousarray(values[top : top + _ROWS].T)
+            products = np.empty((ends[-1], rows.shape[1]))
+            for place, end in enumerate(ends):
+                np.multiply(rows[place], rows[place:], out=products[end - dimensions + place : end])
+            pairs += products.sum(axis=1)
+            triples += products @ rows.T
+        own = np.square(values).sum(axis=1) / dimensions + 1.0
+        return cls(count, values.sum(axis=0), pairs, triples, float((own**3).sum()))
+
+    def sum_with(self, other: _Powers) -> float:
+        """Sum of k over all pairs of a row of this set and a row of the other."""
+        dimensions = len(self.singles)
+        twice = np.full(len(self.pairs), 2.0)  # pairs that stand for both orders
+        twice[np.cumsum(np.arange(dimensions, 0, -1)) - np.arange(dimensions, 0, -1)] = 1.0
+        return float(
+            self.count * other.count
+            + 3.0 * (self.singles @ other.singles) / dimensions
+            + 3.0 * (twice * self.pairs @ other.pairs) / dimensions**2
+            + twice @ np.einsum("pd,pd->p", self.triples, other.triples) / dimensions**3
+        )
+
+    def within(self) -> float:
+        """Sum of k over all ordered pairs of different rows."""
+        return self.sum_with(self) - self.own
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Features (n, d) of real images with the row sums of their own Gram matrix, which are computed once."""
+    """Features (n, d) of real images, with what sums of k over them need, computed once."""
 
     features: Array
-    within: Array
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> Reference:
@@ -196,34 +232,37 @@ class Reference:
         values = checked(features)
         if len(values) < 2:
             raise ValueError(f"there are {len(values)} features, but each set needs at least 2")
-        return cls(values, _row_sums(values))
+        return cls(values)
+
+    @cached_property
+    def powers(self) -> _Powers:
+        """Sums of powers of the features."""
+        return _Powers.of(self.features)
+
+    @cached_property
+    def within(self) -> float:
+        """Sum of k over all ordered pairs of different features, from their Gram matrix."""
+        return _total_within(self.features)
 
 
 def distance_to(generated: NDArray[np.floating], reference: Reference) -> float:
-    """The all-pairs unbiased estimate against a reference, without its standard error."""
+    """The all-pairs unbiased estimate against a reference, without its standard error, in float64.
+
+    Few dimensions go through sums of powers, many through Gram matrices: the same number, whichever is less work.
+    """
     values = checked(generated)
     n, m = len(values), len(reference.features)
     if n < 2:
         raise ValueError(f"there are {n} features, but each set needs at least 2")
-    across = sum(float(gram.sum()) for _, gram in _blocks(values, reference.features))
-    own = _total_within(values)
-    return own / (n * (n - 1)) + float(reference.within.sum()) / (m * (m - 1)) - 2.0 * across / (n * m)
-
-
-def _row_sums(values: Array) -> Array:
-    """Row sums of a set's own Gram matrix without the diagonal."""
-    sums = np.empty(len(values))
-    for rows, gram in _blocks(values, values):
-        sums[rows] = gram.sum(axis=1) - np.einsum("rr->r", gram[:, rows])
-    return sums
+    if values.shape[1] ** 2 < n + 2 * m:
+        powers = _Powers.of(values)
+        own, within, across = powers.within(), reference.powers.within(), powers.sum_with(reference.powers)
+    else:
+        own, within = _total_within(values), reference.within
+        across = sum(float(gram.sum()) for _, _, gram in _tiles(values, reference.features))
+    return own / (n * (n - 1)) + within / (m * (m - 1)) - 2.0 * across / (n * m)
 
 
 def _total_within(values: Array) -> float:
-    """Sum of a set's own Gram matrix without the diagonal, from the blocks above it."""
-    total = 0.0
-    for start in range(0, len(values), _BLOCK):
-        rows = values[start : start + _BLOCK]
-        for _, gram in _blocks(rows, rows):
-            total += float(gram.sum()) - float(np.trace(gram))
-        total += 2.0 * sum(float(gram.sum()) for _, gram in _blocks(rows, values[start + _BLOCK :]))
-    return total
+    """Sum of a set's own Gram matrix without the diagonal."""
+    return float(_within(values, np.zeros((len(values), 0)))[0].sum())

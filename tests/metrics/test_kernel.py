@@ -38,14 +38,23 @@ def test_subset_numbers_are_the_references():
     assert (found.mean, found.std) == pytest.approx(subset_loop(x, y, 20, 100, 2020), rel=1e-11)
 
 
-def test_full_is_the_double_sum_over_blocks(monkeypatch):
+@pytest.mark.parametrize("dimensions", [3, 24])  # few: through sums of powers; many: through Gram matrices
+def test_full_is_the_double_sum_however_it_is_cut(dimensions, monkeypatch):
     from harness.metrics import kernel
 
-    x, y = data(120, 90)
-    for block in (7, 64, 4096):
-        monkeypatch.setattr(kernel, "_BLOCK", block)
+    x, y = data(120, 90, dimensions)
+    for rows, strip, tile in ((7, 14, 7), (64, 64, 64), (4096, 4096, 4096)):
+        monkeypatch.setattr(kernel, "_ROWS", rows)
+        monkeypatch.setattr(kernel, "_STRIP", strip)
+        monkeypatch.setattr(kernel, "_TILE", tile)
         assert full_distance(x, y)[0] == pytest.approx(unbiased(x, y), rel=1e-11)
         assert distance_to(y, Reference.of(x)) == pytest.approx(unbiased(x, y), rel=1e-11)
+
+
+def test_the_distance_to_a_near_set_keeps_its_digits():
+    rng = np.random.default_rng(5)
+    x, y = (3.0 + rng.normal(size=(400, 8)) for _ in range(2))
+    assert distance_to(y, Reference.of(x)) == pytest.approx(unbiased(x, y), abs=1e-9 * k(x, y).mean())
 
 
 def test_the_estimate_is_unbiased_and_its_error_is_its_spread():
