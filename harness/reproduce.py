@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, completion
+from harness import __version__, command_line
 
 EPILOG = """\
 examples:
@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--run", action="append", metavar="NAME", help="this run (again for more); instead of --runs")
     options.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data set's files lie on this machine")
-    options.add_argument("--workers", type=int, metavar="N", help="local worker processes (default: as run_study)")
+    options.add_argument(
+        "--workers", type=command_line.whole_number, metavar="N", help="local worker processes (default: as run_study)"
+    )
     told = options.add_mutually_exclusive_group()
     told.add_argument("--quiet", action="store_true", help="print errors and the last line only")
     told.add_argument("--verbose", action="store_true", help="print every number, not only those that moved")
@@ -51,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     known = parser()
-    completion.offer(known)
+    command_line.offer_completion(known)
     options = known.parse_args(arguments)
     from harness.study import reproduction
 

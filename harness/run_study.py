@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, completion
+from harness import __version__, command_line
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -42,13 +42,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--dry-run", action="store_true", help="print study, plan and estimated cost, then stop")
     options.add_argument(
         "--workers",
-        type=_positive,
+        type=command_line.whole_number,
         metavar="N",
         help="local worker processes (default: as this machine allows)",
     )
     options.add_argument(
         "--workers-per-gpu",
-        type=_positive,
+        type=command_line.whole_number,
         metavar="K",
         help="workers that share a GPU (default: 1 to 4, more for small images)",
     )
@@ -74,17 +74,10 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"is {text!r}, but allowed is a whole number from 1")
-    return value
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     known = parser()
-    completion.offer(known)
+    command_line.offer_completion(known)
     options = known.parse_args(arguments)
     from harness import spec as specs
     from harness.study import command

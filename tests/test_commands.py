@@ -46,6 +46,15 @@ def test_version_and_unknown_options(command, capsys):
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("name", COMMANDS[:2])
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_workers_are_a_whole_number(name, given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(name).main(["results/x", "--workers", given])
+    assert ended.value.code == 2
+    assert f"--workers: is '{given}', but allowed is a whole number from 1" in capsys.readouterr().err
+
+
 def test_the_report_says_as_much_as_it_is_asked_to(tmp_path, capsys):
     from harness.report.__main__ import main
 

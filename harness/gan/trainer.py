@@ -86,11 +86,12 @@ class _Packing:
             flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
             for flag, vector in ((False, trained), (True, moving))
         }
-        return [
-            tf.reshape(part if weight.size % _ALIGNED == 0 else part[: weight.size], weight.shape)
-            for weight in self.weights
-            for part in (next(parts[weight.moving]),)
-        ]
+        unpacked = []
+        for weight in self.weights:
+            part = next(parts[weight.moving])
+            # The gradient of a slice is a copy, so only those with zeros at their end are cut.
+            unpacked.append(tf.reshape(part[: weight.size] if weight.size % _ALIGNED else part, weight.shape))
+        return unpacked
 
     def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
         """The vector of moving statistics after a pass."""

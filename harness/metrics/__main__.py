@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, completion
+from harness import __version__, command_line
 from harness.metrics import images, kernel, neighbours, spectrum
 from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
 from harness.metrics.inception_score import inception_score
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 with one sentence if an input cannot be scored."""
     known = parser()
-    completion.offer(known)
+    command_line.offer_completion(known)
     chosen = known.parse_args(arguments)
     try:
         report = score(chosen)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, completion
+from harness import __version__, command_line
 
 EPILOG = """\
 examples:
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     known = parser()
-    completion.offer(known)
+    command_line.offer_completion(known)
     chosen = known.parse_args(arguments)
     from harness.results import ResultsError
 

@@ -84,8 +84,6 @@ def _spec(request: Request) -> StudySpec:
 def choose(results: Results, request: Request) -> pd.DataFrame:
     """The rows of runs.csv to train again; a run that failed has no numbers and is not among those picked."""
     runs = results.runs
-    if request.workers is not None and request.workers < 1:
-        raise Irreproducible(f"--workers is {request.workers}, but allowed is a whole number from 1")
     if request.names:
         unknown = sorted(set(request.names) - set(runs["run"]))
         if unknown:

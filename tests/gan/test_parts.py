@@ -186,7 +186,8 @@ def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):
     for shared in (True, False):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch((weights, fake))
-            verdict = Verdict(loss, tape, weights, fake, judge(real), judge(fake), None)
+            penalty = tf.reduce_sum(tf.square(weights)) if loss == "wasserstein_gp" else None
+            verdict = Verdict(loss, tape, weights, fake, judge(real), judge(fake), penalty)
             loss_g, loss_d = verdict.losses()
         plain = 8.0 * tape.gradient(loss_d, weights), 8.0 * tape.gradient(loss_g, fake)
         found.append(verdict.gradients(8.0) if shared else plain)
