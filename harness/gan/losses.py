@@ -64,6 +64,6 @@ def gradient_penalty(
     with tf.GradientTape() as tape:
         tape.watch(between)
         logits = critic(between)
-    slope = tape.gradient(logits, between)
+    slope = tf.cast(tape.gradient(logits, between), tf.float32)
     norm = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=list(range(1, len(real.shape)))) + 1e-12)
     return PENALTY * tf.reduce_mean(tf.square(norm - 1.0))

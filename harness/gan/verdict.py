@@ -52,7 +52,7 @@ class Verdict:
         outputs, _, seeds = self._seeded(real, fake, scale)
         of_weights, of_images = self.tape.gradient(outputs, (self.weights, self.images), seeds)
         factor = tf.reshape(made / fake, (-1, *[1] * (len(self.images.shape) - 1)))
-        return of_weights, of_images * tf.cast(factor, of_images.dtype)
+        return of_weights, tf.cast(tf.cast(of_images, tf.float32) * factor, of_images.dtype)
 
     def _slopes(self, scale: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Of the discriminator's loss at the real and the generated logits, and of the generator's at the generated."""

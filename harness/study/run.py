@@ -111,7 +111,10 @@ class _Run:
         path = self.control.checkpoint
         stored = checkpoints.load(path) if path is not None else None
         if stored is not None and stored.meta.get("design") == self.design.to_json():
-            self.trainer.restore(stored.arrays)
+            try:
+                self.trainer.restore(stored.arrays)
+            except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
+                return
             self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
             self.seconds = float(stored.meta["seconds"])
             self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))

@@ -173,6 +173,22 @@ def test_the_faster_forms_for_few_channels_equal_the_plain_ones_to_the_second_gr
         np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-5 * np.abs(slow).max())
 
 
+def test_a_convolution_of_odd_sides_has_the_gradient_of_the_plain_one():
+    rng = np.random.default_rng(3)
+    layer, x = layers.Convolution(4, 3, 5, stride=2), tf.constant(rng.normal(size=(1, 7, 7, 3)).astype(np.float32))
+    kernel = tf.constant(rng.normal(size=(4, 4, 3, 5)).astype(np.float32))
+    slopes = []
+    for convolve in (
+        lambda: layer(x, [kernel, tf.zeros(5)], layers.Call(training=True), 0),
+        lambda: tf.nn.conv2d(x, kernel, 2, "SAME"),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = convolve()
+        slopes.append(tape.gradient(y, x))
+    np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("loss", losses.LOSSES)
 @pytest.mark.parametrize("offset", [0.0, -30.0, 30.0])
 def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):

@@ -179,9 +179,11 @@ def test_restoring_another_networks_state_is_refused(make):
         trainer.restore({**trainer.state(), "generator": np.zeros(3, np.float32)})
 
 
-def test_mixed_precision_keeps_float32_weights_and_trains(fresh):
-    trainer = fresh(precision="mixed_bfloat16")
+@pytest.mark.parametrize("loss", ["non_saturating", "wasserstein_gp"])
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_keeps_float32_weights_and_trains(precision, loss, fresh):
+    trainer = fresh(precision=precision, loss=loss)
     state = run(trainer, [3])
     assert all(value.dtype in (np.float32, np.int64) for value in state.values())
-    exact = run(fresh(), [3])
+    exact = run(fresh(loss=loss), [3])
     assert np.abs(state["generator"] - exact["generator"]).max() < 0.05
