@@ -29,6 +29,7 @@ CASES = {
     "article": {"network": "article", "size": 32, "channels": 3, "batch": 4},
     "critics": {"discriminator_steps": 3, "loss": "hinge", "optimizer": "rmsprop", "momentum": 0.5},
     "penalty": {"discriminator_steps": 2, "loss": "wasserstein_gp", "optimizer": "sgd", "momentum": 0.9},
+    "compiled": {"xla": True},
 }
 
 
