@@ -1,10 +1,14 @@
-"""One thread for TensorFlow in all tests, set before it starts: numbers are compared bit for bit."""
+"""One thread for TensorFlow in all tests, set before it starts: numbers are compared bit for bit. Ctrl-C is heard."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts jobs in its background, and children inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from pathlib import Path
 
