@@ -273,6 +273,11 @@ def shape_fields(kind: str) -> tuple[FieldInfo, ...]:
     return _fields_of(_known(kind))
 
 
+def whole_fields(kind: str) -> frozenset[str]:
+    """Return the names of a shape's fields that are whole numbers; ScheduleError for an unknown kind."""
+    return frozenset(info.name for info in shape_fields(kind) if info.type is int)
+
+
 def shape_help(kind: str) -> str:
     """Return the one line that says what a shape does."""
     return (_known(kind).__doc__ or "").partition("\n")[0]
@@ -326,6 +331,32 @@ class Schedule:
         ramp = np.minimum((step + 1.0) / (warming + 1.0), 1.0)
         progress = np.maximum(step - warming, 0.0) / (steps - warming)
         return (self.peak * ramp * self.shape(progress)).astype(np.float32)
+
+
+def of(kind: str, values: Mapping[str, float]) -> Schedule:
+    """Return the schedule of `kind` that `values` (a run's parameters by name) describe; other names are not looked at.
+
+    `peak` must be among them, `warmup` counts as 0 where it is not. Fields that are whole numbers may come as floats, as
+    a table has them. Raises ScheduleError if the shape refuses a value.
+    """
+    own = {info.name: values[info.name] for info in shape_fields(kind) if info.name in values}
+    own |= {name: int(own[name]) for name in whole_fields(kind) & own.keys() if float(own[name]).is_integer()}
+    return Schedule(shape(kind, **own), peak=values["peak"], warmup=values.get("warmup", 0.0))
+
+
+def by_network(schedule: Schedule, steps: int, *, ratio: float, applies_to: str) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the rates of each network, float32 (steps,): of the generator, and of the discriminator, `ratio` times it.
+
+    `applies_to` is 'both', 'generator' or 'discriminator'; the network that does not follow keeps the peak throughout.
+    """
+    following = schedule.rates(steps)
+    constant = np.full(steps, np.float32(schedule.peak))
+    generator = constant if applies_to == "discriminator" else following
+    discriminator = constant if applies_to == "generator" else following
+    return {
+        "generator": generator,
+        "discriminator": (discriminator.astype(np.float64) * ratio).astype(np.float32),
+    }
 
 
 def _is_real(value: object) -> bool:

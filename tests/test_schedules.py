@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import schedules
-from harness.schedules import SHAPES, Schedule, shape
+from harness.schedules import SHAPES, Schedule, ScheduleError, shape
 
 T, PEAK = 97, 2e-4
 
@@ -107,3 +107,21 @@ def test_every_field_explains_itself():
         for field in schedules.shape_fields(kind):
             assert field.help
             assert field.low < field.high
+
+
+def test_a_table_s_floats_give_the_schedule_that_whole_numbers_gave():
+    values = {"peak": 0.1, "warmup": 0.25, "drops": 2.0, "factor": 0.5, "discriminator_ratio": 3.0}
+    assert schedules.of("step", values) == Schedule(schedules.Step(drops=2, factor=0.5), peak=0.1, warmup=0.25)
+    with pytest.raises(ScheduleError, match=r"step.drops is 2.5, but must be a whole number"):
+        schedules.of("step", values | {"drops": 2.5})
+
+
+@pytest.mark.parametrize("applies_to", ["both", "generator", "discriminator"])
+def test_the_network_that_does_not_follow_keeps_its_peak(applies_to):
+    schedule = Schedule(schedules.Linear(), peak=0.5, warmup=0.25)
+    rates = schedules.by_network(schedule, 8, ratio=2.0, applies_to=applies_to)
+    for name, factor in (("generator", 1.0), ("discriminator", 2.0)):
+        following = applies_to in ("both", name)
+        expected = schedule.rates(8) if following else np.full(8, 0.5)
+        assert rates[name].dtype == np.float32
+        np.testing.assert_array_equal(rates[name], np.float32(factor) * expected.astype(np.float32))

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
@@ -53,6 +54,15 @@ class Range(Section):
             low, high = math.log(self.low), math.log(self.high)
             return min(max(math.exp(low + (high - low) * unit), self.low), self.high)
         return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
+
+    def whole_at(self, unit: float) -> int:
+        """The whole number at share `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
+        low, high = self.low - 0.5, self.high + 0.5
+        if self.log:
+            value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
+        else:
+            value = low + (high - low) * unit
+        return int(min(max(math.floor(value + 0.5), self.low), self.high))
 
 
 Parameter = FiniteFloat | Range
@@ -207,6 +217,11 @@ class SpaceSpec(Section):
         return _limits(value, name="warmup", low=0.0, high=0.9)
 
 
+def _whole(value: Any) -> Any:
+    """A float that is a whole number as an int; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class ScheduleSpec(Section):
     """One schedule: its shape's `kind` and the shape's own fields, each a number or a range."""
 
@@ -224,13 +239,20 @@ class ScheduleSpec(Section):
             "fields": {key: value for key, value in raw.items() if key != "kind"},
         }
 
+    @field_validator("fields")
+    @classmethod
+    def _whole_numbers(cls, fields: dict[str, Parameter], info: ValidationInfo) -> dict[str, Parameter]:
+        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so."""
+        whole = schedules.whole_fields(info.data["kind"]) if "kind" in info.data else frozenset()
+        return {name: _whole(value) if name in whole else value for name, value in fields.items()}
+
     @model_validator(mode="after")
     def _known(self) -> Self:
-        schedules.shape_fields(self.kind)  # an unknown kind is named here, whatever its fields
+        whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
         for name, value in self.fields.items():
             # The shape itself is the judge of what it allows, so that there is one rule in one place.
             for end in (value.low, value.high) if isinstance(value, Range) else (value,):
-                schedules.shape(self.kind, **{name: end})
+                schedules.shape(self.kind, **{name: _whole(end) if name in whole else end})
         return self
 
     @model_serializer
@@ -346,6 +368,10 @@ class StudySpec(Section):
     def own_space(self, label: str) -> dict[str, Range]:
         """The fields of one schedule that the search samples."""
         return {key: value for key, value in self.schedules[label].fields.items() if isinstance(value, Range)}
+
+    def whole(self, label: str) -> frozenset[str]:
+        """The fields of one schedule that are whole numbers."""
+        return schedules.whole_fields(self.schedules[label].kind)
 
     def fixed(self, label: str) -> dict[str, float]:
         """The shared parameters and fields of one schedule that have one value."""

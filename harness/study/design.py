@@ -62,13 +62,7 @@ class Design:
 
     def resolve(self) -> schedules.Schedule:
         """The schedule of the generator's rate; raises ValueError if the shape refuses a field."""
-        values = self.values
-        own = {
-            name: values[name] for name in (each.name for each in schedules.shape_fields(self.kind)) if name in values
-        }
-        return schedules.Schedule(
-            schedules.shape(self.kind, **own), peak=values["peak"], warmup=values.get("warmup", 0.0)
-        )
+        return schedules.of(self.kind, self.values)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for checkpoints and remote workers."""

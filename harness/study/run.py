@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness import schedules
 from harness.data import ImageSet
 from harness.gan import checkpoints
 from harness.gan.trainer import Diverged, RunSeeds, Trainer, evaluation_latents
@@ -92,14 +93,13 @@ class _Run:
         spec = workshop.spec
         self.design, self.workshop, self.control = design, workshop, control
         self.trainer, self.steps = workshop.trainer, spec.train.steps
-        schedule = design.resolve()
-        following = schedule.rates(self.steps)
-        constant = np.full(self.steps, np.float32(schedule.peak))
-        ratio = design.values["discriminator_ratio"]
-        applies = spec.train.applies_to
-        self.generator_rates = following if applies in ("both", "generator") else constant
-        discriminator = following if applies in ("both", "discriminator") else constant
-        self.discriminator_rates = (discriminator.astype(np.float64) * ratio).astype(np.float32)
+        rates = schedules.by_network(
+            design.resolve(),
+            self.steps,
+            ratio=design.values["discriminator_ratio"],
+            applies_to=spec.train.applies_to,
+        )
+        self.generator_rates, self.discriminator_rates = rates["generator"], rates["discriminator"]
         self.curve: list[CurvePoint] = []
         self.seconds, self.losses = 0.0, (float("nan"), float("nan"))
         self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)

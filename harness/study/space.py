@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.distributions import FloatDistribution, IntDistribution
 from scipy.stats import qmc
 
 from harness.spec import Range, StudySpec
@@ -38,5 +39,20 @@ def point(spec: StudySpec, schedule: str, index: int) -> dict[str, float]:
     unit = unit_point(spec, index)
     shared = spec.shared_space()
     sampled: dict[str, Range] = {**shared, **spec.own_space(schedule)}
-    values = {name: value.at(float(unit[place])) for place, (name, value) in enumerate(sampled.items())}
+    whole = spec.whole(schedule)
+    values: dict[str, float] = {
+        name: limits.whole_at(float(unit[place])) if name in whole else limits.at(float(unit[place]))
+        for place, (name, limits) in enumerate(sampled.items())
+    }
     return spec.fixed(schedule) | values
+
+
+def distributions(spec: StudySpec, schedule: str) -> dict[str, FloatDistribution | IntDistribution]:
+    """What the search samples of `schedule`, as Optuna has it: shared parameters, then its own, by name."""
+    whole = spec.whole(schedule)
+    return {
+        name: IntDistribution(int(limits.low), int(limits.high), log=limits.log)
+        if name in whole
+        else FloatDistribution(limits.low, limits.high, log=limits.log)
+        for name, limits in {**spec.shared_space(), **spec.own_space(schedule)}.items()
+    }

@@ -16,12 +16,13 @@ from typing import Any
 
 import optuna
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.results.record import RunRecord
-from harness.spec import Range, SpecError, StudySpec, digest, growth_faults, resolved, validate
+from harness.spec import SpecError, StudySpec, digest, growth_faults, resolved, validate
+from harness.study import space
 from harness.study.database import Claim, StorageError, explained, open_storage, without_password
 
 DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
@@ -205,11 +206,10 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
     params: dict[str, Any] = {"schedule": record.schedule}
     distributions: dict[str, BaseDistribution] = {"schedule": CategoricalDistribution(list(spec.schedules))}
     shared = spec.shared_space()
-    ranges: dict[str, Range] = {**shared, **spec.own_space(record.schedule)}
-    for name, limits in ranges.items():
+    for name, distribution in space.distributions(spec, record.schedule).items():
         key = name if name in shared else f"{record.schedule}.{name}"
         params[key] = record.params[name]
-        distributions[key] = FloatDistribution(limits.low, limits.high, log=limits.log)
+        distributions[key] = distribution
     attributes: dict[str, Any] = {
         "run": record.run,
         "phase": record.phase,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import optuna
 
-from harness.spec import Range, StudySpec
+from harness.spec import StudySpec
 from harness.study import space
 from harness.study.design import derive
 
@@ -37,7 +37,7 @@ def propose(
     the index of the first proposed point.
     """
     labels = list(spec.schedules) if schedule is None else [schedule]
-    if first < START_UP or not any(_space(spec, label) for label in labels):
+    if first < START_UP or not any(space.distributions(spec, label) for label in labels):
         chosen = [labels[(first + place) % len(labels)] for place in range(count)]
         indices = [(first + place) // len(labels) for place in range(count)]
         return [(label, space.point(spec, label, index)) for label, index in zip(chosen, indices, strict=True)]
@@ -50,11 +50,21 @@ def propose(
         asked = study.ask()
         label = asked.suggest_categorical("schedule", labels) if len(labels) > 1 else labels[0]
         values = {
-            name: asked.suggest_float(_qualified(spec, label, name), limits.low, limits.high, log=limits.log)
-            for name, limits in _space(spec, label).items()
+            name: _suggested(asked, _qualified(spec, label, name), distribution)
+            for name, distribution in space.distributions(spec, label).items()
         }
         proposals.append((label, spec.fixed(label) | values))
     return proposals
+
+
+def _suggested(
+    asked: optuna.Trial,
+    name: str,
+    limits: optuna.distributions.FloatDistribution | optuna.distributions.IntDistribution,
+) -> float:
+    if isinstance(limits, optuna.distributions.IntDistribution):
+        return asked.suggest_int(name, limits.low, limits.high, log=limits.log)
+    return asked.suggest_float(name, limits.low, limits.high, log=limits.log)
 
 
 def _sampler(seed: int) -> optuna.samplers.TPESampler:
@@ -62,10 +72,6 @@ def _sampler(seed: int) -> optuna.samplers.TPESampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(n_startup_trials=0, multivariate=True, group=True, seed=seed)
-
-
-def _space(spec: StudySpec, label: str) -> dict[str, Range]:
-    return {**spec.shared_space(), **spec.own_space(label)}
 
 
 def _qualified(spec: StudySpec, label: str, name: str) -> str:
@@ -79,8 +85,8 @@ def _as_trial(spec: StudySpec, trial: Trial, labels: Sequence[str]) -> optuna.tr
     if len(labels) > 1:
         params["schedule"] = trial.schedule
         distributions["schedule"] = optuna.distributions.CategoricalDistribution(list(labels))
-    for name, limits in _space(spec, trial.schedule).items():
+    for name, distribution in space.distributions(spec, trial.schedule).items():
         key = _qualified(spec, trial.schedule, name)
         params[key] = trial.params[name]
-        distributions[key] = optuna.distributions.FloatDistribution(limits.low, limits.high, log=limits.log)
+        distributions[key] = distribution
     return optuna.trial.create_trial(params=params, distributions=distributions, value=trial.value)

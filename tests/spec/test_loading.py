@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import schedules
 from harness import spec as specs
 from harness.spec import SpecError
 
@@ -158,3 +159,24 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
     committed = json.loads((ROOT / "studies" / "study.schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(schema))
     assert (ROOT / "studies" / "keys.md").read_text(encoding="utf-8") == specs.keys_page()
+
+
+@pytest.mark.parametrize("kind", list(schedules.SHAPES))
+def test_every_documented_field_of_every_schedule_can_be_set_to_a_number_and_to_a_range(kind):
+    for field in schedules.shape_fields(kind):
+        low, high = (1, 3) if field.type is int else (0.25, 0.75)
+        for value in (low, f"{{ low = {low}, high = {high} }}", f"{{ low = {low}, high = {high}, log = true }}"):
+            spec = specs.parse(
+                f'{MINIMAL}[schedules.tried]\nkind = "{kind}"\n{field.name} = {value}\n', source="mine.toml"
+            )
+            again = specs.parse(specs.to_toml(spec), source="again")
+            assert specs.digest(again) == specs.digest(spec)
+            found = spec.schedules["tried"].fields[field.name]
+            assert isinstance(found, specs.Range) or (found == low and type(found) is field.type)
+
+
+@pytest.mark.parametrize("wrong", ["3.5", "true", "0", "21", "{ low = 1.5, high = 4 }", "{ low = 0, high = 4 }"])
+def test_a_field_that_is_a_whole_number_refuses_all_else(wrong):
+    text = fault(f"{MINIMAL}[schedules.step]\ndrops = {wrong}\n")
+    assert "drops" in text
+    assert "whole number" in text or "valid number" in text
