@@ -1,4 +1,8 @@
-"""One thread for TensorFlow in all tests, set before it starts: numbers are compared bit for bit. Ctrl-C is heard."""
+"""One thread for TensorFlow in all tests, set before it starts: numbers are compared bit for bit. Ctrl-C is heard.
+
+Property tests draw the same examples every time, so that no test passes or fails by luck. To look for new failing
+examples, run them with HYPOTHESIS_PROFILE=explore, and keep what is found as an `@example`.
+"""
 
 import os
 import signal
@@ -12,7 +16,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts jobs 
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session")

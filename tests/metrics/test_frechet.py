@@ -90,7 +90,7 @@ def test_a_collapsed_generator_is_not_flattered():
     assert frechet_to(collapsed, real) == pytest.approx(expected, rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
 def test_moments_merge_exactly_whatever_the_batches(sizes, seed):
     rng = np.random.default_rng(seed)

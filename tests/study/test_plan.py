@@ -49,7 +49,7 @@ def test_every_schedule_gets_the_same_number_of_runs_in_every_phase(sampler, top
     assert len({each.run for each in made}) == len(made)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from(["balanced", "adaptive"]))
 def test_order_of_finishing_and_number_of_slots_change_nothing(shuffle, slots, allocation):
     spec = make(trials=10, sampler="tpe", top=2, allocation=allocation)
