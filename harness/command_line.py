@@ -1,9 +1,37 @@
-"""What the command lines share: kinds of values, and shell completion."""
+"""What the command lines share: kinds of values, shell completion, output that any terminal or log can show."""
 
 from __future__ import annotations
 
 import argparse
+import codecs
+import json
 import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+# What stands for a character of ours that an output cannot show. A sign must never be lost.
+_PLAIN = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "×": "x",
+    "±": "+-",
+    "≤": "<=",
+    "≥": ">=",
+    "∞": "inf",
+    "·": "*",
+    "→": "->",
+    "←": "<-",
+    "↓": "(lower is better)",
+    "↑": "(higher is better)",
+    "✕": "x",
+    "’": "'",
+    "\u2068": "",  # isolates of names that run from right to left
+    "\u2069": "",
+}
 
 
 def whole_number(text: str) -> int:
@@ -14,7 +42,44 @@ def whole_number(text: str) -> int:
     return value
 
 
-def offer_completion(parser: argparse.ArgumentParser) -> None:
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command line; first makes output safe, and answers a shell that asks for completions."""
+    _make_output_safe()
+    _offer_completion(parser)
+    return parser.parse_args(arguments)
+
+
+def print_json(value: Any, *, indent: int) -> None:
+    """Print JSON; what the output cannot show is escaped as JSON does, so that it stays JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent)
+    print(text)
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of `codecs`: like characters, then letters without their accents, then escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = []
+    for character in error.object[error.start : error.end]:
+        letter = unicodedata.normalize("NFKD", character)[0] if character.isalpha() else ""
+        escape = character.encode("ascii", "backslashreplace").decode()
+        found.append(_PLAIN.get(character, letter if letter.isascii() and letter else escape))
+    return "".join(found), error.end
+
+
+def _make_output_safe() -> None:
+    """A terminal or log that is not UTF-8 shows what it can: nothing printed ends a command."""
+    codecs.register_error("harness.plainer", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="harness.plainer")
+
+
+def _offer_completion(parser: argparse.ArgumentParser) -> None:
     """Answer a shell that asks for completions, and exit; return at once otherwise, or without the package argcomplete."""
     if "_ARGCOMPLETE" not in os.environ:
         return

@@ -52,9 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    known = parser()
-    command_line.offer_completion(known)
-    options = known.parse_args(arguments)
+    options = command_line.parse(parser(), arguments)
     from harness.study import reproduction
 
     return reproduction.run(

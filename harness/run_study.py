@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import __version__, command_line
+
+if TYPE_CHECKING:
+    from harness.spec import StudySpec
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.toml", help="study file; default: built-in 'quick'"
+        "study", nargs="?", type=Path, metavar="STUDY.toml", help="study file, or 'quick', the built-in study (default)"
     )
     options.add_argument(
         "--output", type=Path, metavar="DIR", help="results folder of this study (default: results/NAME)"
@@ -74,11 +77,19 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def _study(path: Path | None) -> tuple[StudySpec, str]:
+    """The study of a file, or the built-in one of that name, and what messages call it; raises SpecError."""
+    from harness import spec as specs
+
+    name = specs.BUILTIN if path is None else str(path)
+    if path is None or (name == specs.BUILTIN and not path.exists()):
+        return specs.builtin(), f"built-in study '{name}'"
+    return specs.load(path), name
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    known = parser()
-    command_line.offer_completion(known)
-    options = known.parse_args(arguments)
+    options = command_line.parse(parser(), arguments)
     from harness import spec as specs
     from harness.study import command
 
@@ -86,17 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.print_list()
         return 0
     if options.schema:
-        print(json.dumps(specs.schema(), indent=2, ensure_ascii=False))
+        command_line.print_json(specs.schema(), indent=2)
         return 0
     try:
-        spec = specs.builtin() if options.study is None else specs.load(options.study)
+        spec, source = _study(options.study)
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     return command.run(
         spec,
         command.Options(
-            source="built-in study 'quick'" if options.study is None else str(options.study),
+            source=source,
             output=options.output or Path("results") / spec.name,
             dry_run=options.dry_run,
             workers=options.workers,

@@ -75,7 +75,7 @@ def _number(default: float, *, low: float, high: float, text: str, open_ends: st
 
 
 def _hold() -> Any:
-    text = "share of the steps at the peak before the decay begins"
+    text = "share of the steps after the warm-up that stay at the peak before the decay begins"
     return _number(0.0, low=0.0, high=1.0, open_ends="high", text=text)
 
 
@@ -162,7 +162,9 @@ class Polynomial:
     """A power of the steps that are left: above 1 drops early, below 1 drops late."""
 
     kind: ClassVar[str] = "polynomial"
-    power: float = _number(2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left")
+    power: float = _number(
+        2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left after the warm-up"
+    )
     floor: float = _floor()
 
     def __post_init__(self) -> None:
@@ -213,7 +215,7 @@ class InverseSqrt:
 
 @dataclass(frozen=True)
 class WarmupStableDecay:
-    """The peak until a last share of the steps, then a straight line to the floor (a trapezoid).
+    """The peak until a last share of the steps after the warm-up, then a straight line to the floor (a trapezoid).
 
     The shape of warm-up-stable-decay (arXiv 2404.06395, 2024) with a linear tail; its warm-up is
     `Schedule.warmup`. The same curve as `linear` with hold = 1 - decay, named by the length of its tail.
@@ -221,7 +223,11 @@ class WarmupStableDecay:
 
     kind: ClassVar[str] = "wsd"
     decay: float = _number(
-        0.2, low=0.0, high=1.0, open_ends="low", text="share of the steps that the decay takes, at the end"
+        0.2,
+        low=0.0,
+        high=1.0,
+        open_ends="low",
+        text="share of the steps after the warm-up that the decay takes, at the end",
     )
     floor: float = _floor()
 

@@ -21,7 +21,8 @@ ALLOWED = {
     "spec": {"schedules"},
     "results": {"schedules"},
     "report": {"results", "stats", "schedules", "command_line"},
-    "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report"},
+    "__main__": set(),
+    "study": {"command_line", "schedules", "spec", "data", "metrics", "gan", "results", "report"},
     "run_study": {"spec", "study", "command_line"},
     "reproduce": {"study", "command_line"},
 }

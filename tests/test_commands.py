@@ -1,6 +1,8 @@
 """The command lines are alike: help with examples and exit statuses, the same options for the same things, completion."""
 
+import argparse
 import importlib
+import io
 import json
 import os
 import re
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__
+from harness import __main__ as everything
+from harness import __version__, command_line, run_study
+from harness import spec as specs
 from tests.report.example import results
 
 ROOT = Path(__file__).parents[1]
@@ -95,3 +99,49 @@ def test_a_shell_finds_the_mark_that_lets_it_ask():
     for name in COMMANDS:
         path = ROOT / (name.replace(".", "/") + ".py")
         assert "PYTHON_ARGCOMPLETE_OK" in path.read_text(encoding="utf-8")[:1024]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_any_output_shows_a_true_number_and_ends_no_command(encoding, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    monkeypatch.setattr(sys, "stdout", stream)
+    command_line.parse(argparse.ArgumentParser(), [])
+    print("−0.56 (−0.88 to +0.25) … 指数 café ½ \udcff")
+    command_line.print_json({"a": "−0.56 指 ½"}, indent=1)
+    stream.flush()
+    text, _, document = stream.buffer.getvalue().decode(encoding, "replace").partition("\n")
+    assert re.match("[-−]0.56 \\([-−]0.88", text)
+    assert "12" not in text
+    if encoding != "utf-8":
+        assert "\\u6307" in text
+    assert json.loads(document) == {"a": "−0.56 指 ½"}
+
+
+def test_python_m_harness_says_what_there_is_and_runs_it(capsys):
+    assert everything.main([]) == 0
+    said = capsys.readouterr().out
+    for name, (module, _) in everything.COMMANDS.items():
+        assert f"\n  {name} " in said
+        assert f"python -m {module.removesuffix('.__main__')}" in said
+    assert everything.main(["trian"]) == 2
+    assert "COMMAND is 'trian', but allowed is one of: run, report, reproduce, score" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        everything.main(["run", "--version"])
+    assert ended.value.code == 0
+
+
+def test_the_built_in_study_has_a_name_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_study._study(None) == run_study._study(Path("quick")) == (specs.builtin(), "built-in study 'quick'")
+    (tmp_path / "quick").write_text('name = "mine"', encoding="utf-8")  # a file of the user's comes first
+    with pytest.raises(specs.SpecError, match="quick: missing key"):
+        run_study._study(Path("quick"))
+
+
+def test_the_readme_s_commands_set_nothing_but_the_path():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"<!-- (run|test) command -->\n```bash\n(.*)\n```\n<!-- end -->", text)
+    assert [name for name, _ in commands] == ["run", "test"]
+    for _, words in commands:
+        assert set(re.findall(r"\b([A-Z_]+)=", words)) <= {"PATH"}
+        assert set(re.findall(r"\$\{?([A-Za-z_]+)", words)) <= {"PATH", "PWD"}

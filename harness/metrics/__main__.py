@@ -65,9 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 with one sentence if an input cannot be scored."""
-    known = parser()
-    command_line.offer_completion(known)
-    chosen = known.parse_args(arguments)
+    chosen = command_line.parse(parser(), arguments)
     try:
         report = score(chosen)
     except ValueError as error:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,9 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    known = parser()
-    command_line.offer_completion(known)
-    chosen = known.parse_args(arguments)
+    chosen = command_line.parse(parser(), arguments)
     from harness.results import ResultsError
 
     try:
@@ -102,7 +99,7 @@ def _build(chosen: argparse.Namespace) -> None:
         made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
         console.print(str(made), markup=False, soft_wrap=True)
     if chosen.json:
-        print(json.dumps([report.headline(folder) for folder in chosen.results], ensure_ascii=False, indent=2))
+        command_line.print_json([report.headline(folder) for folder in chosen.results], indent=2)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from harness.spec.document import keys_page, schema, to_toml
 from harness.spec.loading import (
+    BUILTIN,
     SpecError,
     builtin,
     differences,
@@ -15,6 +16,7 @@ from harness.spec.loading import (
 from harness.spec.models import Range, ScheduleSpec, StudySpec, slug
 
 __all__ = [
+    "BUILTIN",
     "Range",
     "ScheduleSpec",
     "SpecError",

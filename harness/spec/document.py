@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from harness import schedules
 from harness.spec.loading import model_of, resolved
-from harness.spec.models import Parameter, StudySpec
+from harness.spec.models import StudySpec
 
 
 def to_toml(spec: StudySpec) -> str:
@@ -48,27 +49,56 @@ def keys_page() -> str:
     for section, model in sections:
         lines += [f"## {f'[{section}]' if section else 'Top level'}", ""]
         lines += [f"{(model.__doc__ or '').strip().splitlines()[0]}", ""]
-        lines += ["| key | default | meaning |", "|---|---|---|"]
+        lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
+        properties = model.model_json_schema()["properties"]
         for name, field in model.model_fields.items():
             if model is StudySpec and _is_section(field.annotation):
                 continue
             default = "required" if field.is_required() else f"`{_shown(field.default)}`"
-            kind = " A number or a range `{ low, high, log }`." if field.annotation == Parameter else ""
-            lines.append(f"| `{name}` | {default} | {field.description or ''}{'.' if kind else ''}{kind} |")
+            lines.append(f"| `{name}` | {_allowed(properties[name])} | {default} | {field.description or ''} |")
         lines.append("")
     lines += ["## [schedules.LABEL]", ""]
     lines += [
         "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",
         "",
     ]
-    lines += ["| kind | key | default | meaning |", "|---|---|---|---|"]
+    lines += ["| kind | key | allowed | default | meaning |", "|---|---|---|---|---|"]
     for kind in schedules.SHAPES:
-        lines.append(f"| `{kind}` | | | {schedules.shape_help(kind)} |")
+        lines.append(f"| `{kind}` | | | | {schedules.shape_help(kind)} |")
         lines += [
-            f"| | `{each.name}` | `{each.default}` | {each.help}; {each.allowed} |"
+            f"| | `{each.name}` | {each.allowed} | `{each.default}` | {each.help} |"
             for each in schedules.shape_fields(kind)
         ]
     return "\n".join(lines) + "\n"
+
+
+_TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """What a key may hold, in words, from its JSON schema."""
+    if "oneOf" in schema:
+        return "number or range `{ low, high, log }`"
+    forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
+    return " or ".join(_form(form) for form in forms)
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if schema.get("format") == "path":
+        return "path"
+    if "pattern" in schema:
+        return "name"
+    limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
+    if "maxLength" in schema:
+        limits.append(f"up to {schema['maxLength']} characters")
+    return " ".join([_TYPES[schema["type"]], *limits])
+
+
+def _plain(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel]]]:

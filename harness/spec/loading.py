@@ -15,17 +15,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from harness.spec.models import StudySpec
+from harness.spec.models import NUMBER, RANGE, StudySpec
 
-# The union branch that a fault is reported for carries these words in its location; users never wrote them.
-_BRANCHES = {
-    "float",
-    "constrained-float",
-    "finite-float",
-    "Range",
-    "function-after[_ordered(), Range]",
-    "[key]",
-}
+BUILTIN = "quick"  # name of the study that ships with the package
+_UNWRITTEN = (NUMBER, RANGE, "[key]")  # words in the location of a fault that users never wrote
 
 
 class SpecError(ValueError):
@@ -35,16 +28,18 @@ class SpecError(ValueError):
 def load(path: Path) -> StudySpec:
     """Return the study in the TOML file `path`; raise SpecError that names every fault in it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)})") from error
+        inside = path / "study.toml"
+        hint = f"; the study file in it is {inside}" if inside.is_file() else ""
+        raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
     return parse(text, source=str(path))
 
 
-def builtin(name: str = "quick") -> StudySpec:
+def builtin() -> StudySpec:
     """Return the study that ships with the package."""
-    resource = importlib.resources.files("harness.spec").joinpath(f"{name}.toml")
-    return parse(resource.read_text(encoding="utf-8"), source=f"built-in study '{name}'")
+    resource = importlib.resources.files("harness.spec").joinpath(f"{BUILTIN}.toml")
+    return parse(resource.read_text(encoding="utf-8"), source=f"built-in study '{BUILTIN}'")
 
 
 def parse(text: str, *, source: str) -> StudySpec:
@@ -116,7 +111,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _fault(fault: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's faults: key, value, what is allowed."""
-    location = [str(part) for part in fault["loc"] if str(part) not in _BRANCHES and "Range" not in str(part)]
+    location = [str(part) for part in fault["loc"] if part not in _UNWRITTEN]
     path = ".".join(part for part in location if part != "fields") or "the study"
     kind = fault["type"]
     if kind == "extra_forbidden":
@@ -129,9 +124,12 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return f"{path}: {fault['ctx']['error']!s}"
     message = str(fault["msg"])
+    message = message.replace("Input should be ", "allowed is ", 1)
     message = message[0].lower() + message[1:]
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
+    if NUMBER in fault["loc"]:
+        message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])
     return f"{path} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {message}"
 

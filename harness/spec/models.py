@@ -1,4 +1,4 @@
-"""The study file's models: what an experiment is, with defaults, limits and one line of help a key."""
+"""The study file's models: what an experiment is, with defaults, limits and one line of help per key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     FiniteFloat,
     StringConstraints,
+    Tag,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -49,7 +51,7 @@ class Range(Section):
         return self
 
     def at(self, unit: float) -> float:
-        """The value at share `unit` in [0, 1) of the range."""
+        """The value at fraction `unit` in [0, 1) of the range."""
         if self.log:
             low, high = math.log(self.low), math.log(self.high)
             return min(max(math.exp(low + (high - low) * unit), self.low), self.high)
@@ -65,7 +67,13 @@ class Range(Section):
         return int(min(max(math.floor(value + 0.5), self.low), self.high))
 
 
-Parameter = FiniteFloat | Range
+# The forms of a parameter, by what pydantic's faults call them; no name in a study file has such characters.
+NUMBER, RANGE = "<number>", "<range>"
+# A table is meant as a range and anything else as a number, so that a fault is told of the one that was meant.
+Parameter = Annotated[
+    Annotated[FiniteFloat, Tag(NUMBER)] | Annotated[Range, Tag(RANGE)],
+    Discriminator(lambda value: RANGE if isinstance(value, dict | Range) else NUMBER),
+]
 
 
 def _limits(value: Parameter, *, name: str, low: float, high: float, open_low: bool = False) -> Parameter:
@@ -96,9 +104,7 @@ class QuestionSpec(Section):
     rope: FiniteFloat = Field(
         default=0.0, ge=0, description="differences within ± this, in units of the score, count as equivalent"
     )
-    alpha: FiniteFloat = Field(
-        default=0.05, gt=0, lt=0.5, description="family-wise error the verdicts may make under no difference"
-    )
+    alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5, description="family-wise error rate (FWER) of the verdicts")
 
 
 class DataSpec(Section):
@@ -141,7 +147,7 @@ class NetworkSpec(Section):
 class TrainSpec(Section):
     """How every run trains; the same for all schedules."""
 
-    steps: int = Field(ge=1, le=100_000_000, description="generator updates of a run, the horizon of the decay")
+    steps: int = Field(ge=1, le=100_000_000, description="generator updates per run, the horizon of the decay")
     batch: int = Field(default=64, ge=2, le=65_536, description="images in a batch")
     optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for both networks")
     beta1: FiniteFloat = Field(default=0.5, ge=0, lt=1, description="Adam's decay of the first moment")
@@ -157,7 +163,7 @@ class TrainSpec(Section):
         default=0.999,
         ge=0,
         lt=1,
-        description="decay a step of the generator's moving average, scored beside it",
+        description="per-step decay of the generator's moving average (EMA); EMA weights are scored as well",
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
@@ -167,7 +173,7 @@ class TrainSpec(Section):
         default=1,
         ge=1,
         le=256,
-        description="CPU threads a run; part of the experiment, since rounding depends on it",
+        description="CPU threads per run; part of the experiment, since rounding depends on it",
     )
     applies_to: Literal["both", "generator", "discriminator"] = Field(
         default="both", description="which network's rate follows the schedule; the other keeps its peak"
@@ -185,21 +191,23 @@ class EvaluateSpec(Section):
         strict=False,
         description="weights file of the Inception network; else the public release",
     )
-    generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images a score")
+    generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images per score")
     reference: Literal["train", "held_out"] = Field(
         default="train", description="the real images that scores compare with"
     )
-    points: int = Field(default=5, ge=1, le=1000, description="evaluations a run, evenly spaced, the last at the end")
+    points: int = Field(default=5, ge=1, le=1000, description="evaluations per run, evenly spaced, the last at the end")
 
 
 class SpaceSpec(Section):
     """Nuisance hyperparameters: sampled at the same points for every schedule, or fixed."""
 
-    peak: Parameter = Field(description="peak learning rate of the generator")
+    peak: Parameter = Field(description="peak learning rate of the generator; above 0, at most 10")
     discriminator_ratio: Parameter = Field(
-        default=1.0, description="the discriminator's peak divided by the generator's (TTUR)"
+        default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )
-    warmup: Parameter = Field(default=0.0, description="share of all steps over which the rate rises to its peak")
+    warmup: Parameter = Field(
+        default=0.0, description="share of all steps over which the rate rises to its peak; 0 to 0.9"
+    )
 
     @field_validator("peak")
     @classmethod
@@ -266,10 +274,10 @@ class ScheduleSpec(Section):
 class SearchSpec(Section):
     """Phase 1: the same number of trials for every schedule."""
 
-    trials: int = Field(default=8, ge=0, le=100_000, description="search trials a schedule")
+    trials: int = Field(default=8, ge=0, le=100_000, description="search trials per schedule")
     sampler: Literal["sobol", "random", "tpe"] = Field(
         default="sobol",
-        description="sobol: one scrambled sequence, same points for all; tpe: one tuner a schedule that sees only its own",
+        description="sobol: one scrambled sequence, same points for all; random: independent points, same for all; tpe: one tuner per schedule that sees only its own",
     )
     allocation: Literal["balanced", "adaptive"] = Field(
         default="balanced",
@@ -279,21 +287,21 @@ class SearchSpec(Section):
         default=4,
         ge=1,
         le=1000,
-        description="trials a tuner proposes at once, so that the order of finishing is no matter",
+        description="size of a batch of proposals of tpe, so that the order of finishing does not matter",
     )
 
 
 class SelectSpec(Section):
     """Phase 2: the best configurations of the search again, on fresh seeds; may be left out."""
 
-    top: int = Field(default=0, ge=0, le=100, description="configurations a schedule; 0 leaves the phase out")
-    seeds: int = Field(default=3, ge=1, le=1000, description="fresh seeds a configuration")
+    top: int = Field(default=0, ge=0, le=100, description="configurations per schedule; 0 leaves the phase out")
+    seeds: int = Field(default=3, ge=1, le=1000, description="fresh seeds per configuration")
 
 
 class ConfirmSpec(Section):
-    """Phase 3: one configuration a schedule on fresh seeds; the verdicts rest on it alone."""
+    """Phase 3: one configuration per schedule on fresh seeds; the verdicts rest on it alone."""
 
-    seeds: int = Field(default=10, ge=1, le=10_000, description="fresh seeds a schedule")
+    seeds: int = Field(default=10, ge=1, le=10_000, description="fresh seeds per schedule")
 
 
 class SafetySpec(Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from harness import command_line
 from harness.results import Results, ResultsError, agreement, frames, load
 from harness.results.agreement import VERDICTS, Agreement
 from harness.spec import SpecError, StudySpec
@@ -223,7 +223,7 @@ def _conclude(found: list[Agreement], request: Request, console: Console) -> int
     runs = len({each.run for each in found})
     if request.json:
         summary = {"results": str(request.results), "runs": runs, "verdict": verdict}
-        print(json.dumps({**summary, "numbers": [asdict(each) for each in found]}, ensure_ascii=False, indent=1))
+        command_line.print_json({**summary, "numbers": [asdict(each) for each in found]}, indent=1)
     else:
         print(f"{request.results}: {runs} runs trained again, {counts(found)}: {verdict}")
     return EXIT[verdict]

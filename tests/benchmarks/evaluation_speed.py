@@ -18,7 +18,7 @@ from tests.benchmarks.record import figure, save
 def main():
     from harness.gan import device
 
-    spec = specs.builtin("quick")
+    spec = specs.builtin()
     device.configure(threads=spec.train.threads, gpu=None)
     from harness.gan.draws import RunSeeds
     from harness.study import workshop as shops

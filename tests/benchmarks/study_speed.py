@@ -57,7 +57,7 @@ device.configure(threads=1, gpu=None)
 from harness.metrics import features
 from harness.metrics.evaluation import Evaluator
 from tests.benchmarks.user_study import Scores
-images, extractor = data.load(spec.builtin("quick").data), features.load("digits")
+images, extractor = data.load(spec.builtin().data), features.load("digits")
 ours = Evaluator(extractor, train=images.train, held_out=images.held_out, reference="train", generated=5000, cache=None,
                  fingerprint="benchmark")
 noise = np.random.default_rng(0).integers(0, 64, (5000, 8, 8, 1))

@@ -22,7 +22,7 @@ SIDES = {"2 workers x 1 thread": (2, 1), "1 worker x 2 threads": (1, 2), "1 work
 
 def quick(steps, threads):
     """The quick study with fewer steps; as many of them to an evaluation as there are."""
-    spec = specs.builtin("quick")
+    spec = specs.builtin()
     train = spec.train.model_copy(update={"steps": steps, "threads": threads})
     points = max(1, round(spec.evaluate.points * steps / spec.train.steps))
     return spec.model_copy(update={"train": train, "evaluate": spec.evaluate.model_copy(update={"points": points})})

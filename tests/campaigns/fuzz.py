@@ -169,7 +169,7 @@ class _Results:
 
     def __init__(self, home: Path) -> None:
         self.folder = example.results(home / "sound", seeds=8, points=2)
-        spec = specs.builtin("quick")  # so that a resumed study may accept what is sound
+        spec = specs.builtin()  # so that a resumed study may accept what is sound
         study = json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         study |= {"name": spec.name, "spec": specs.resolved(spec)}
         (self.folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
@@ -202,7 +202,7 @@ def _database(home: Path, rng: random.Random, sound: bytes) -> Path:
 def _open_database(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ledger = Ledger(specs.builtin("quick"), sqlite_url(path), primary="fid_digits_5k")
+        ledger = Ledger(specs.builtin(), sqlite_url(path), primary="fid_digits_5k")
         ledger.study._storage.remove_session()
 
 
@@ -316,7 +316,7 @@ def _cache(home: Path, rng: random.Random) -> Path:
 
 
 def _check_folder(path: Path) -> None:
-    folder.check(Folder(path), specs.builtin("quick"), source="built-in")
+    folder.check(Folder(path), specs.builtin(), source="built-in")
 
 
 def targets(home: Path) -> dict[str, Target]:

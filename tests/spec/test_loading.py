@@ -104,7 +104,7 @@ def test_missing_and_unreadable_files_are_named(tmp_path):
         specs.load(tmp_path)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -179,4 +179,44 @@ def test_every_documented_field_of_every_schedule_can_be_set_to_a_number_and_to_
 def test_a_field_that_is_a_whole_number_refuses_all_else(wrong):
     text = fault(f"{MINIMAL}[schedules.step]\ndrops = {wrong}\n")
     assert "drops" in text
-    assert "whole number" in text or "valid number" in text
+    assert "whole number" in text or "allowed is a finite number" in text
+
+
+def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert specs.load(path) == specs.parse(MINIMAL, source="mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{ low = 1e-2, high = 1e-4 }", "space.peak: low is 0.01 and high is 0.0001, but low must be below high"),
+        ("[1e-4, 1e-2]", "space.peak is [0.0001, 0.01]: allowed is a finite number, or a range such as { low = "),
+        ("true", "space.peak is True: allowed is a finite number, or a range"),
+        ("nan", "space.peak is nan: allowed is a finite number, or a range"),
+        ("{ low = 1e-4 }", "missing key 'space.peak.high', which has no default"),
+    ],
+)
+def test_a_fault_of_a_number_or_range_is_told_once_and_of_the_form_that_was_meant(value, words):
+    found = fault(MINIMAL.replace("{ low = 1e-4, high = 1e-2, log = true }", value))
+    assert found.count("\n") == 0
+    assert words in found
+
+
+def test_schedules_may_be_called_number_and_range():
+    text = MINIMAL + '[schedules.range]\nkind = "linear"\nfloor = { low = 2, high = 3 }\n'
+    assert "schedules.range" in fault(text)
+
+
+def test_a_results_folder_given_as_a_study_is_told_where_its_study_file_is(tmp_path):
+    (tmp_path / "study.toml").write_text(MINIMAL, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"is a directory; the study file in it is .*study\.toml"):
+        specs.load(tmp_path)
+
+
+def test_the_page_of_keys_lists_what_each_key_may_hold():
+    page = specs.keys_page()
+    assert '| `loss` | `"non_saturating"`, `"hinge"`, `"least_squares"`, `"wasserstein_gp"` |' in page
+    assert "| `peak` | number or range `{ low, high, log }` |" in page
+    assert "| `steps` | whole number from 1 to 100,000,000 |" in page
