@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 import tensorflow as tf
@@ -74,7 +74,10 @@ class Call:
 
 
 class Layer(Protocol):
-    """A part of a network."""
+    """A part of a network; `per_example` says that an example's output depends on no other example of its batch."""
+
+    @property
+    def per_example(self) -> bool: ...
 
     def weights(self) -> Sequence[Weight]:
         """What it needs, in the order in which it is called with them."""
@@ -87,6 +90,7 @@ class Layer(Protocol):
 class Dense:
     """x · W + b."""
 
+    per_example: ClassVar[bool] = True
     inputs: int
     outputs: int
     initial: Initial = glorot
@@ -102,6 +106,7 @@ class Dense:
 class Convolution:
     """Convolution with 'same' padding and bias."""
 
+    per_example: ClassVar[bool] = True
     kernel: int
     inputs: int
     outputs: int
@@ -221,6 +226,7 @@ def _kernel_gradient(x: tf.Tensor, kernel: tf.Tensor, slope: tf.Tensor) -> tf.Te
 class TransposedConvolution:
     """Transposed convolution with 'same' padding and bias: sides times `stride`."""
 
+    per_example: ClassVar[bool] = True
     kernel: int
     inputs: int
     outputs: int
@@ -255,6 +261,7 @@ class TransposedConvolution:
 class BatchNormalization:
     """Batch normalisation (Ioffe & Szegedy 2015) with Keras' epsilon; statistics in float32."""
 
+    per_example: ClassVar[bool] = False
     channels: int
     momentum: float = 0.99
 
@@ -290,6 +297,7 @@ class Dropout:
     lower half of another's in the other half of the batch. At a share of 0.3 the two correlate by about 2^-10.
     """
 
+    per_example: ClassVar[bool] = True
     share: float
 
     def weights(self) -> Sequence[Weight]:
@@ -313,6 +321,7 @@ class Apply:
     """A function without weights."""
 
     function: Callable[[tf.Tensor], tf.Tensor]
+    per_example: bool
 
     def weights(self) -> Sequence[Weight]:
         return ()
@@ -323,17 +332,17 @@ class Apply:
 
 def leaky_relu(slope: float) -> Apply:
     """max(x, slope · x)."""
-    return Apply(lambda x: tf.nn.leaky_relu(x, slope))
+    return Apply(lambda x: tf.nn.leaky_relu(x, slope), per_example=True)
 
 
 def reshape(*shape: int) -> Apply:
     """Every example to `shape`."""
-    return Apply(lambda x: tf.reshape(x, (-1, *shape)))
+    return Apply(lambda x: tf.reshape(x, (-1, *shape)), per_example=True)
 
 
 def tanh() -> Apply:
     """Hyperbolic tangent: images in [-1, 1]."""
-    return Apply(tf.tanh)
+    return Apply(tf.tanh, per_example=True)
 
 
 @dataclass(frozen=True)
@@ -341,6 +350,11 @@ class Network:
     """Layers one after another."""
 
     layers: tuple[Layer, ...]
+
+    @property
+    def per_example(self) -> bool:
+        """Whether an example's output depends on no other example of its batch."""
+        return all(layer.per_example for layer in self.layers)
 
     def weights(self) -> list[Weight]:
         """All weights in order."""

@@ -16,13 +16,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.gan import draws, losses, networks, optimizers
+from harness.gan.backward import DiscriminatorPass
 from harness.gan.draws import RunSeeds, evaluation_latents
 from harness.gan.layers import Call, Weight
 from harness.gan.networks import NetworkSettings
-from harness.gan.verdict import Verdict
 
 __all__ = ["Diverged", "Losses", "RunSeeds", "TrainSettings", "Trainer", "evaluation_latents"]
 
+REAL, FAKE, PENALTY = range(3)  # what goes through the discriminator, each with draws of its own
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
 _ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
@@ -124,9 +125,14 @@ class Trainer:
     """
 
     def __init__(self, network: NetworkSettings, train: TrainSettings, images: NDArray[np.uint8]) -> None:
-        """Build the networks; ValueError says which image shapes the network can make."""
+        """Build the networks; ValueError says which image shapes the network can make, or which loss it cannot have."""
         shape: tuple[int, int, int] = tuple(images.shape[1:])
         pair = networks.build(network, shape)
+        if train.loss == "wasserstein_gp" and not pair.discriminator.per_example:
+            raise ValueError(
+                f"train.loss is 'wasserstein_gp', whose penalty needs a discriminator that looks at each image by itself, "
+                f"but that of network '{network.name}' has a layer that mixes them"
+            )
         self._settings, self._latent, self._shape = train, network.latent, shape
         self._generator, self._discriminator = pair.generator, pair.discriminator
         self._packing = {
@@ -273,8 +279,9 @@ class Trainer:
     def _discriminator_update(self, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor) -> None:
         weights = self._packing["generator"].unpack(*self._read("generator"))
         fake = self._make(weights, self._draw_latents(step, part), Call(training=True))
-        gradient = self._judge(step, part, fake).gradient(self._scale)
-        self._apply("discriminator", gradient, rate, count)
+        judged = self._judge(step, part, fake)
+        self._apply("discriminator", judged.gradient(self._scale), rate, count)
+        self._keep(judged)
 
     def _joint_update(
         self, step: tf.Tensor, part: int, rates: tuple[tf.Tensor, tf.Tensor], critics: int
@@ -286,42 +293,56 @@ class Trainer:
             tape.watch(trained)
             weights = self._packing["generator"].unpack(trained, moving)
             fake = self._make(weights, self._draw_latents(step, part), call)
-        verdict = self._judge(step, part, fake)
-        gradient_d, slope = verdict.gradients(self._scale)
+        judged = self._judge(step, part, fake)
+        gradient_d, slope = judged.gradients(self._scale)
         gradient_g = tape.gradient(fake, trained, output_gradients=slope)
         self._apply("discriminator", gradient_d, rates[1], step * critics + part + 1)
         self._apply("generator", gradient_g, rates[0], step + 1)
         self._vectors["generator_moving"].assign(self._packing["generator"].moved(moving, call))
+        self._keep(judged)
         self._average(step)
-        return verdict.losses()
+        return judged.losses()
 
     def _read(self, name: str) -> tuple[tf.Tensor, tf.Tensor]:
         """The vectors of trained weights and of moving statistics of a network, as they are now."""
         return self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
 
-    def _judge(self, step: tf.Tensor, part: int, fake: tf.Tensor) -> Verdict:
-        """What the discriminator as it is now says of a batch of real images and of `fake`."""
+    def _judge(self, step: tf.Tensor, part: int, fake: tf.Tensor) -> DiscriminatorPass:
+        """Pass `fake` and a batch of real images through the discriminator as it is now; each moves its statistics."""
         settings = self._settings
         indices = draws.batch_indices(self._roles, step, part, batch=settings.batch, images=self._images.shape[0])
         real = tf.cast(tf.gather(self._images, indices), self._compute) * (1.0 / 127.5) - 1.0
         trained, moving = self._read("discriminator")
+        packing, per_example = self._packing["discriminator"], self._discriminator.per_example
+        statistics = Call(training=True)
 
         def judge(images: tf.Tensor, place: int) -> tf.Tensor:
             seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + place * 8)
-            logits = self._discriminator(images, weights, Call(training=True, seed=seed))
+            call = Call(training=True, seed=seed)
+            logits = self._discriminator(images, weights, call)
+            if place != PENALTY:  # mixtures of images are not what statistics are of
+                statistics.moved |= {index: tf.stop_gradient(moved) for index, moved in call.moved.items()}
+                for index, moved in statistics.moved.items():
+                    weights[index] = moved
             return tf.cast(logits, tf.float32)[:, 0]
 
-        with tf.GradientTape(persistent=self._compute == tf.float16) as tape:
+        with tf.GradientTape(persistent=self._compute == tf.float16 or not per_example) as tape:
             tape.watch((trained, fake))
-            weights = self._packing["discriminator"].unpack(trained, moving)
-            of_fake, of_real = judge(fake, 1), judge(real, 0)
+            weights = packing.unpack(trained, moving)
+            of_fake, of_real = judge(fake, FAKE), judge(real, REAL)
             penalty = None
             if settings.loss == "wasserstein_gp":
                 seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31)
                 mix = tf.cast(tf.random.stateless_uniform((settings.batch,), seed), self._compute)
                 still = tf.stop_gradient(fake)
-                penalty = losses.gradient_penalty(lambda images: judge(images, 2), real, still, mix=mix)
-        return Verdict(settings.loss, tape, trained, fake, of_real, of_fake, penalty)
+                penalty = losses.gradient_penalty(lambda images: judge(images, PENALTY), real, still, mix=mix)
+        moved = packing.moved(moving, statistics)
+        return DiscriminatorPass(settings.loss, tape, trained, fake, of_real, of_fake, penalty, per_example, moved)
+
+    def _keep(self, judged: DiscriminatorPass) -> None:
+        """Store the statistics that a pass moved, in a network that has any."""
+        if self._vectors["discriminator_moving"].shape[0]:
+            self._vectors["discriminator_moving"].assign(judged.moved)
 
     def _make(self, weights: Sequence[tf.Tensor], latents: tf.Tensor, call: Call) -> tf.Tensor:
         return self._generator(tf.cast(latents, self._compute), weights, call)

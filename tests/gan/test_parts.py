@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from harness.gan import checkpoints, layers, losses, optimizers
+from harness.gan.backward import DiscriminatorPass
 from harness.gan.checkpoints import CheckpointError
-from harness.gan.verdict import Verdict
 
 REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
 
@@ -203,10 +203,10 @@ def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch((weights, fake))
             penalty = tf.reduce_sum(tf.square(weights)) if loss == "wasserstein_gp" else None
-            verdict = Verdict(loss, tape, weights, fake, judge(real), judge(fake), penalty)
-            loss_g, loss_d = verdict.losses()
+            judged = DiscriminatorPass(loss, tape, weights, fake, judge(real), judge(fake), penalty, True, weights)
+            loss_g, loss_d = judged.losses()
         plain = 8.0 * tape.gradient(loss_d, weights), 8.0 * tape.gradient(loss_g, fake)
-        found.append(verdict.gradients(8.0) if shared else plain)
+        found.append(judged.gradients(8.0) if shared else plain)
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, rtol=2e-5, atol=1e-12)
 

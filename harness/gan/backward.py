@@ -1,4 +1,4 @@
-"""What a discriminator says of a batch, and the gradients of both losses from one pass back through it."""
+"""A pass through the discriminator, and the gradients of both losses from it: from one pass back where that is right."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ SMALLEST = 1e-20  # stands in for a slope of 0: what it adds to a gradient is fa
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DiscriminatorPass:
     """Logits float32 (batch,) of real and generated images, and the tape from the weights and images to them.
 
     `penalty` is what the loss of the discriminator has besides its logits; no gradient for the images goes through it.
+    `per_example` says that no layer of the discriminator looks at two examples at once; where it is False, the tape must
+    be persistent. `moved` holds the discriminator's moving statistics after the pass.
     """
 
     loss: str
@@ -25,26 +27,29 @@ class Verdict:
     real: tf.Tensor
     fake: tf.Tensor
     penalty: tf.Tensor | None
+    per_example: bool
+    moved: tf.Tensor
 
     def losses(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of the generator and of the discriminator."""
+        """Return (generator loss, discriminator loss), float32 scalars."""
         of_discriminator, of_generator = LOSSES[self.loss]
         loss = of_discriminator(self.real, self.fake)
         return of_generator(self.fake), loss if self.penalty is None else loss + self.penalty
 
     def gradient(self, scale: float) -> tf.Tensor:
-        """Of the discriminator's loss, times `scale`, for its weights. Uses the tape up."""
+        """Return the gradient of the discriminator's loss, times `scale`, for its weights. Uses the tape up."""
         real, fake, _ = self._slopes(scale)
         return self.tape.gradient(*self._seeded(real, fake, scale))
 
     def gradients(self, scale: float) -> tuple[tf.Tensor, tf.Tensor]:
-        """Also of the generator's loss, times `scale`, for the generated images. Uses the tape up.
+        """Return also the gradient of the generator's loss, times `scale`, for the generated images. Uses the tape up.
 
-        No layer of a discriminator looks at two examples at once, so an image's gradients of the two losses differ by a
-        factor, the ratio of the losses' slopes at its logit: one pass back serves both.
+        Where no layer of the discriminator looks at two examples at once, an image's gradients of the two losses differ
+        by a factor, the ratio of the losses' slopes at its logit: one pass back serves both. Else each has its own.
         """
         real, fake, made = self._slopes(scale)
-        if self.images.dtype == tf.float16:  # has no room for slopes as small as those of a sure discriminator
+        # float16 has no room for slopes as small as those of a sure discriminator
+        if self.images.dtype == tf.float16 or not self.per_example:
             return self.tape.gradient(*self._seeded(real, fake, scale)), self.tape.gradient(
                 self.fake, self.images, made
             )
