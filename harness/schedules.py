@@ -1,7 +1,6 @@
-"""Learning-rate schedules: a peak rate, a warm-up, and the shape of the decay after it.
+"""Learning-rate schedules: a peak rate, a warm-up, and the shape of the rates after it.
 
-The rate of step t is peak * ramp(t) * shape(progress), where a shape maps progress in [0, 1] to the fraction of
-the peak that is left. The peak stands apart from the shape because it would otherwise decide every comparison
+The rate of step t is peak * ramp(t) * shape(progress), where a shape maps progress in [0, 1] to a fraction of the peak. The peak stands apart from the shape because it would otherwise decide every comparison
 between shapes (arXiv 2603.10301, 2026). Training, the record and the plots read the same `Schedule.rates`.
 
 A new shape is one frozen dataclass here and its entry in `SHAPES`; what a study file may set, what a search may
@@ -60,7 +59,12 @@ class FieldInfo:
 
 
 class Shape(Protocol):
-    """Progress in [0, 1] to the fraction of the peak that is left: 1 at 0, never rising, float64."""
+    """Progress in [0, 1] to a fraction of the peak, float64, never above 1.
+
+    `rises` says whether it is other than a decay, which is 1 at progress 0 and never rises.
+    """
+
+    rises: ClassVar[bool]
 
     kind: ClassVar[str]
 
@@ -87,6 +91,11 @@ def _final(default: float) -> Any:
     return _number(default, low=0.0, high=1.0, open_ends="low", text="fraction of the peak left at the end")
 
 
+def _decay() -> Any:
+    text = "share of the steps after the warm-up that the decay takes, at the end"
+    return _number(0.2, low=0.0, high=1.0, open_ends="low", text=text)
+
+
 def _check(shape: Shape) -> None:
     for info in _fields_of(type(shape)):
         info.check(getattr(shape, info.name), owner=shape.kind)
@@ -102,6 +111,7 @@ class Constant:
     """The peak rate at every step."""
 
     kind: ClassVar[str] = "constant"
+    rises: ClassVar[bool] = False
 
     def __call__(self, progress: FloatArray) -> FloatArray:
         return np.ones_like(progress)
@@ -116,6 +126,7 @@ class Linear:
     """
 
     kind: ClassVar[str] = "linear"
+    rises: ClassVar[bool] = False
     hold: float = _hold()
     floor: float = _floor()
 
@@ -131,6 +142,7 @@ class Exponential:
     """The same factor at every step, down to a final fraction of the peak, after an optional hold."""
 
     kind: ClassVar[str] = "exponential"
+    rises: ClassVar[bool] = False
     final: float = _final(0.01)
     hold: float = _hold()
 
@@ -146,6 +158,7 @@ class Cosine:
     """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016, no restarts)."""
 
     kind: ClassVar[str] = "cosine"
+    rises: ClassVar[bool] = False
     floor: float = _floor()
     hold: float = _hold()
 
@@ -162,6 +175,7 @@ class Polynomial:
     """A power of the steps that are left: above 1 drops early, below 1 drops late."""
 
     kind: ClassVar[str] = "polynomial"
+    rises: ClassVar[bool] = False
     power: float = _number(
         2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left after the warm-up"
     )
@@ -182,6 +196,7 @@ class Step:
     """
 
     kind: ClassVar[str] = "step"
+    rises: ClassVar[bool] = False
     drops: int = _number(3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length")
     factor: float = _number(0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by")
 
@@ -203,6 +218,7 @@ class InverseSqrt:
     """
 
     kind: ClassVar[str] = "inverse_sqrt"
+    rises: ClassVar[bool] = False
     final: float = _final(0.1)
 
     def __post_init__(self) -> None:
@@ -222,6 +238,7 @@ class WarmupStableDecay:
     """
 
     kind: ClassVar[str] = "wsd"
+    rises: ClassVar[bool] = False
     decay: float = _number(
         0.2,
         low=0.0,
@@ -239,10 +256,92 @@ class WarmupStableDecay:
 
 
 @dataclass(frozen=True)
+class WarmupStableSqrtDecay:
+    """The peak until a last share of the steps after the warm-up, then 1 - sqrt down to the floor: steep at first.
+
+    The cooldown of arXiv 2405.18392 (2024), 1 - sqrt((t - n) / (T - n)), found better there than a straight line.
+    """
+
+    kind: ClassVar[str] = "wsd_sqrt"
+    rises: ClassVar[bool] = False
+    decay: float = _decay()
+    floor: float = _floor()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        return self.floor + (1.0 - self.floor) * (1.0 - np.sqrt(_after(progress, 1.0 - self.decay)))
+
+
+@dataclass(frozen=True)
+class CosineRestarts:
+    """Half a cosine from the peak to the floor, several times; each cycle may be longer and begin lower.
+
+    Warm restarts of arXiv 1608.03983 (2016), with the settings of Keras' CosineDecayRestarts. The cycles fill all steps after the warm-up; the first step at or after a
+    boundary begins the next one.
+    """
+
+    kind: ClassVar[str] = "restarts"
+    rises: ClassVar[bool] = True
+    cycles: int = _number(3, low=2, high=50, text="number of cycles, each a decay from its peak to the floor")
+    lengthen: float = _number(1.0, low=1.0, high=4.0, text="length of each cycle divided by that of the one before")
+    lower: float = _number(
+        1.0,
+        low=0.0,
+        high=1.0,
+        open_ends="low",
+        text="height above the floor of each cycle divided by that of the one before",
+    )
+    floor: float = _floor()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        lengths = np.power(self.lengthen, np.arange(self.cycles, dtype=np.float64))
+        ends = np.cumsum(lengths) / lengths.sum()
+        # The small addend keeps a step that lies on a boundary beyond it whatever its division rounded to.
+        cycle = np.minimum(np.searchsorted(ends, progress + 1e-9, side="right"), self.cycles - 1)
+        begins = np.concatenate([[0.0], ends[:-1]])[cycle]
+        within = np.clip((progress - begins) / (ends[cycle] - begins), 0.0, 1.0)
+        height = (1.0 - self.floor) * np.power(self.lower, cycle)
+        return np.asarray(self.floor + height * 0.5 * (1.0 + np.cos(np.pi * within)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Half a cosine up to the peak, then half a cosine down to the end, far below where it began.
+
+    The one-cycle policy of arXiv 1708.07120 (2017) with the cosine form and the defaults of PyTorch's OneCycleLR,
+    without its cycle of the momentum.
+    """
+
+    kind: ClassVar[str] = "onecycle"
+    rises: ClassVar[bool] = True
+    rise: float = _number(
+        0.3, low=0.0, high=1.0, open_ends="low high", text="share of the steps after the warm-up before the peak"
+    )
+    start: float = _number(0.04, low=0.0, high=1.0, text="fraction of the peak at the beginning")
+    final: float = _number(4e-6, low=0.0, high=1.0, text="fraction of the peak left at the end")
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(self, progress: FloatArray) -> FloatArray:
+        up = 0.5 * (1.0 - np.cos(np.pi * np.clip(progress / self.rise, 0.0, 1.0)))
+        down = 0.5 * (1.0 + np.cos(np.pi * _after(progress, self.rise)))
+        rising = self.start + (1.0 - self.start) * up
+        falling = self.final + (1.0 - self.final) * down
+        return np.where(progress < self.rise, rising, falling)
+
+
+@dataclass(frozen=True)
 class Rex:
     """Above the straight line at first and steep at the end: (1 - p) / (1/2 + (1 - p)/2), arXiv 2107.04197 (2021)."""
 
     kind: ClassVar[str] = "rex"
+    rises: ClassVar[bool] = False
     floor: float = _floor()
 
     def __post_init__(self) -> None:
@@ -255,7 +354,20 @@ class Rex:
 
 SHAPES: Mapping[str, type[Shape]] = {
     kind.kind: kind
-    for kind in (Constant, Linear, Exponential, Cosine, Polynomial, Step, InverseSqrt, WarmupStableDecay, Rex)
+    for kind in (
+        Constant,
+        Linear,
+        Exponential,
+        Cosine,
+        Polynomial,
+        Step,
+        InverseSqrt,
+        WarmupStableDecay,
+        WarmupStableSqrtDecay,
+        Rex,
+        CosineRestarts,
+        OneCycle,
+    )
 }
 
 
@@ -326,8 +438,8 @@ class Schedule:
     def rates(self, steps: int) -> npt.NDArray[np.float32]:
         """Return the rates of steps 0 to `steps` - 1, float32 (steps,), exactly as training uses them.
 
-        The first w = round(warmup * steps) steps rise as peak * (t + 1) / (w + 1), never 0; step w has the peak,
-        and the shape spans the steps from there: its progress is (t - w) / (steps - w), without warm-up t / steps.
+        The first w = round(warmup * steps) steps rise as peak * (t + 1) / (w + 1) times the shape's first value, never 0;
+        the shape spans the steps from w on: its progress is (t - w) / (steps - w), without warm-up t / steps.
         Computed in float64 and rounded once.
         """
         if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:

@@ -164,7 +164,7 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
 @pytest.mark.parametrize("kind", list(schedules.SHAPES))
 def test_every_documented_field_of_every_schedule_can_be_set_to_a_number_and_to_a_range(kind):
     for field in schedules.shape_fields(kind):
-        low, high = (1, 3) if field.type is int else (0.25, 0.75)
+        low, high = (2, 3) if field.type is int else (0.25, 0.75) if field.low < 0.25 else (1.25, 1.75)
         for value in (low, f"{{ low = {low}, high = {high} }}", f"{{ low = {low}, high = {high}, log = true }}"):
             spec = specs.parse(
                 f'{MINIMAL}[schedules.tried]\nkind = "{kind}"\n{field.name} = {value}\n', source="mine.toml"
