@@ -21,7 +21,7 @@ ALLOWED = {
     "spec": {"schedules"},
     "results": {"schedules"},
     "report": {"results", "stats", "schedules", "command_line"},
-    "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report"},
+    "study": {"schedules", "spec", "data", "metrics", "gan", "results", "report", "stats"},
     "run_study": {"spec", "study", "command_line"},
     "reproduce": {"study", "command_line"},
 }
