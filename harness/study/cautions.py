@@ -95,9 +95,7 @@ def _of_sanity(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
         return
     blind = [each["damage"] for each in measured if not each["seen"]]
     if blind:
-        images = max(int(each.get("images", 0)) for each in measured)
-        told = f" (real images damaged in these ways, {images} at a time, score like undamaged ones)" if images else ""
-        yield f"{score} does not see: {', '.join(blind)}{told}"
+        yield sanity.sentence(score, blind, images=max(int(each["images"]) for each in measured))
 
 
 def _ignored(spec: StudySpec) -> Iterator[str]:

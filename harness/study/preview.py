@@ -106,6 +106,7 @@ class Preview:
             sep="\n",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
         other = "held_out" if spec.evaluate.reference == "train" else "train"
         console.print(

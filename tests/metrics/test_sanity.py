@@ -123,6 +123,22 @@ def test_as_many_images_are_scored_as_the_protocol_has_so_that_few_see_less():
     assert again == many
 
 
+def test_rare_classes_and_the_smallest_counts_are_no_trouble():
+    images, _ = pictures(np.random.default_rng(0), n=200)
+    rare = np.ones(len(images), np.int64)
+    rare[:2] = 0
+    for metric in ("fid", "kid"):
+        found = sanity.measure(Summary(), images, metric=metric, labels=rare, count=2)
+        assert all(np.isfinite([each.value, each.floor, each.spread]).all() for each in found)
+        assert "half the classes missing" not in {each.damage for each in found}
+
+
+def test_grey_pictures_before_coloured_ones_in_a_sorted_folder_do_not_hide_the_colours():
+    images, _ = pictures(np.random.default_rng(0))
+    mixed = np.concatenate([images[:250, ..., :1].repeat(3, axis=-1), images[250:]])
+    assert "channels swapped" in {each.damage for each in sanity.measure(Summary(), mixed)}
+
+
 def test_a_pool_is_a_fixed_sample_of_all_parts_and_says_which_images_it_holds():
     parts = [np.arange(start, stop, dtype=np.uint8).reshape(-1, 1, 1, 1) for start, stop in ((0, 90), (90, 130))]
     chosen, places = sanity.pool(parts, dimensions=64)

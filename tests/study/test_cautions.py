@@ -93,7 +93,7 @@ def test_a_caution_goes_away_when_a_study_grows():
                     {**SEEN, "damage": "noise 10 %", "seen": False},
                 ]
             },
-            "fid_digits_500 does not see: grey, noise 10 % (real images damaged in these ways, 100 at a time, score like",
+            "fid_digits_500 does not see: grey, noise 10 % (real images damaged in these ways, 100 at a time, score",
         ),
     ],
 )
