@@ -22,7 +22,7 @@ ALLOWED = {
     "results": {"schedules"},
     "report": {"results", "stats", "schedules", "command_line"},
     "__main__": set(),
-    "study": {"command_line", "schedules", "spec", "data", "metrics", "gan", "results", "report"},
+    "study": {"command_line", "stats", "schedules", "spec", "data", "metrics", "gan", "results", "report"},
     "run_study": {"spec", "study", "command_line"},
     "reproduce": {"study", "command_line"},
 }

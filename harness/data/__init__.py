@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.data import folder, published
-from harness.data.images import DataError, ImageSet, fit, split
+from harness.data.images import FEWEST, DataError, ImageSet, fit, split, split_sizes
 
-__all__ = ["DATA_SETS", "DataError", "ImageSet", "check", "load", "shape"]
+__all__ = ["DATA_SETS", "FEWEST", "DataError", "ImageSet", "check", "load", "shape", "sizes"]
 
 DATA_SETS: Mapping[str, str] = {
     "digits": "handwritten digits, 1,797 of 8x8x1, shipped with scikit-learn: no download",
@@ -17,6 +17,8 @@ DATA_SETS: Mapping[str, str] = {
     "cifar10": "CIFAR-10, 50,000 + 10,000 of 32x32x3: data_dir, or Keras' download",
     "folder": "your own PNG, JPEG or WebP images: data_dir and size",
 }
+_PUBLISHED = {"fashion_mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
+_DIGITS = 1797
 _NATIVE = {"digits": (8, 1), "fashion_mnist": (28, 1), "cifar10": (32, 3)}
 
 
@@ -45,6 +47,23 @@ def shape(settings: DataSettings) -> tuple[int, int]:
     return settings.size or size, settings.channels or channels
 
 
+def sizes(settings: DataSettings) -> tuple[int, int]:
+    """How many images `load` will give to train on and held out, without reading one; DataError as `check`."""
+    if settings.name in _PUBLISHED:
+        train, held_out = _PUBLISHED[settings.name]
+    else:
+        train, held_out = split_sizes(_count(settings), settings.held_out)
+    return min(train, settings.limit or train), held_out
+
+
+def _count(settings: DataSettings) -> int:
+    """Images of a data set that has no published split."""
+    if settings.name == "digits":
+        return _DIGITS
+    assert settings.data_dir is not None, "the study file's models ask for data_dir"
+    return len(folder.paths(settings.data_dir))
+
+
 def check(settings: DataSettings) -> None:
     """Raise DataError for everything that can be found wrong without decoding all images."""
     native = _NATIVE.get(settings.name)
@@ -57,9 +76,10 @@ def check(settings: DataSettings) -> None:
     if settings.name == "folder":
         assert settings.data_dir is not None, "the study file's models ask for data_dir"
         found = len(folder.paths(settings.data_dir))
-        if found < 16:
+        if found < 2 * FEWEST:
             raise DataError(
-                f"data.data_dir is {settings.data_dir}, which holds {found} images, but at least 16 are needed"
+                f"data.data_dir is {settings.data_dir}, which holds {found} images, but at least {2 * FEWEST} are needed: "
+                f"{FEWEST} to train on and {FEWEST} held out"
             )
     elif settings.name != "digits" and settings.data_dir is not None:
         if not settings.data_dir.is_dir():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Images = NDArray[np.uint8]
+FEWEST = 10  # images that either part must have, for scores and for training
 
 
 class DataError(ValueError):
@@ -81,11 +82,17 @@ def _grey(images: Images) -> Images:
     return np.asarray(np.round(luma)[..., None], dtype=np.uint8)
 
 
+def split_sizes(count: int, held_out: float) -> tuple[int, int]:
+    """How many of `count` images are trained on, and how many are held out."""
+    kept = max(1, round(held_out * count))
+    return count - kept, kept
+
+
 def split(images: Images, labels: NDArray[np.int64] | None, *, held_out: float, name: str) -> ImageSet:
     """Two parts by a fixed permutation that depends on the number of images alone."""
     order = np.random.default_rng(len(images)).permutation(len(images))
-    count = max(1, round(held_out * len(images)))
-    if count >= len(images):
+    rest, count = split_sizes(len(images), held_out)
+    if rest <= 0:
         raise DataError(f"data.held_out is {held_out:g}, which leaves none of {len(images)} images for training")
     kept, trained = np.sort(order[:count]), np.sort(order[count:])
     return ImageSet(

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data import FEWEST
 from harness.metrics import cache as caches
 from harness.metrics import neighbours, spectrum
 from harness.metrics.frechet import Moments, frechet_to
@@ -115,8 +116,8 @@ class Evaluator:
         self._reference = reference
         self._splits = {"train": train, "held_out": held_out}
         for name, images in self._splits.items():
-            if len(images) < 10:
-                raise ValueError(f"{name} has {len(images)} images, but scores need at least 10")
+            if len(images) < FEWEST:
+                raise ValueError(f"{name} has {len(images)} images, but scores need at least {FEWEST}")
         self._cache, self._fingerprint = cache, fingerprint
         self._prepared = self._prepare()
 

@@ -143,6 +143,19 @@ def frechet_to(features: NDArray[np.floating], reference: Moments) -> float:
     return _distance(mean - reference.mean, float(np.square(centred).sum()), reference, root)
 
 
+def frechet_between(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Distance of features (n, d) and (m, d) through the n x m products of their rows: quick where d is far above both."""
+    sides = []
+    for features in (first, second):
+        values = checked(features)
+        mean = values.mean(axis=0)
+        sides.append((mean, (values - mean) / np.sqrt(max(len(values) - 1, 1))))
+    (mean, rows), (other_mean, other_rows) = sides
+    gap = mean - other_mean
+    traces = float(np.square(rows).sum()) + float(np.square(other_rows).sum())
+    return float(gap @ gap) + traces - 2.0 * _nuclear(rows @ other_rows.T)
+
+
 def _product_eigenvalues(covariance: Array, triangle: Array | None) -> Array:
     """Eigenvalues, ascending, of LᵀSL, which are those of S·LLᵀ; none without L."""
     if triangle is None:

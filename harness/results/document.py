@@ -97,6 +97,15 @@ class Environment(_Part):
     versions: dict[str, Text]
 
 
+class Sanity(_Part):
+    """What the primary score makes of real images damaged in one way, and of undamaged ones."""
+
+    damage: Text
+    value: Value
+    floor: Value
+    seen: bool
+
+
 class Document(_Part):
     """study.json."""
 
@@ -119,6 +128,8 @@ class Document(_Part):
     environment: Environment
     command: Text
     created: Text
+    warnings: list[Text] = Field(default_factory=list)
+    sanity: list[Sanity] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

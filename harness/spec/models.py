@@ -34,6 +34,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    def sets(self, key: str) -> bool:
+        """Whether the file gives `key` a value on purpose: another than the default, or while other keys are left out.
+
+        A table that writes out every key, as `--dry-run` prints it, says nothing by a default.
+        """
+        if getattr(self, key) != type(self).model_fields[key].default:
+            return True
+        left_out = [name for name in type(self).model_fields if name not in self.model_fields_set]
+        return key in self.model_fields_set and any(getattr(self, name) is not None for name in left_out)
+
 
 class Range(Section):
     """A hyperparameter that the search samples between `low` and `high` (uniformly in the logarithm if `log`)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from harness import data
-from harness.metrics import evaluation
+from harness.metrics import evaluation, inception_weights
 from harness.spec import StudySpec
 
 NETWORKS = {
@@ -31,11 +33,19 @@ def primary_score(spec: StudySpec) -> str:
     return name + ("_ema" if spec.question.weights == "ema" else "")
 
 
-def check(spec: StudySpec, *, source: str, here: bool = True) -> None:
-    """Raise CheckError naming every key that does not fit the others, the data or (if runs train here) this machine."""
-    faults = [*_shape_faults(spec), *_data_faults(spec)]
+def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | None = None) -> None:
+    """Raise CheckError naming every key that does not fit the others, the data or (if runs train here) this machine.
+
+    What a worker demands as it is set up is asked for here, as far as it can be known without TensorFlow. `output` is
+    the results folder.
+    """
+    faults = [*_shape_faults(spec), *_data_faults(spec, output), *_weights_faults(spec)]
     if here and spec.train.threads > cores():
         faults.append(f"train.threads is {spec.train.threads}, but this machine has {cores()} cores")
+    if here and spec.train.xla and not gpus():
+        faults.append(
+            "train.xla is true, but no GPU is visible, and allowed without one is false: it would be many times slower"
+        )
     if faults:
         raise CheckError("\n".join(f"{source}: {fault}" for fault in faults))
 
@@ -61,10 +71,40 @@ def _shape_faults(spec: StudySpec) -> list[str]:
     return faults
 
 
-def _data_faults(spec: StudySpec) -> list[str]:
+def _data_faults(spec: StudySpec, output: Path | None) -> list[str]:
     try:
         data.check(spec.data)
+        train, held_out = data.sizes(spec.data.model_copy(update={"limit": None}))
     except data.DataError as error:
+        return [str(error)]
+    faults = []
+    if min(train, held_out) < data.FEWEST:
+        whole = train + held_out
+        low, high = math.ceil(1000 * data.FEWEST / whole) / 1000, math.floor(1000 - 1000 * data.FEWEST / whole) / 1000
+        faults.append(
+            f"data.held_out is {spec.data.held_out:g}, which leaves {train} of {whole} images for training and {held_out} "
+            f"held out, but either part needs {data.FEWEST}: allowed is {low:g} to {high:g}"
+        )
+    if spec.data.name == "folder" and output is not None and spec.data.data_dir is not None:
+        inside = spec.data.data_dir.resolve()
+        if inside in (output.resolve(), *output.resolve().parents):
+            faults.append(
+                f"data.data_dir is {spec.data.data_dir}, which holds the results folder {output}, whose sample grids would "
+                "be taken for images; choose another --output"
+            )
+    return faults
+
+
+def _weights_faults(spec: StudySpec) -> list[str]:
+    """A weights file that is to be used, but cannot be; a frozen graph is only looked for, since TensorFlow reads it."""
+    path = spec.evaluate.weights
+    if path is None or spec.evaluate.features != "inception":
+        return []
+    try:
+        if path.suffix == ".pb" and path.is_file():
+            return []
+        inception_weights.read(path)
+    except inception_weights.WeightsError as error:
         return [str(error)]
     return []
 

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,7 +23,19 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, interrupts, kept, plan, sizing
+from harness.study import (
+    cautions,
+    checks,
+    display,
+    events,
+    folder,
+    interrupts,
+    kept,
+    plan,
+    preview,
+    sizing,
+    stored_runs,
+)
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
@@ -61,16 +73,18 @@ def run(spec: StudySpec, options: Options) -> int:
     if options.verbose:
         console.print(_surroundings(options), highlight=False, markup=False)
     try:
-        checks.check(spec, source=options.source, here=options.cluster is None)
+        checks.check(spec, source=options.source, here=options.cluster is None, output=options.output)
         folder.check(results, spec, source=options.source)
         if options.tensorboard is not None:
             events.check()
     except (checks.CheckError, FolderError, events.TensorBoardMissing) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
+    if options.workers_per_gpu is not None and options.cluster is None and not checks.gpus():
+        print("warning: --workers-per-gpu changes nothing: no GPU is visible", file=sys.stderr)
     try:
         if options.dry_run:
-            _dry_run(spec, options, console)
+            _dry_run(spec, options, console, results)
             return 0
         with folder.lock(results):
             return _conduct(spec, options, console, results)
@@ -250,9 +264,11 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
                 f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
                 f"runs used {used[:12]}…; bring back the same files, or choose another --output"
             )
-    tables.write_study(results.path, _study_json(spec, options, facts, stored))
+    study = _study_json(spec, options, facts, stored)
+    tables.write_study(results.path, study)
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
+    _announce(study, options)
 
 
 def _freeze_words(spec: StudySpec, options: Options, results: Folder) -> None:
@@ -301,9 +317,20 @@ def _study_json(
         },
         "primary": primary,
         **{key: facts[key] for key in ("scores", "floor", "data", "features", "environment")},
+        **({"sanity": facts["sanity"]} if "sanity" in facts else {}),  # of no study of an earlier version
+        "warnings": cautions.of(spec, facts),
         "command": _command(options),
         "created": stored["created"] if stored else datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _announce(study: Mapping[str, Any], options: Options) -> None:
+    """Say, before training begins, what was found in the data, and (also where quiet) what is to be heeded."""
+    if not options.quiet:
+        for note in study["data"].get("notes", ()):
+            print(note)
+    for warning in study["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _command(options: Options) -> str:
@@ -352,47 +379,53 @@ def _conclude(spec: StudySpec, options: Options, results: Folder) -> int:
     console = Console()
     console.print(report.terminal_table(results.path))
     console.print(summary["sentence"], highlight=False, markup=False)
+    for warning in summary.get("warnings", []):
+        console.print(f"warning: {warning}", highlight=False, markup=False)
     if made is not None:
         console.print(f"Report: {made}", highlight=False, markup=False)
     return 0
 
 
-def _print_plan(spec: StudySpec, console: Console, *, stored: dict[str, RunRecord]) -> None:
-    table = Table(box=None, pad_edge=False, title=f"{spec.name}: planned runs (stored)", title_justify="left")
-    table.add_column("schedule")
-    sizes = plan.size(spec)
-    for phase in PHASES:
-        table.add_column(phase, justify="right")
-    for label in spec.schedules:
-        cells = []
-        for phase in PHASES:
-            done = sum(record.phase == phase and record.schedule == label for record in stored.values())
-            cells.append(f"{sizes[phase][label]}" + (f" ({done})" if stored else ""))
-        table.add_row(label, *cells)
-    console.print(table)
+def _print_plan(spec: StudySpec, console: Console, *, stored: Mapping[str, preview.Placed]) -> None:
+    console.print(preview.plan_table(spec, stored))
 
 
-def _dry_run(spec: StudySpec, options: Options, console: Console) -> None:
-    """Print the resolved study, the plan and its cost on this machine; writes nothing."""
-    print(to_toml(spec))
-    _print_plan(spec, console, stored={})
+def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folder) -> None:
+    """Print the resolved study, the plan, what is known of data and score, and the remaining cost; writes nothing."""
+    found = stored_runs.runs(spec, results, storage=options.storage)
+    if not options.json:
+        print(to_toml(spec))
+        _print_plan(spec, console, stored=found)
     setup = WorkerSetup(spec, work=None, cache=None, gpu=0 if checks.gpus() else None, commit=commit())
     executor = LocalExecutor(setup, workers=1, gpus=len(checks.gpus()))
     try:
         seconds = ask(executor, "probe", source=options.source)
+        facts = ask(executor, "summary", source=options.source)
     finally:
         executor.close(at_once=True)
-    runs = sum(sum(group.values()) for group in plan.size(spec).values())
-    here = sizing.machine()
-    workers = options.workers or sizing.local_workers(spec, here, workers_per_gpu=options.workers_per_gpu, runs=runs)
-    a_run = spec.train.steps * seconds["step"] + spec.evaluate.points * seconds["evaluation"]
-    total = seconds["set_up"] + runs * a_run / workers
-    console.print(
-        f"\n{runs} runs of {spec.train.steps} steps: {1000 * seconds['step']:.2f} ms a step, "
-        f"{seconds['evaluation']:.2f} s an evaluation (raw and averaged), {seconds['set_up']:.0f} s to set up a worker; "
-        f"{display.duration(a_run)} a run, about {display.duration(total)} with {workers} workers",
-        highlight=False,
+    _refuse_other_material(results, facts)
+    runs = max(1, preview.remaining(spec, found))
+    workers = options.workers or sizing.local_workers(
+        spec, sizing.machine(), workers_per_gpu=options.workers_per_gpu, runs=runs
     )
+    seen = preview.Preview(spec, found, facts, seconds, workers)
+    if options.json:
+        print(json.dumps(seen.values(), ensure_ascii=False, indent=2))
+    else:
+        seen.show(console)
+    for warning in seen.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _refuse_other_material(results: Folder, facts: Mapping[str, Any]) -> None:
+    """Raise FolderError if data or features are not those of the stored study."""
+    study = results.study()
+    for what, key in (("data", "fingerprint"), ("features", "sha256")):
+        if study is not None and study[what][key] != facts[what][key]:
+            raise FolderError(
+                f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored runs "
+                f"used {study[what][key][:12]}…; bring back the same files, or choose another --output"
+            )
 
 
 def print_list() -> None:

@@ -135,7 +135,7 @@ def _reproduce(
     workers = request.workers or sizing.local_workers(spec, here, workers_per_gpu=None, runs=len(designs))
     executor = LocalExecutor(setup, workers=workers, gpus=here.gpus)
     try:
-        facts = ask(executor, "summary", source=str(request.results))
+        facts = ask(executor, "facts", source=str(request.results))
         _same_material(results, facts)
         for line in differences(results.study["environment"], facts["environment"]):
             console.print(line, highlight=False, markup=False, soft_wrap=True)

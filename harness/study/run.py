@@ -51,6 +51,7 @@ class Workshop:
     evaluator: Evaluator
     environment: dict[str, Any]
     chunk: int = 8
+    cache: Path | None = None  # where reference features lie
     latents: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:

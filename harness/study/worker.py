@@ -16,7 +16,7 @@ from harness.results.record import RunRecord
 from harness.spec import StudySpec
 from harness.study.design import Design
 
-Question = Literal["summary", "probe"]
+Question = Literal["summary", "facts", "probe"]
 STOP = "stop"  # a file of this name in the work folder asks all workers to checkpoint and stop
 _WATCH_SECONDS = 1.0
 
@@ -131,7 +131,7 @@ def train_with(setup: WorkerSetup, design: Design) -> Ended:
 
 
 def answer(question: Question) -> dict[str, Any]:
-    """Answer for this process's study: what the data, features and scores are, or how long things take."""
+    """Answer for this process's study: what data, features and scores are (and see), or how long things take."""
     assert _setup is not None, "a worker answers only after start()"
     return answer_with(_setup, question)
 
@@ -142,7 +142,9 @@ def answer_with(setup: WorkerSetup, question: Question) -> dict[str, Any]:
 
     started = time.monotonic()
     shop = workshop(setup)
-    return shops.probe(shop, started=started) if question == "probe" else shops.summary(shop)
+    if question == "probe":
+        return shops.probe(shop, started=started)
+    return shops.facts(shop) if question == "facts" else shops.summary(shop)
 
 
 def _out_of_memory(spec: StudySpec, error: Exception) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
+import math
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import __version__, data
 from harness.gan import device
 from harness.gan.trainer import RunSeeds, Trainer
-from harness.metrics import features
+from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
+from harness.results import tables
 from harness.spec import StudySpec
 from harness.study.design import Seeds
 from harness.study.run import Workshop, grid
@@ -49,7 +55,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         "versions": versions(),
         "commit": commit,
     }
-    return Workshop(spec, images, trainer, evaluator, environment)
+    return Workshop(spec, images, trainer, evaluator, environment, cache=cache)
 
 
 def processor() -> str:
@@ -62,7 +68,10 @@ def processor() -> str:
 
 
 def probe(shop: Workshop, *, started: float) -> dict[str, float]:
-    """Seconds of set-up (with the first trace), of a step, and of one evaluation of both generators."""
+    """Seconds of set-up (with the first trace), of a step, and of one evaluation of both generators.
+
+    And bytes of a checkpoint and of a sample grid.
+    """
     spec = shop.spec
     shop.trainer.start(RunSeeds(**vars(Seeds.of(spec.seed, "probe", 0))))
     low = spec.space.peak if isinstance(spec.space.peak, float) else spec.space.peak.low
@@ -84,14 +93,28 @@ def probe(shop: Workshop, *, started: float) -> dict[str, float]:
     first = time.monotonic() - before  # the first one also traces and prepares the reference
     before = time.monotonic()
     for ema in (False, True):
-        shop.evaluator.scores(shop.trainer.generate(shop.latents, ema=ema))
+        images = shop.trainer.generate(shop.latents, ema=ema)
+        shop.evaluator.scores(images)
     evaluation = time.monotonic() - before
-    return {"set_up": set_up + first - evaluation, "step": seconds / steps, "evaluation": evaluation}
+    return {
+        "set_up": set_up + first - evaluation,
+        "step": seconds / steps,
+        "evaluation": evaluation,
+        "checkpoint": float(sum(array.nbytes for array in shop.trainer.state().values())),
+        "grid": float(len(grid(images))),
+    }
 
 
-def summary(shop: Workshop) -> dict[str, Any]:
+def facts(shop: Workshop) -> dict[str, Any]:
     """What study.json says of data, features, scores and floor; and a grid (PNG) of real images."""
     images, evaluator = shop.images, shop.evaluator
+    notes = list(getattr(images, "notes", ()))
+    floor = evaluator.floor()
+    if not all(map(math.isfinite, floor.values())):
+        raise data.DataError(
+            f"data.name is '{images.name}', whose images have no detail at all (each is of one colour): neither noise nor "
+            "detail of generated images can be compared with theirs"
+        )
     return {
         "data": {
             "name": images.name,
@@ -99,6 +122,7 @@ def summary(shop: Workshop) -> dict[str, Any]:
             "train": len(images.train),
             "held_out": len(images.held_out),
             "shape": list(images.train.shape[1:]),
+            **({"notes": notes} if notes else {}),
         },
         "features": {
             "name": evaluator.extractor.name,
@@ -106,7 +130,43 @@ def summary(shop: Workshop) -> dict[str, Any]:
             "dimensions": evaluator.extractor.dimensions,
         },
         "scores": evaluator.describe(),
-        "floor": evaluator.floor(),
+        "floor": floor,
         "environment": shop.environment,
         "real": grid(images.train[:64]),
     }
+
+
+def summary(shop: Workshop) -> dict[str, Any]:
+    """The facts, and what the primary score makes of damaged real images."""
+    return facts(shop) | {"sanity": _sanity(shop)}
+
+
+def _sanity(shop: Workshop) -> list[dict[str, Any]]:
+    """The damages as plain values, from the cache of reference features if there: they follow from data and features."""
+    images, extractor, metric = shop.images, shop.evaluator.extractor, shop.spec.question.score
+    generated = shop.spec.evaluate.generated
+    key = "/".join((sanity.VERSION, images.fingerprint, extractor.sha256, metric, str(generated)))
+    path = None if shop.cache is None else shop.cache / f"sanity-{hashlib.sha256(key.encode()).hexdigest()}.json"
+    if path is not None:
+        try:
+            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+        except (OSError, ValueError):
+            pass  # not there, or damaged: measured again
+    chosen, places = sanity.pool((images.train, images.held_out), dimensions=extractor.dimensions)
+    labels = _labels(images)
+    measured = sanity.measure(
+        extractor, chosen, metric=metric, labels=None if labels is None else labels[places], count=generated
+    )
+    made = [asdict(each) for each in measured]
+    if path is not None:
+        tables.write_bytes(path, json.dumps(made).encode())
+    return made
+
+
+def _labels(images: data.ImageSet) -> NDArray[np.int64] | None:
+    """Classes of the training images, then of the held-out ones, where both are known."""
+    if images.train_labels is None or images.held_out_labels is None:
+        return None
+    labels = np.concatenate([images.train_labels, images.held_out_labels])
+    return labels if len(labels) == len(images.train) + len(images.held_out) else None

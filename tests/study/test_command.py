@@ -258,7 +258,33 @@ def test_dry_run_prints_study_plan_and_cost_and_writes_nothing(tmp_path):
     assert "[schedules.linear]" in out
     assert "6 runs of 40 steps" in out
     assert "ms a step" in out
+    assert "images: 1438 for training, 359 held out, 8x8x1 (digits)" in out
+    assert "half the classes missing" in out
+    assert "warning: confirm.seeds is 2, but 1 comparison" in err
     assert [each.name for each in Path(tmp_path).iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.slow
+def test_dry_run_of_a_stored_study_counts_what_remains_and_touches_nothing(whole, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    grown = write(tmp_path, steps=600, seeds=3)
+    code, out, err = run(grown, "--output", whole, "--dry-run", "--json", cwd=tmp_path)
+    assert code == 0, err
+    told = json.loads(out)
+    assert [told[key] for key in ("runs", "stored", "remaining")] == [8, 6, 2]
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+    assert [each.name for each in Path(tmp_path).iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.slow
+def test_what_is_to_be_heeded_and_what_the_score_sees_is_stored_with_the_study(whole):
+    study = json.loads((whole / "study.json").read_text(encoding="utf-8"))
+    assert study["warnings"] == [
+        "confirm.seeds is 2, but 1 comparison at question.alpha = 0.05 need 6: verdicts will be descriptive only",
+        "question.rope is 0: no schedule can be called equivalent to the baseline",
+        "search.trials is 1: the settings of every schedule are one random draw, not the best of several",
+    ]
+    assert {each["damage"]: each["seen"] for each in study["sanity"]}["half the classes missing"] is True
 
 
 @pytest.mark.slow

@@ -1,0 +1,189 @@
+"""Cautions: each said where its cause is, gone where it is not; a file that writes every default says nothing by that."""
+
+import pytest
+
+from harness import spec as specs
+from harness.metrics import sanity
+from harness.study import cautions
+from tests.study.conftest import make
+
+SEEN = {"damage": "blur 1 px", "value": 9.0, "floor": 1.0, "seen": True, "images": 100}
+FACTS = {
+    "data": {"name": "digits", "train": 6000, "held_out": 5000},
+    "features": {"name": "digits", "dimensions": 64},
+    "sanity": [SEEN],
+}
+CLEAN = {"seeds": 8, "top": 1, "more": "[question]\nrope = 0.1"}
+
+
+def said(spec, **facts):
+    return cautions.of(spec, {**FACTS, **facts})
+
+
+def test_a_sound_study_has_none_also_with_every_default_written_out():
+    spec = make(**CLEAN)
+    assert said(spec) == []
+    assert said(specs.parse(specs.to_toml(spec), source="small.toml")) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (
+            make(**{**CLEAN, "seeds": 3}),
+            "confirm.seeds is 3, but 2 comparisons at question.alpha = 0.05 need 7",
+        ),
+        (make(**{**CLEAN, "more": ""}), "question.rope is 0: no schedule can be called equivalent"),
+        (make(**CLEAN, trials=1), "search.trials is 1: the settings of every schedule are one random draw"),
+    ],
+)
+def test_what_stands_in_the_way_of_a_verdict(spec, words):
+    (caution,) = said(spec)
+    assert words in caution
+
+
+def test_one_schedule_has_nothing_to_be_compared_with():
+    lone = make(**CLEAN).model_copy(update={"schedules": {"constant": make().schedules["constant"]}})
+    assert "schedules has only 'constant': with nothing to compare it with, there will be no verdict" in said(lone)
+
+
+def test_trials_without_a_range_are_all_alike():
+    spec = make(**CLEAN)
+    fixed = spec.model_copy(
+        update={
+            "space": spec.space.model_copy(update={"peak": 1e-3}),
+            "schedules": {label: spec.schedules[label] for label in ("constant", "linear")},
+        }
+    )
+    assert "search.trials is 5, but no parameter is a range: all trials of a schedule are alike" in said(fixed)
+
+
+def test_a_caution_goes_away_when_a_study_grows():
+    assert any("confirm.seeds" in each for each in said(make(seeds=6)))
+    assert not any("confirm.seeds" in each for each in said(make(seeds=7)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            {"data": {"name": "digits", "train": 50, "held_out": 5000}},
+            "train.batch is 64, but there are only 50 training",
+        ),
+        ({"features": {"name": "digits", "dimensions": 500}}, "generated is 500, but the features have 500 dimensions"),
+        (
+            {"data": {"name": "digits", "train": 64, "held_out": 5000}},
+            "there are 64 real images (train), but the features",
+        ),
+        ({"data": {"name": "digits", "train": 499, "held_out": 5000}}, "compared with only 499 real images (train)"),
+        (
+            {"data": {"name": "digits", "train": 6000, "held_out": 499}},
+            "the floor is of 499 real images (held_out), fewer",
+        ),
+        (
+            {"data": {"name": "folder", "train": 6000, "held_out": 5000}},
+            "'digits', a network trained on the handwritten",
+        ),
+        ({"sanity": []}, f"11000 real images are too few ({sanity.FEWEST} needed)"),
+        (
+            {
+                "sanity": [
+                    SEEN,
+                    {**SEEN, "damage": "grey", "seen": False},
+                    {**SEEN, "damage": "noise 10 %", "seen": False},
+                ]
+            },
+            "fid_digits_500 does not see: grey, noise 10 % (real images damaged in these ways, 100 at a time, score",
+        ),
+    ],
+)
+def test_what_the_images_features_and_the_measured_sanity_say(facts, words):
+    assert any(words in each for each in said(make(**CLEAN), **facts)), said(make(**CLEAN), **facts)
+
+
+def test_documents_of_earlier_versions_have_no_measured_sanity():
+    assert cautions.of(make(**CLEAN), {key: FACTS[key] for key in ("data", "features")}) == []
+
+
+def test_a_kernel_distance_has_no_bias_to_be_cautious_about():
+    spec = make(seeds=8, top=1, more='[question]\nrope = 0.1\nscore = "kid"')
+    assert said(spec, features={"name": "digits", "dimensions": 2048}) == []
+    few = {"name": "digits", "train": 6000, "held_out": 400}
+    assert said(spec, data=few) == ["the floor is of 400 real images (held_out) only: it is a rough one"]
+
+
+IGNORED = {
+    "data.data_dir": (None, 'data_dir = "/nowhere"', "data"),
+    "data.fit": (None, 'fit = "crop"', "data"),
+    "network.width": ('name = "article"', "width = 16", "network"),
+    "train.beta1": ('optimizer = "rmsprop"', "beta1 = 0.5", "train"),
+    "train.beta2": ('optimizer = "sgd"', "beta2 = 0.9", "train"),
+    "train.momentum": (None, "momentum = 0.0", "train"),
+    "evaluate.weights": (None, 'weights = "inception.pth"', "evaluate"),
+    "search.round": (None, "round = 8", "search"),
+    "search.sampler": ('allocation = "adaptive"', 'sampler = "random"', "search"),
+    "select.seeds": (None, "seeds = 3", "select"),
+}
+WHOLE = """
+name = "small"
+[question]
+rope = 0.1
+[data]
+name = "digits"
+{data}
+[network]
+{network}
+[train]
+steps = 40
+{train}
+[evaluate]
+features = "digits"
+generated = 500
+points = 2
+{evaluate}
+[space]
+peak = {{ low = 1e-4, high = 1e-2, log = true }}
+[schedules.constant]
+[schedules.linear]
+[search]
+{search}
+[select]
+{select}
+"""
+
+
+@pytest.mark.parametrize("key", IGNORED)
+def test_a_key_that_nothing_reads_is_named_if_the_file_sets_it(key):
+    cause, line, section = IGNORED[key]
+    sections = ("data", "network", "train", "evaluate", "search", "select")
+    without = WHOLE.format(**{each: cause or "" if each == section else "" for each in sections})
+    assert said(specs.parse(without, source="small.toml")) == []
+    given = "\n".join(part for part in (cause, line) if part)
+    text = WHOLE.format(**{each: given if each == section else "" for each in sections})
+    (caution,) = said(specs.parse(text, source="small.toml"))
+    assert caution.startswith(f"{key} is {line.split(' = ')[1].strip().replace(chr(34), chr(39))}".removesuffix(".0"))
+    assert "which changes nothing: " in caution
+
+
+def test_a_share_to_hold_out_changes_nothing_where_a_split_is_published():
+    text = WHOLE.format(data="held_out = 0.3", network="", train="", evaluate="", search="", select="")
+    spec = specs.parse(text.replace('"digits"', '"fashion_mnist"'), source="small.toml")
+    facts = {"data": {**FACTS["data"], "name": "fashion_mnist"}}
+    assert said(spec, **facts) == [
+        "data.held_out is 0.3, which changes nothing: data.name 'fashion_mnist' has a published test split"
+    ]
+
+
+def test_a_tuner_that_never_gets_its_turn_is_named():
+    spec = make(**CLEAN, trials=8, sampler="tpe")
+    assert said(spec) == [
+        "search.sampler is 'tpe', which changes nothing: the first 8 trials are points of sobol, and search.trials is 8"
+    ]
+    assert said(make(**CLEAN, trials=9, sampler="tpe")) == []
+
+
+def test_cautions_do_not_touch_the_digest():
+    spec = make(**CLEAN)
+    before = specs.digest(spec)
+    said(spec)
+    assert specs.digest(specs.parse(specs.to_toml(spec), source="small.toml")) == specs.digest(spec) == before
