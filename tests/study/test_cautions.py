@@ -187,3 +187,11 @@ def test_cautions_do_not_touch_the_digest():
     before = specs.digest(spec)
     said(spec)
     assert specs.digest(specs.parse(specs.to_toml(spec), source="small.toml")) == specs.digest(spec) == before
+
+
+def test_xla_is_warned_of_where_runs_train_on_a_cpu():
+    spec = make(**CLEAN)
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"xla": True})})
+    assert said(spec, environment={"device": "NVIDIA H100"}) == []
+    (caution,) = said(spec, environment={"device": "CPU (x86_64)"})
+    assert caution.startswith("train.xla is true, but the runs train on a CPU")

@@ -130,19 +130,10 @@ def test_the_results_may_not_lie_among_the_pictures(pictures):
     assert faults(spec, output=folder.parent / "results") == []
 
 
-def test_xla_needs_a_gpu_where_runs_train_here(monkeypatch):
-    spec = study(train="xla = true")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert "train.xla is true, but no GPU is visible" in faults(spec)[0]
-    assert faults(spec, here=False) == []
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert faults(spec) == []
-
-
 def test_all_faults_are_named_at_once(tmp_path):
     spec = study(
         data=f"{DIGITS}\nheld_out = 0.001",
-        train="threads = 256\nxla = true",
+        train="threads = 256",
         features="inception",
         evaluate=f'weights = "{tmp_path / "absent.npz"}"',
     ).model_copy(update={"network": specs.StudySpec.model_fields["network"].default_factory(name="article")})
@@ -152,5 +143,4 @@ def test_all_faults_are_named_at_once(tmp_path):
         "data.held_out",
         "evaluate.weights",
         "train.threads",
-        "train.xla",
     ]
