@@ -99,6 +99,7 @@ def summary(shop: Workshop) -> dict[str, Any]:
             "train": len(images.train),
             "held_out": len(images.held_out),
             "shape": list(images.train.shape[1:]),
+            **({"notes": list(images.notes)} if images.notes else {}),
         },
         "features": {
             "name": evaluator.extractor.name,
