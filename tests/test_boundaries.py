@@ -89,6 +89,7 @@ LIGHT = (
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),
     ("import harness.study.command", ("tensorflow",)),
+    ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),
 )
 

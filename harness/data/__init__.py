@@ -15,7 +15,7 @@ DATA_SETS: Mapping[str, str] = {
     "digits": "handwritten digits, 1,797 of 8x8x1, shipped with scikit-learn: no download",
     "fashion_mnist": "Fashion-MNIST, 60,000 + 10,000 of 28x28x1: data_dir, or Keras' download",
     "cifar10": "CIFAR-10, 50,000 + 10,000 of 32x32x3: data_dir, or Keras' download",
-    "folder": "your own PNG, JPEG or WebP images: data_dir and size",
+    "folder": "your own images (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, …): data_dir and size",
 }
 _PUBLISHED = {"fashion_mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
 _DIGITS = 1797
@@ -61,7 +61,7 @@ def _count(settings: DataSettings) -> int:
     if settings.name == "digits":
         return _DIGITS
     assert settings.data_dir is not None, "the study file's models ask for data_dir"
-    return len(folder.paths(settings.data_dir))
+    return len(folder.survey(settings.data_dir).paths)
 
 
 def check(settings: DataSettings) -> None:
@@ -75,12 +75,14 @@ def check(settings: DataSettings) -> None:
             raise DataError(f"data.size is {settings.size}, but fit = 'crop' allows at most {size} for {settings.name}")
     if settings.name == "folder":
         assert settings.data_dir is not None, "the study file's models ask for data_dir"
-        found = len(folder.paths(settings.data_dir))
-        if found < 2 * FEWEST:
+        assert settings.size is not None, "and for size"
+        found = folder.survey(settings.data_dir)
+        if len(found.paths) < 2 * FEWEST:
             raise DataError(
-                f"data.data_dir is {settings.data_dir}, which holds {found} images, but at least {2 * FEWEST} are needed: "
-                f"{FEWEST} to train on and {FEWEST} held out"
+                f"data.data_dir is {settings.data_dir}, which holds {found.sentence()}, but at least {2 * FEWEST} are "
+                f"needed: {FEWEST} to train on and {FEWEST} held out"
             )
+        folder.check(found, size=settings.size, how=settings.fit)
     elif settings.name != "digits" and settings.data_dir is not None:
         if not settings.data_dir.is_dir():
             raise DataError(f"data.data_dir is {settings.data_dir}, which is not a folder")
@@ -89,12 +91,13 @@ def check(settings: DataSettings) -> None:
 
 def load(settings: DataSettings) -> ImageSet:
     """The images of `settings`; raises DataError naming what is missing or unreadable."""
+    notes: tuple[str, ...] = ()
     if settings.name == "folder":
         assert settings.data_dir is not None, "the models ask for it"
         assert settings.size is not None, "the models ask for it"
-        images = folder.load(
-            settings.data_dir, size=settings.size, channels=settings.channels, how=settings.fit, limit=None
-        )
+        files = folder.survey(settings.data_dir)
+        images, peculiar = folder.load(files, size=settings.size, channels=settings.channels or 3, how=settings.fit)
+        notes = (files.sentence(peculiar),)
         found = split(images, None, held_out=settings.held_out, name="folder")
     elif settings.name == "digits":
         found = published.digits(settings.held_out)
@@ -107,4 +110,4 @@ def load(settings: DataSettings) -> ImageSet:
         for part in (found.train[: settings.limit], found.held_out)
     ]
     labels = None if found.train_labels is None else found.train_labels[: settings.limit]
-    return ImageSet(found.name, parts[0], parts[1], labels, found.held_out_labels)
+    return ImageSet(found.name, parts[0], parts[1], labels, found.held_out_labels, notes)

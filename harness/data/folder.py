@@ -1,81 +1,151 @@
-"""A user's own images: PNG, JPEG or WebP files in a folder and its subfolders."""
+"""A user's own images: which files of a folder are images, how many are not, and all of them at one size."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from harness.data import pictures
 from harness.data.images import DataError, Images
+from harness.data.pictures import ENDINGS
+from harness.data.walk import Walk
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+_KINDS = 8  # kinds of skipped files that are told apart
 
 
-def paths(folder: Path) -> list[Path]:
-    """The image files below `folder`, sorted by name; raises DataError if there is none."""
+@dataclass(frozen=True)
+class Survey:
+    """The image files below a folder, sorted by their path in it, and how many files of which kind are skipped."""
+
+    folder: Path
+    paths: tuple[Path, ...]
+    skipped: Mapping[str, int]  # kind -> number of files, or of links
+    faults: tuple[str, ...]  # folders that cannot be listed, and links that lead nowhere
+    folders: frozenset[str]  # real paths of all folders that were looked into
+
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Stored height and width of each image, from its first bytes; one DataError names all that cannot be read."""
+        found, faults = [], list(self.faults)
+        for path in self.paths:
+            try:
+                found.append(pictures.size(path))
+            except DataError as error:
+                faults.append(str(error))
+        if faults:
+            raise pictures.refusal(faults)
+        return tuple(found)
+
+    def read(self, *, upright: bool) -> Iterator[pictures.Picture]:
+        """Each image in turn; at one that cannot be read the others are read too, and one DataError names all faults."""
+        if self.faults:
+            raise pictures.refusal(self.faults)
+        for place, path in enumerate(self.paths):
+            try:
+                picture = pictures.read(path, upright=upright)
+            except DataError as error:
+                raise pictures.refusal([str(error), *_unreadable(self.paths[place + 1 :])]) from error
+            yield picture
+
+    def sentence(self, notes: Mapping[str, int] | None = None) -> str:
+        """'300 images; skipped: 60 hidden, 3 .txt; 2 with transparency (stored colour kept)'."""
+        return "; ".join([counted(len(self.paths)), *_skipped(self.skipped), *note_words(notes or {})])
+
+
+def counted(images: int) -> str:
+    """A number of images with its noun."""
+    return f"{images} image{'' if images == 1 else 's'}"
+
+
+def note_words(notes: Mapping[str, int]) -> list[str]:
+    """What is peculiar about how many pictures, one phrase, or none."""
+    return [", ".join(f"{number} {note}" for note, number in sorted(notes.items()))] if notes else []
+
+
+def _skipped(kinds: Mapping[str, int]) -> list[str]:
+    if not kinds:
+        return []
+    listed = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
+    rest = sum(number for _, number in listed[_KINDS:])
+    words = [f"{number} {kind}" for kind, number in listed[:_KINDS]] + ([f"{rest} of other kinds"] if rest else [])
+    return ["skipped: " + ", ".join(words)]
+
+
+def _unreadable(paths: tuple[Path, ...]) -> Iterator[str]:
+    for path in paths:
+        try:
+            pictures.read(path, upright=False)
+        except DataError as error:
+            yield str(error)
+
+
+def survey(folder: Path, *, name: str = "data.data_dir") -> Survey:
+    """Which files below `folder` are images, by the rule in docs/protocol.md; no file is opened.
+
+    Raises DataError if it is no folder or holds no images; `name` is the key or option that named it.
+    """
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"data.data_dir is {folder}, which {state}")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    if not found:
-        raise DataError(f"data.data_dir is {folder}, which holds no images; allowed endings: {', '.join(ENDINGS)}")
+        raise DataError(f"{name} is {folder}, which {state}")
+    walk = Walk(folder)
+    found = Survey(folder, walk.paths, dict(walk.skipped), tuple(sorted(walk.faults)), frozenset(walk.seen))
+    if not found.paths and found.faults:
+        raise pictures.refusal(found.faults)
+    if not found.paths:
+        words = "; ".join(["holds no images", *_skipped(found.skipped)])
+        raise DataError(f"{name} is {folder}, which {words}; allowed endings: {', '.join(ENDINGS)}")
     return found
 
 
-def read(path: Path) -> NDArray[np.uint8]:
-    """One image as uint8 (h, w, c), c 1 or 3: upright by its EXIF note, first frame, transparency on black."""
-    try:
-        with Image.open(path) as picture:
-            return _pixels(ImageOps.exif_transpose(picture))
-    except Exception as error:  # whatever a damaged file makes a parser raise
-        raise DataError(f"{path}: cannot be read as an image ({type(error).__name__})") from error
-
-
-def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # 16 bits a pixel: the upper eight count
-        return (np.asarray(picture, dtype=np.int64) // 257).clip(0, 255).astype(np.uint8)[..., None]
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (0, 0, 0, 255)), picture)
-    grey = picture.mode in ("1", "L")
-    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-    return pixels[..., None] if grey else pixels
-
-
-def load(folder: Path, *, size: int, channels: int | None, how: str, limit: int | None) -> Images:
-    """All images of `folder` as uint8 (n, size, size, c); every unreadable file is named in one DataError."""
-    chosen = paths(folder)[: None if limit is None else limit]
-    images, faults = [], []
-    for path in chosen:
+def check(found: Survey, *, size: int, how: str) -> None:
+    """Raise DataError for every image that cannot be opened, or that `how` cannot bring to `size`, from first bytes."""
+    faults = list(found.faults)
+    for path in found.paths:
         try:
-            images.append(_square(read(path), path, size=size, channels=channels or 3, how=how))
+            fault = _misfit(path, *pictures.size(path), size=size, how=how)
         except DataError as error:
-            faults.append(str(error))
+            fault = str(error)
+        if fault is not None:
+            faults.append(fault)
     if faults:
-        more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
-        raise DataError("; ".join(faults[:5]) + more + "; remove these files or mend them")
-    return np.stack(images)
+        raise pictures.refusal(faults)
 
 
-def _square(image: Images, path: Path, *, size: int, channels: int, how: str) -> Images:
+def load(found: Survey, *, size: int, channels: int, how: str) -> tuple[Images, Mapping[str, int]]:
+    """All images as uint8 (n, size, size, channels), one decoded at a time, and how many have which peculiarity."""
+    if how != "resize":
+        check(found, size=size, how=how)
+    images = np.empty((len(found.paths), size, size, channels), np.uint8)
+    notes: Counter[str] = Counter()
+    for place, picture in enumerate(found.read(upright=True)):
+        images[place] = _square(picture.pixels, size=size, channels=channels, how=how)
+        notes.update(picture.notes)
+    return images, notes
+
+
+def _misfit(path: Path, height: int, width: int, *, size: int, how: str) -> str | None:
+    if how == "crop" and min(height, width) < size:
+        return f"{path}: {height}x{width} pixels are fewer than data.size = {size}; use fit = 'resize'"
+    if how == "pad" and max(height, width) > size:
+        return f"{path}: {height}x{width} pixels are more than data.size = {size}; use fit = 'resize'"
+    return None
+
+
+def _square(image: Images, *, size: int, channels: int, how: str) -> Images:
     """One image at its final size: resized by its shorter side and cropped in the middle, cropped, or padded."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L" if channels == 1 else "RGB")
     if how == "resize":
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     elif how == "crop":
-        if min(picture.size) < size:
-            raise DataError(
-                f"{path}: {picture.height}x{picture.width} pixels are fewer than data.size = {size}; use fit = 'resize'"
-            )
         left, top = (picture.width - size) // 2, (picture.height - size) // 2
         picture = picture.crop((left, top, left + size, top + size))
     else:
-        if max(picture.size) > size:
-            raise DataError(
-                f"{path}: {picture.height}x{picture.width} pixels are more than data.size = {size}; use fit = 'resize'"
-            )
         canvas = Image.new(picture.mode, (size, size))
         canvas.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
         picture = canvas

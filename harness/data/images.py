@@ -27,6 +27,7 @@ class ImageSet:
     held_out: Images
     train_labels: NDArray[np.int64] | None = None
     held_out_labels: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()  # what was read and skipped, and what is peculiar: for people, no part of the identity
 
     @functools.cached_property
     def fingerprint(self) -> str:

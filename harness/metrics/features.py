@@ -12,21 +12,23 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from harness.metrics.catalogue import NETWORKS
 from harness.metrics.evaluation import Extractor
 
-SIDES = {"digits": (8,), "fashion_mnist": (28, 32)}  # image sizes a classifier takes
+SIDES = {name: network.sides for name, network in NETWORKS.items() if network.sides}  # sizes a classifier takes
 _CHUNK = 500  # images a call: one trace serves every number, and features do not depend on it
 
 
-def load(name: str, *, weights: Path | None = None) -> Extractor:
+def load(name: str, *, weights: Path | None = None, key: str = "evaluate.weights") -> Extractor:
     """The feature network `name`: 'digits', 'fashion_mnist' or 'inception'.
 
-    `weights` is a file for 'inception' only. Raises ValueError for another name, and whatever the weights' reader says.
+    `weights` is a file for 'inception' only, `key` what its name was given as. Raises ValueError for another name, and
+    whatever the weights' reader says.
     """
     if name == "inception":
         from harness.metrics import inception
 
-        return inception.load(weights)
+        return inception.load(weights, key=key)
     if name not in SIDES:
         raise ValueError(f"features is '{name}', but allowed is one of: {', '.join([*SIDES, 'inception'])}")
     content = importlib.resources.files("harness.metrics").joinpath("weights", f"{name}.npz").read_bytes()

@@ -3,109 +3,220 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data import folder
+from harness.data import DataError, folder
+from harness.metrics import arrays, spectrum, statistics_files
 from harness.metrics.frechet import Moments
 
 Images = NDArray[np.uint8]
+Features = NDArray[np.float32]
+_TOGETHER = 500  # images given to a feature network that does not say how many it takes
 
 
 class InputError(ValueError):
-    """An input that cannot be scored; the message names the file."""
+    """An input that cannot be scored; the message names the option and the file."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """Either images, in groups (n, h, w, c) of one size each, or moments from a statistics file, whose n is unknown."""
+    """Images of a folder or an array, or moments from a statistics file, whose number of images is unknown.
 
+    `name` is the option that named it. Nothing but file names and headers was read, except for moments.
+    """
+
+    name: str
     path: Path
-    groups: tuple[Images, ...] = ()
+    files: folder.Survey | None = None
+    array: arrays.Stored | None = None
     moments: Moments | None = None
+    unused: tuple[str, ...] = ()  # other arrays of the file
+    notes: Counter[str] = field(default_factory=Counter)  # what is peculiar about pictures, counted as they are read
 
     @property
     def count(self) -> int:
         """Number of images; 0 for statistics."""
-        return sum(map(len, self.groups))
+        if self.files is not None:
+            return len(self.files.paths)
+        return self.array.shape[0] if self.array is not None else 0
+
+    @property
+    def sizes(self) -> frozenset[tuple[int, int]]:
+        """Height and width of the images, all different ones."""
+        if self.files is not None:
+            return frozenset(self.files.sizes)
+        return frozenset([(self.array.shape[1], self.array.shape[2])]) if self.array is not None else frozenset()
+
+    def images(self) -> Iterator[Images]:
+        """Each image (h, w, 1 or 3) in the order of names, one decoded at a time; InputError names what is damaged."""
+        if self.files is not None:
+            try:
+                for picture in self.files.read(upright=False):
+                    self.notes.update(picture.notes)
+                    yield picture.pixels
+            except DataError as error:
+                raise InputError(str(error)) from error
+        elif self.array is not None:
+            try:
+                yield from self.array.images()
+            except Exception as error:  # whatever a damaged file makes a parser raise
+                raise self.refused(f"which cannot be read to its end ({type(error).__name__})") from error
+
+    def refused(self, words: str) -> InputError:
+        """An error that names this input."""
+        return InputError(f"{self.name} is {self.path}, {words}")
+
+    @property
+    def sentence(self) -> str:
+        """How many images there are, which files are skipped, and what is peculiar about those read so far."""
+        if self.files is not None:
+            return self.files.sentence(self.notes)
+        words = "statistics" if self.moments is not None else folder.counted(self.count)
+        return "; ".join([words, *([f"skipped: {', '.join(self.unused)}"] if self.unused else [])])
+
+    def record(self) -> dict[str, Any]:
+        """The same for programs."""
+        skipped = dict(self.files.skipped) if self.files is not None else dict.fromkeys(self.unused, 1)
+        return {"path": str(self.path), "images": self.count or None, "skipped": skipped, "notes": dict(self.notes)}
 
 
-def read(path: Path) -> Input:
-    """A folder of images, a .npy or .npz of uint8 images (n, h, w, c), or a .npz with `mu` and `sigma`."""
+def read(path: Path, *, name: str) -> Input:
+    """A folder of images, a .npy or .npz of uint8 images (n, h, w, c), or a .npz with `mu` and `sigma`.
+
+    Raises InputError with one sentence that names the option `name` and what cannot be scored.
+    """
+    described = Input(name, path)
     if path.is_dir():
-        return Input(path, _by_size([folder.read(each) for each in folder.paths(path)]))
-    if path.suffix not in (".npy", ".npz"):
-        raise InputError(f"{path}: allowed is a folder of images, a .npy or a .npz file")
+        try:
+            found = Input(name, path, files=folder.survey(path, name=name))
+            _ = found.sizes  # opens every file
+        except DataError as error:
+            raise InputError(str(error)) from error
+        return found
+    if not path.exists():
+        raise described.refused("which does not exist")
+    if path.suffix.lower() not in (".npy", ".npz"):
+        raise described.refused("but allowed is a folder of images, a .npy or a .npz file")
     try:
-        with path.open("rb") as stream:  # NumPy leaves a file open that turns out to be no archive
-            found = np.load(stream, allow_pickle=False)
-            arrays = {"images": found} if isinstance(found, np.ndarray) else _members(found)
-    except Exception as error:  # whatever a damaged file makes a parser raise
-        raise InputError(f"{path}: cannot be read as NumPy arrays ({type(error).__name__})") from error
-    if {"mu", "sigma"} <= arrays.keys():
-        return Input(path, moments=_moments(path, arrays["mu"], arrays["sigma"]))
-    if len(arrays) != 1:
-        raise InputError(f"{path}: holds {', '.join(arrays)}, but allowed is one array of images, or mu and sigma")
-    images = next(iter(arrays.values()))
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
-        raise InputError(f"{path}: holds {images.dtype} {images.shape}, but allowed is uint8 (n, h, w, 1 or 3), n > 0")
-    return Input(path, (images,))
-
-
-def _members(archive: Any) -> dict[str, NDArray[Any]]:
-    with archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def _by_size(images: list[Images]) -> tuple[Images, ...]:
-    """Images of one shape together, so that a network takes them at once; features do not depend on the order."""
-    groups: dict[tuple[int, ...], list[Images]] = {}
-    for image in images:
-        groups.setdefault(image.shape, []).append(image)
-    return tuple(np.stack(group) for group in groups.values())
-
-
-def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any]) -> Moments:
-    shape = (mean.size, mean.size)
-    if (
-        mean.ndim != 1
-        or covariance.shape != shape
-        or not all(np.issubdtype(x.dtype, np.floating) for x in (mean, covariance))
-    ):
-        raise InputError(
-            f"{path}: mu {mean.shape} and sigma {covariance.shape} are not a mean (d,) and covariance (d, d)"
+        stored = arrays.listed(path)
+        statistics = (
+            {each: stored[each].whole() for each in ("mu", "sigma")} if {"mu", "sigma"} <= stored.keys() else None
         )
-    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise InputError(f"{path}: mu or sigma holds values that are not finite")
-    # With n = 2 the sum of squared deviations is the covariance itself: the file does not say n, and no score needs it.
-    return Moments(2, mean.astype(np.float64), covariance.astype(np.float64))
+    except Exception as error:  # whatever a damaged file makes a parser raise
+        raise described.refused(f"which cannot be read as NumPy arrays ({type(error).__name__})") from error
+    if statistics is not None:
+        try:
+            moments = statistics_files.moments(statistics["mu"], statistics["sigma"])
+        except statistics_files.StatisticsError as error:
+            raise described.refused(f"but {error}") from error
+        return Input(name, path, moments=moments, unused=tuple(sorted(stored.keys() - {"mu", "sigma"})))
+    if len(stored) != 1:
+        raise described.refused(
+            f"which holds {', '.join(stored) or 'nothing'}, but allowed is one array of images, or mu and sigma"
+        )
+    images = next(iter(stored.values()))
+    if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise described.refused(
+            f"which holds {images.dtype} {images.shape}, but allowed is uint8 (n, h, w, 1 or 3), n > 0"
+        )
+    return Input(name, path, array=images)
 
 
-def write_statistics(path: Path, moments: Moments) -> None:
-    """Write `mu` and `sigma` (divisor n - 1) as pytorch-fid and TTUR read them."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as stream:
-        np.savez(stream, mu=moments.mean, sigma=moments.covariance)
-    temporary.replace(path)
+class Network(Protocol):
+    """A feature network as this command uses it."""
+
+    def __call__(self, images: Images) -> Features:
+        """Features (n, d) of uint8 images (n, h, w, c)."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Features (n, d) of all images in their order, logits (n, classes) where the network has them."""
+
+    features: Features
+    logits: Features | None
 
 
 def features(
-    images: Input,
-    extract: Callable[[Images], NDArray[np.float32]],
-    *,
-    batch: int,
-    progress: Callable[[int], None],
-) -> NDArray[np.float32]:
-    """Features (n, d) of all images; `progress` hears how many are done after each batch."""
-    parts, done = [], 0
-    for group in images.groups:
-        for first in range(0, len(group), batch):
-            parts.append(extract(group[first : first + batch]))
-            done += len(parts[-1])
-            progress(done)
-    return np.concatenate(parts)
+    images: Input, network: Network, *, pixels: spectrum.PixelSums | None, progress: Callable[[int], None]
+) -> Extracted:
+    """Features of all images, a few of which are in memory at a time, whatever their number, sizes and order.
+
+    `pixels` takes part in the same pass; `progress` hears how many are done. Raises InputError as `Input.images`.
+    """
+    made: list[Features] = []
+    logits: list[Features] = []
+    done = 0
+    for batch in _batches(images.images(), network, pixels):
+        if hasattr(network, "outputs"):
+            outputs = network.outputs(batch)
+            made.append(outputs.pooled)
+            logits.append(outputs.logits)
+        else:
+            made.append(network(np.stack(_alike(batch))))
+        done += len(batch)
+        progress(done)
+    return Extracted(np.concatenate(made), np.concatenate(logits) if logits else None)
+
+
+def _batches(
+    images: Iterator[Images], network: Network, pixels: spectrum.PixelSums | None
+) -> Iterator[list[NDArray[Any]]]:
+    """Lists of images as many as the network takes at once, large ones reduced as soon as they are decoded."""
+    reduced: Callable[[Images], NDArray[Any]] | None = getattr(network, "reduced", None)
+    batch: list[NDArray[Any]] = []
+    for image in images:
+        if pixels is not None:
+            pixels.add(image)
+        batch.append(image if reduced is None else reduced(image))
+        if len(batch) == getattr(network, "batch", _TOGETHER):
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _alike(batch: list[Images]) -> list[Images]:
+    """Images with as many channels each, grey ones repeated where there are coloured ones."""
+    if len({image.shape[-1] for image in batch}) == 1:
+        return batch
+    return [image.repeat(3, axis=-1) if image.shape[-1] == 1 else image for image in batch]
+
+
+def overlaps(inputs: Mapping[str, Input]) -> tuple[list[str], list[str]]:
+    """Sentences that refuse an input which lies inside another one, and warnings of inputs that share images."""
+    faults, warnings = [], []
+    given = list(inputs.values())
+    for place, one in enumerate(given):
+        for two in given[place + 1 :]:
+            if os.path.realpath(one.path) == os.path.realpath(two.path):
+                warnings.append(f"{one.name} and {two.name} are the same: scores are those of identical sets")
+                continue
+            for inner, outer in ((one, two), (two, one)):
+                if _inside(inner, outer):
+                    faults.append(
+                        f"{inner.name} is {inner.path}, which lies inside {outer.name} ({outer.path}), "
+                        "whose images it would count among; give folders beside each other"
+                    )
+                    break
+            else:
+                shared = len(_real(one) & _real(two))
+                if shared:
+                    warnings.append(f"{folder.counted(shared)} of {one.name} and {two.name} are the same files")
+    return faults, warnings
+
+
+def _inside(inner: Input, outer: Input) -> bool:
+    """Whether the folder of one input is among those that were looked into for another."""
+    return inner.files is not None and outer.files is not None and os.path.realpath(inner.path) in outer.files.folders
+
+
+def _real(images: Input) -> set[str]:
+    return {os.path.realpath(path) for path in images.files.paths} if images.files is not None else set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,6 +206,7 @@ class Inception:
 
     name = "inception"
     dimensions = 2048
+    batch = BATCH  # images at a time
 
     def __init__(self, weights: Mapping[str, NDArray[np.floating]], *, sha256: str) -> None:
         """Fold batch normalisation into the convolutions; ValueError names a tensor that is missing or misshapen."""
@@ -223,14 +224,26 @@ class Inception:
             self._offsets[unit.name] = tf.constant(part["bias"] - part["running_mean"] * scale, tf.float32)
         self._classes = tf.constant(weights["fc.weight"], tf.float32)
         signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
-        self._run = tf.function(self._forward, input_signature=signature)
+        self._run = tf.function(lambda images: self._network(self._prepare(images)), input_signature=signature)
+        resized = [tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32)]
+        self._run_resized = tf.function(lambda images: self._network(_scaled(images)), input_signature=resized)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pooled features float32 (n, 2048) of uint8 images (n, h, w, 1 or 3); grey is repeated to colour."""
         return self.outputs(images).pooled
 
-    def outputs(self, images: NDArray[np.uint8]) -> Features:
-        """Features and logits of uint8 images (n, h, w, 1 or 3), any size."""
+    def reduced(self, image: NDArray[np.uint8]) -> NDArray[np.uint8 | np.float32]:
+        """One image (h, w, 1 or 3) as little as `outputs` needs of it: a large one resized to float32 (299, 299, 3)."""
+        if image.shape[0] * image.shape[1] <= SIDE * SIDE:
+            return image
+        return _ready(image)
+
+    def outputs(self, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8 | np.float32]]) -> Features:
+        """Features and logits of uint8 images (n, h, w, 1 or 3), or of a list of images of any sizes, some `reduced`."""
+        if not isinstance(images, np.ndarray):
+            if len({(image.shape, image.dtype) for image in images}) > 1 or images[0].dtype != np.uint8:
+                return self._outputs_of_many_sizes(images)
+            images = np.stack([image.astype(np.uint8, copy=False) for image in images])
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3) or not len(images):
             raise ValueError(f"images are {images.dtype} {images.shape}, but allowed is uint8 (n, h, w, 1 or 3), n > 0")
         colour = images.repeat(3, axis=-1) if images.shape[-1] == 1 else images
@@ -238,8 +251,14 @@ class Inception:
         pooled = np.concatenate([part[0].numpy() for part in parts])
         return Features(pooled, np.concatenate([part[1].numpy() for part in parts]))
 
-    def _forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x = self._prepare(images)
+    def _outputs_of_many_sizes(self, images: Sequence[NDArray[np.uint8 | np.float32]]) -> Features:
+        made = []
+        for first in range(0, len(images), BATCH):
+            ready = [_ready(image) for image in images[first : first + BATCH]]
+            made.append(self._run_resized(tf.constant(np.stack(ready))))
+        return Features(*(np.concatenate([part[place].numpy() for part in made]) for place in (0, 1)))
+
+    def _network(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         for place, unit in enumerate(STEM):
             x = self._unit(x, unit)
             if place in (2, 4):
@@ -250,10 +269,7 @@ class Inception:
         return pooled, tf.matmul(pooled, self._classes)
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
-        resized = tf.raw_ops.ResizeBilinear(
-            images=tf.cast(images, tf.float32), size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False
-        )
-        return (resized - 128.0) * 0.0078125
+        return _scaled(_resized(tf.cast(images, tf.float32)))
 
     def _unit(self, x: tf.Tensor, unit: Unit) -> tf.Tensor:
         y = tf.nn.conv2d(x, self._kernels[unit.name], unit.stride, unit.padding)
@@ -280,16 +296,40 @@ class Inception:
         return tf.nn.avg_pool2d(x, 3, 1, "SAME")  # TensorFlow's 'same' leaves the padding out of the mean
 
 
+def _resized(images: tf.Tensor) -> tf.Tensor:
+    """Images (n, h, w, c) as float32 (n, 299, 299, c), as TensorFlow 1 resizes: no half pixels, no antialiasing."""
+    return tf.raw_ops.ResizeBilinear(images=images, size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False)
+
+
+def _scaled(resized: tf.Tensor) -> tf.Tensor:
+    return (resized - 128.0) * 0.0078125
+
+
+def _ready(image: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
+    """One image as float32 (299, 299, 3), whether reduced before or not."""
+    if image.dtype == np.uint8:
+        with tf.device("CPU"):  # each pixel for itself: the same values as in a batch
+            image = _resized(tf.constant(image[None])).numpy()[0]
+    return np.asarray(image.repeat(3, axis=-1) if image.shape[-1] == 1 else image, np.float32)
+
+
 _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 
 
-def load(path: str | Path | None = None) -> Inception:
+def load(path: str | Path | None = None, *, key: str = "evaluate.weights") -> Inception:
     """The network with weights from `path` (.pth, .pb or .npz), or from the public release's cache or download.
 
-    Raises inception_weights.WeightsError with one sentence that says which file to put where.
+    Raises inception_weights.WeightsError with one sentence that says which file to put where, or what is wrong with
+    the one at `path`, which `key` (a study's key or an option) named.
     """
-    stored = inception_weights.read(Path(path)) if path is not None else inception_weights.public()
-    return Inception(stored.tensors, sha256=stored.sha256)
+    if path is None:
+        stored = inception_weights.public(key=key)
+        return Inception(stored.tensors, sha256=stored.sha256)
+    stored = inception_weights.read(Path(path), key=key)
+    try:
+        return Inception(stored.tensors, sha256=stored.sha256)
+    except ValueError as error:
+        raise inception_weights.WeightsError(f"{key} is {path}, which does not fit: {error}") from error
 
 
 def random_weights(seed: int) -> dict[str, NDArray[np.float32]]:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,17 +36,26 @@ class Weights:
     sha256: str
 
 
-def read(path: Path) -> Weights:
-    """The weights in a .pth (pytorch-fid, torch-fidelity), .npz (TensorFlow layout) or frozen .pb file."""
+def check(path: Path, *, key: str = "evaluate.weights") -> None:
+    """Raise WeightsError if `path`, which `key` names, is no file that can be opened, or of another ending."""
+    if path.suffix not in _READERS:
+        raise WeightsError(f"{key} is {path}, but allowed endings are .pth, .pt, .npz and .pb")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            stream.read(1)
     except OSError as error:
-        raise WeightsError(f"evaluate.weights is {path}, which cannot be read ({error.strerror})") from error
-    readers = {".pth": _pth, ".pt": _pth, ".npz": _npz, ".pb": _pb}
-    if path.suffix not in readers:
-        raise WeightsError(f"evaluate.weights is {path}, but allowed endings are .pth, .npz and .pb")
+        raise WeightsError(f"{key} is {path}, which cannot be read ({error.strerror})") from error
+
+
+def read(path: Path, *, key: str = "evaluate.weights") -> Weights:
+    """The weights in a .pth (pytorch-fid, torch-fidelity), .npz (TensorFlow layout) or frozen .pb file.
+
+    Raises WeightsError that names the file, and `key`, the study's key or the option that named it.
+    """
+    check(path, key=key)
+    content = path.read_bytes()
     try:
-        tensors = readers[path.suffix](content)
+        tensors = _READERS[path.suffix](content)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except Exception as error:  # whatever a damaged file makes a parser raise
@@ -61,19 +71,22 @@ def cached() -> Path:
     return Path(folder) / NAME
 
 
-def public() -> Weights:
-    """The public release's weights, from the cache or downloaded once into it; SHA-256 checked either way."""
+def public(*, key: str = "evaluate.weights") -> Weights:
+    """The public release's weights, from the cache or downloaded once into it; SHA-256 checked either way.
+
+    `key` is the study's key or the option by which a file can be named instead.
+    """
     path = cached()
     if not path.is_file():
-        _download(path)
+        _download(path, key)
     found = read(path)
     if found.sha256 != SHA256:
         raise WeightsError(f"{path}: SHA-256 is {found.sha256}, but must be {SHA256}; remove the file and run again")
     return found
 
 
-def _download(path: Path) -> None:
-    advice = f"put the file {NAME} (from {URL}) at {path}, or name it as evaluate.weights"
+def _download(path: Path, key: str) -> None:
+    advice = f"put the file {NAME} (from {URL}) at {path}, or name it as {key}"
     try:
         with urllib.request.urlopen(URL, timeout=60) as answer:
             content = answer.read()
@@ -83,10 +96,16 @@ def _download(path: Path) -> None:
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise WeightsError(f"Inception weights as downloaded have another SHA-256 than {SHA256}: {advice}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: Inception weights cannot be kept there ({error.strerror}); "
+            f"set HARNESS_CACHE to a folder that can be written to, or {advice}"
+        ) from error
 
 
 def _npz(content: bytes) -> dict[str, NDArray[Any]]:
@@ -171,3 +190,11 @@ def _pb(content: bytes) -> dict[str, NDArray[Any]]:
     from harness.metrics import inception_graph
 
     return inception_graph.constants(content)
+
+
+_READERS: Mapping[str, Callable[[bytes], dict[str, NDArray[Any]]]] = {
+    ".pth": _pth,
+    ".pt": _pth,
+    ".npz": _npz,
+    ".pb": _pb,
+}

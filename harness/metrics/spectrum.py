@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +64,54 @@ def high_frequency_share(images: NDArray[np.uint8]) -> float:
 
     0 for images without any structure.
     """
-    spectrum = radial_spectrum(images)
+    return _upper_share(radial_spectrum(images))
+
+
+def _upper_share(spectrum: Array) -> float:
     radii = np.arange(len(spectrum))
     weights = np.maximum(radii, 1.0)  # a ring's area grows with its radius
     power = spectrum * weights
     total = float(power[1:].sum())
     return float(power[radii > (len(spectrum) - 1) / 2].sum()) / total if total > 0 else 0.0
+
+
+_PIXELS_TOGETHER = 2**18
+
+
+@dataclass
+class PixelSums:
+    """Noise level and high-frequency share of images of one size that come one at a time; few are kept meanwhile."""
+
+    count: int = 0
+    _noise: float = 0.0
+    _spectrum: Array = field(default_factory=lambda: np.zeros(1))
+    _waiting: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Take in one image (h, w, c) of at least 3 pixels a side."""
+        if self._waiting and self._waiting[0].shape != image.shape:
+            self._flush()
+        self._waiting.append(image)
+        if len(self._waiting) * image.shape[0] * image.shape[1] >= _PIXELS_TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        images = np.stack(self._waiting)
+        self._waiting = []
+        self.count += len(images)
+        self._noise += noise_level(images) * len(images)
+        self._spectrum = self._spectrum + radial_spectrum(images) * len(images)
+
+    @property
+    def noise_level(self) -> float:
+        """As `noise_level` of all images together."""
+        if self._waiting:
+            self._flush()
+        return self._noise / self.count
+
+    @property
+    def high_frequency_share(self) -> float:
+        """As `high_frequency_share` of all images together."""
+        if self._waiting:
+            self._flush()
+        return _upper_share(self._spectrum / self.count)

@@ -72,7 +72,8 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
     for name, each in analyses.items():
         spec = each.results.study["spec"]
         steps = int(spec["train"]["steps"])
-        kept = {part: spec.get(part) for part in ("network", "evaluate")} | {"data": each.results.study["data"]}
+        kept = {part: spec.get(part) for part in ("network", "evaluate")}
+        kept["data"] = {key: value for key, value in each.results.study["data"].items() if key != "notes"}
         kept["train"] = {key: value for key, value in spec["train"].items() if key != "steps"}
         key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
         groups.setdefault(key, []).append((name, steps, each))

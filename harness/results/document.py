@@ -49,6 +49,7 @@ class Data(_Part):
     train: int
     held_out: int
     shape: list[int]
+    notes: list[Text] = []  # files read and skipped; only where there is something to say
 
 
 class Features(_Part):

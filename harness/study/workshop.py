@@ -108,7 +108,6 @@ def probe(shop: Workshop, *, started: float) -> dict[str, float]:
 def facts(shop: Workshop) -> dict[str, Any]:
     """What study.json says of data, features, scores and floor; and a grid (PNG) of real images."""
     images, evaluator = shop.images, shop.evaluator
-    notes = list(getattr(images, "notes", ()))
     floor = evaluator.floor()
     if not all(map(math.isfinite, floor.values())):
         raise data.DataError(
@@ -122,7 +121,7 @@ def facts(shop: Workshop) -> dict[str, Any]:
             "train": len(images.train),
             "held_out": len(images.held_out),
             "shape": list(images.train.shape[1:]),
-            **({"notes": notes} if notes else {}),
+            **({"notes": list(images.notes)} if images.notes else {}),
         },
         "features": {
             "name": evaluator.extractor.name,

@@ -1,14 +1,24 @@
 """`python -m harness.metrics`: folders, arrays and statistics agree; every bad input is one sentence that names it."""
 
 import json
+import os
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from harness.metrics import features, images
+from harness.metrics import arrays, features, images, kernel, spectrum
 from harness.metrics.__main__ import main
-from harness.metrics.frechet import Moments, frechet_to
+from harness.metrics.catalogue import NETWORKS
+from harness.metrics.frechet import Moments, frechet_jackknife, frechet_to
+
+ROOT = Path(__file__).parents[2]
 
 
 def pictures(seed, n=30):
@@ -38,8 +48,20 @@ def test_scores_are_those_of_the_parts_and_a_folder_scores_as_its_array(two, cap
     assert reports[0]["scores"]["fid"] == pytest.approx(expected, rel=1e-9)
     assert reports[0]["protocol"]["features_sha256"] == extractor.sha256
     assert any("30 images for" in line for line in reports[0]["warnings"])
-    assert "kid" not in reports[0]["scores"]
-    assert "kid_full" in reports[0]["scores"]
+    assert "kid_subsets" not in reports[0]["scores"]
+    assert {"kid", "kid_stderr"} <= reports[0]["scores"].keys()
+
+
+def test_kid_is_the_studys_over_all_pairs_and_kid_subsets_the_published_one(two, capsys):
+    extractor = features.load("digits")
+    first, second = (extractor(pictures(seed)) for seed in (0, 1))
+    report = json.loads(run(capsys, two / "a.npy", two / "b.npz", "--subset-size", "20")[1].out)
+    scores = report["scores"]
+    assert scores["kid"] == pytest.approx(kernel.distance_to(first, kernel.Reference.of(second)), rel=1e-4)
+    published = kernel.kernel_distance(first, second, subset_size=20)
+    assert (scores["kid_subsets"], scores["kid_subsets_std"]) == (published.mean, published.std)
+    assert scores["kid_stderr"] == published.stderr
+    assert report["protocol"]["kid"] == "degree 3, all pairs; kid_subsets: 100 subsets of 20, seed 2020"
 
 
 def test_statistics_are_written_and_give_the_same_distance(two, capsys):
@@ -59,19 +81,17 @@ def test_identical_sets_are_at_zero(two, capsys):
     assert scores["precision"] == scores["recall"] == scores["noise_ratio"] == 1.0
 
 
-def test_images_of_several_sizes_are_grouped(tmp_path):
-    for size in (8, 9):
-        Image.new("L", (size, size)).save(tmp_path / f"{size}.png")
-    assert sorted(group.shape for group in images.read(tmp_path).groups) == [(1, 8, 8, 1), (1, 9, 9, 1)]
-
-
 @pytest.mark.parametrize(
     ("name", "arrays", "words"),
     [
         ("x.npz", {"a": np.zeros((2, 8, 8, 1))}, "float64 (2, 8, 8, 1), but allowed is uint8"),
         ("x.npz", {"a": np.zeros((0, 8, 8, 1), np.uint8)}, "n > 0"),
         ("x.npz", {"a": np.zeros(1), "b": np.zeros(1)}, "holds a, b, but allowed is one array"),
+        ("x.npz", {}, "holds nothing, but allowed is one array"),
+        ("x.npz", {"a": np.zeros((2, 8, 8, 4), np.uint8)}, "but allowed is uint8 (n, h, w, 1 or 3)"),
         ("x.npz", {"mu": np.zeros(3), "sigma": np.zeros((2, 2))}, "not a mean (d,) and covariance"),
+        ("x.npz", {"mu": np.zeros((1, 2)), "sigma": np.zeros((2, 2))}, "not a mean (d,) and covariance"),
+        ("x.npz", {"mu": np.zeros(2), "sigma": np.zeros((2, 2), complex)}, "sigma is complex128, but allowed are real"),
         ("x.npz", {"mu": np.full(2, np.nan), "sigma": np.zeros((2, 2))}, "not finite"),
         ("x.npz", None, "cannot be read as NumPy arrays"),
         ("x.png", None, "allowed is a folder of images"),
@@ -85,7 +105,7 @@ def test_bad_inputs_are_named_in_one_sentence(name, arrays, words, two, capsys):
     status, printed = run(capsys, two / name, two / "b.npz")
     assert status == 2
     assert printed.err.count("\n") == 1
-    assert str(two / name) in printed.err
+    assert printed.err.startswith(f"GENERATED is {two / name}, ")
     assert words in printed.err
 
 
@@ -101,7 +121,7 @@ def test_inception_gives_the_inception_score_and_a_held_out_set_the_floor(two, c
     from harness.metrics.inception_score import inception_score
 
     network = inception.Inception(inception.random_weights(0), sha256="0" * 64)
-    monkeypatch.setattr(inception, "load", lambda path: network)
+    monkeypatch.setattr(inception, "load", lambda path, key: network)
     np.save(two / "c.npy", pictures(2, n=12))
     np.save(two / "d.npy", pictures(3, n=12))
     status = main([*map(str, (two / "c.npy", two / "d.npy", "--held-out", two / "c.npy")), "--json"])
@@ -115,9 +135,471 @@ def test_inception_gives_the_inception_score_and_a_held_out_set_the_floor(two, c
     }
 
 
-def test_copies_are_memorised_and_infinity_needs_many_images(two, capsys):
+def test_copies_are_memorised(two, capsys):
     scores = json.loads(run(capsys, two / "a.npy", two / "a.npy")[1].out)["scores"]
     assert scores["memorised"] == 1.0
-    status, printed = run(capsys, two / "a.npy", two / "b.npz", "--infinity")
+
+
+# Folders
+
+
+def fill(folder, seed, n=30, ending="png", size=8):
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, image in enumerate(np.random.default_rng(seed).integers(0, 256, (n, size, size), dtype=np.uint8)):
+        Image.fromarray(image).save(folder / f"{place:03}.{ending}")
+    return folder
+
+
+def test_what_is_read_and_skipped_is_printed_and_recorded(two, capsys):
+    folder = fill(two / "g", 0)
+    for name in (".a.png", "notes.txt"):
+        (folder / name).write_text("")
+    Image.fromarray(np.full((8, 8, 4), 7, np.uint8)).save(folder / "000.png")
+    said = "30 images; skipped: 1 .txt, 1 hidden"
+    status, printed = run(capsys, folder, two / "b.npz")
+    report = json.loads(printed.out)
+    assert status == 0
+    assert report["protocol"]["generated"] == f"{said}; 1 with transparency (stored colour kept)"
+    assert report["protocol"]["real"] == "30 images"
+    assert report["inputs"]["generated"] == {
+        "path": str(folder),
+        "images": 30,
+        "skipped": {".txt": 1, "hidden": 1},
+        "notes": {"with transparency (stored colour kept)": 1},
+    }
+    assert f"GENERATED: {said}\n" in printed.err
+    main([str(folder), str(two / "b.npz"), "--features", "digits", "--quiet"])
+    printed = capsys.readouterr()
+    assert printed.out.startswith("fid ")
+    assert f"\ngenerated: {said}; 1 with" in printed.out
+    assert all(line.startswith("warning: ") for line in printed.err.splitlines())
+
+
+def test_endings_and_links_change_no_score(two, capsys):
+    plain = fill(two / "plain", 0)
+    mixed = two / "mixed"
+    fill(two / "store", 0)
+    for place, ending in enumerate(["png", "BMP", "tiff", "gif", "pgm", "ppm"] * 5):
+        image = Image.open(plain / f"{place:03}.png")
+        (mixed / "own").mkdir(parents=True, exist_ok=True)
+        if place < 20:
+            image.save(mixed / "own" / f"{place:03}.{ending}")
+        else:
+            (mixed / "linked").mkdir(exist_ok=True)
+            image.save(two / "store" / f"{place:03}.{ending}")
+            (mixed / "linked" / f"{place:03}.{ending}").symlink_to(two / "store" / f"{place:03}.{ending}")
+    (mixed / "zz").symlink_to(mixed)
+    scores = [json.loads(run(capsys, folder, two / "b.npz")[1].out)["scores"] for folder in (plain, mixed)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)  # the order differs, and products are float32
+
+
+def test_unreadable_files_of_all_inputs_are_named_together(two, capsys):
+    (fill(two / "g", 0) / "000.png").write_bytes(b"")
+    (fill(two / "r", 1) / "000.png").write_bytes(b"junk")
+    status, printed = run(capsys, two / "g", two / "r", "--held-out", two / "none", "--subset-size", "1")
     assert status == 2
-    assert "FID infinity needs at least 4 x" in printed.err
+    assert [line.split("; ")[0] for line in printed.err.splitlines()] == [
+        f"{two}/g/000.png: cannot be read as an image (empty)",
+        f"{two}/r/000.png: cannot be read as an image (no picture that Pillow knows)",
+        f"--held-out is {two}/none, which does not exist",
+        "--subset-size is 1, but allowed is a whole number from 2",
+    ]
+
+
+def test_damage_that_only_decoding_shows_is_named_for_all_inputs(two, capsys):
+    for name in ("g", "r"):
+        path = fill(two / name, 0, size=64) / "007.png"
+        path.write_bytes(path.read_bytes()[:-100])
+        for other in (two / name).iterdir():
+            if other != path:
+                Image.new("L", (8, 8)).save(other)
+    for name in ("g", "r"):
+        content = bytearray((two / name / "003.png").read_bytes())
+        content[-30] ^= 255
+        (two / name / "003.png").write_bytes(content[:-20])
+        Image.new("L", (8, 8)).save(two / name / "007.png")
+    status, printed = run(capsys, two / "g", two / "r")
+    assert status == 2
+    assert [line.split(": ")[0] for line in printed.err.splitlines()] == [f"{two}/{name}/003.png" for name in "gr"]
+
+
+@pytest.mark.parametrize("outer", ["generated", "real"])
+@pytest.mark.parametrize("way", ["inside", "linked"])
+def test_a_folder_inside_another_is_refused(way, outer, two, capsys):
+    big = fill(two / "big", 0)
+    small = fill(big / "small" if way == "inside" else two / "small", 1)
+    if way == "linked":
+        (big / "link").symlink_to(small)
+    given = [big, small] if outer == "generated" else [small, big]
+    status, printed = run(capsys, *given)
+    assert status == 2
+    inner = "REAL" if outer == "generated" else "GENERATED"
+    assert printed.err.startswith(f"{inner} is {small}, which lies inside {outer.upper()} ({big}), ")
+    assert printed.err.count("\n") == 1
+    status, printed = run(capsys, two / "a.npy", big, "--held-out", small)
+    assert (status, printed.err.split(",")[0]) == (2, f"--held-out is {small}")
+
+
+def test_equal_folders_and_shared_files_are_scored_with_a_warning(two, capsys):
+    folder = fill(two / "g", 0)
+    (two / "link").symlink_to(folder)
+    report = json.loads(run(capsys, folder, two / "link")[1].out)
+    assert abs(report["scores"]["fid"]) < 1e-9
+    assert "GENERATED and REAL are the same: scores are those of identical sets" in report["warnings"]
+    half = two / "half"
+    half.mkdir()
+    for path in sorted(folder.iterdir())[:12]:
+        (half / path.name).symlink_to(path)
+    report = json.loads(run(capsys, half, folder)[1].out)
+    assert "12 images of GENERATED and REAL are the same files" in report["warnings"]
+
+
+# Memory
+
+
+class Counting:
+    """A network that takes images of any size, five at a time, and gives their means."""
+
+    batch = 5
+
+    def __init__(self):
+        self.most = 0
+
+    def reduced(self, image):
+        return image[::50, ::50].copy()
+
+    def outputs(self, batch):
+        self.most = max(self.most, len(batch))
+        means = np.array([[image.mean(), 1.0] for image in batch], np.float32)
+        return SimpleNamespace(pooled=means, logits=means)
+
+
+@pytest.mark.parametrize("kind", ["folder", "npy", "npz"])
+def test_memory_holds_few_images_whatever_their_number_and_features_keep_their_order(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_AT_A_TIME", 2**20)
+    side, n = 400, 40
+    one = side * side * 3
+    values = [
+        np.full((side, side - 50 * (place % 2 if kind == "folder" else 0), 3), place * 6, np.uint8)
+        for place in range(n)
+    ]
+    path = tmp_path / f"x.{kind}"
+    if kind == "folder":
+        path.mkdir()
+        for place, image in enumerate(values):
+            Image.fromarray(image).save(path / f"{place:02}.bmp")
+    else:
+        (np.save if kind == "npy" else np.savez_compressed)(path, np.stack(values))
+    expected = [image.mean() for image in values]
+    del values
+    source, network = images.read(path, name="GENERATED"), Counting()
+    tracemalloc.start()
+    made = images.features(source, network, pixels=None, progress=lambda done: None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(made.features[:, 0], expected)
+    assert network.most == 5
+    assert peak < 8 * one < source.count * one / 4
+
+
+def test_sums_over_images_that_come_one_at_a_time_are_those_of_all_together():
+    images = np.random.default_rng(6).integers(0, 256, (300, 40, 32, 3), dtype=np.uint8)
+    sums = spectrum.PixelSums()
+    for image in images:
+        sums.add(image)
+    assert sums.noise_level == pytest.approx(spectrum.noise_level(images), rel=1e-12)
+    assert sums.high_frequency_share == pytest.approx(spectrum.high_frequency_share(images), rel=1e-12)
+    assert sums.count == 300
+
+
+def test_pixels_of_grey_and_coloured_images_of_one_size_are_summed_together(two, capsys):
+    folder = fill(two / "g", 0)
+    coloured = np.asarray(Image.open(folder / "003.png").convert("RGB"))
+    before = json.loads(run(capsys, folder, two / "b.npz")[1].out)["scores"]
+    Image.fromarray(coloured).save(folder / "003.png")
+    after = json.loads(run(capsys, folder, two / "b.npz")[1].out)["scores"]
+    assert before == pytest.approx(after, rel=1e-9)
+
+
+def test_an_array_in_fortran_order_is_read_as_any_other(two, capsys):
+    np.save(two / "f.npy", np.asfortranarray(pictures(0)))
+    scores = [json.loads(run(capsys, two / name, two / "b.npz")[1].out)["scores"] for name in ("a.npy", "f.npy")]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("name", ["a.npy", "b.npz"])
+def test_an_array_that_is_cut_short_is_named(name, two, capsys):
+    content = (two / name).read_bytes()
+    (two / name).write_bytes(content[: len(content) // 2])
+    status, printed = run(capsys, two / "a.npy", two / "b.npz")
+    assert status == 2
+    option = "GENERATED" if name == "a.npy" else "REAL"
+    assert printed.err.startswith(f"{option} is {two / name}, which cannot be read as NumPy arrays (")
+
+
+def test_an_array_that_is_damaged_within_is_named(two, capsys):
+    np.savez(two / "b.npz", pictures(1, 3000))
+    with zipfile.ZipFile(two / "b.npz") as archive:
+        place = archive.infolist()[0].header_offset
+    content = bytearray((two / "b.npz").read_bytes())
+    content[place + 100_000] ^= 255
+    (two / "b.npz").write_bytes(content)
+    status, printed = run(capsys, two / "a.npy", two / "b.npz")
+    assert status == 2
+    assert printed.err == f"REAL is {two / 'b.npz'}, which cannot be read to its end (BadZipFile)\n"
+
+
+# Statistics
+
+
+def covariance(dimensions=64, n=500, seed=0):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, dimensions)) * np.geomspace(2, 0.05, dimensions)
+    return values.mean(0), np.cov(values.T)
+
+
+def spoilt(kind):
+    mean, sigma = covariance()
+    if kind == "negative":
+        sigma = -sigma
+    elif kind == "not symmetric":
+        sigma[0, 1] += 5
+    elif kind == "hardly symmetric":
+        sigma[-1, 0] += 0.01
+    elif kind == "one negative variance":
+        sigma[-1, -1] *= -1
+    elif kind == "correlation above 1":
+        sigma[0, 1] = sigma[1, 0] = 1.5 * np.sqrt(sigma[0, 0] * sigma[1, 1])
+    elif kind == "scatter minus its diagonal":
+        np.fill_diagonal(sigma, 0)
+    elif kind == "triangle alone":
+        sigma = np.tril(sigma)
+    return mean, sigma
+
+
+@pytest.mark.parametrize("option", ["GENERATED", "REAL", "--held-out"])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("negative", "it holds negative variances (down to -4"),
+        ("not symmetric", "it is not symmetric (entries differ by up to 5)"),
+        ("hardly symmetric", "it is not symmetric (entries differ by up to 0.01)"),
+        ("one negative variance", "it holds negative variances"),
+        ("correlation above 1", "it has negative eigenvalues (down to -1"),
+        ("scatter minus its diagonal", "it has negative eigenvalues"),
+        ("triangle alone", "it is not symmetric"),
+    ],
+)
+def test_statistics_that_are_no_covariance_are_refused(kind, words, option, two, capsys):
+    mean, sigma = covariance()
+    np.savez(two / "good.npz", mu=mean, sigma=sigma)
+    mean, sigma = spoilt(kind)
+    np.savez(two / "bad.npz", mu=mean, sigma=sigma)
+    given = {"GENERATED": ["bad", "good"], "REAL": ["good", "bad"], "--held-out": ["good", "good", "--held-out", "bad"]}
+    status = main([str(two / f"{each}.npz") if each[0] != "-" else each for each in given[option]])
+    printed = capsys.readouterr()
+    assert status == 2
+    assert printed.err.startswith(f"{option} is {two / 'bad.npz'}, but sigma cannot be a covariance: {words}")
+    assert printed.err.count("\n") == 1
+
+
+def rounded(kind):
+    mean, sigma = covariance(n=40)  # of rank 39 in 64 dimensions
+    if kind == "of whole numbers":
+        return np.zeros(3, int), np.diag([1, 2, 3])
+    if kind == "all images equal":
+        return mean, np.zeros_like(sigma)
+    if kind == "one dimension":
+        return mean[:1], sigma[:1, :1]
+    if kind == "float32 sums":
+        values = np.random.default_rng(1).normal(size=(20_000, 64)).astype(np.float32) * np.geomspace(
+            2, 0.05, 64, dtype=np.float32
+        )
+        values = values[:, :20] @ np.random.default_rng(2).normal(size=(20, 64)).astype(np.float32)
+        centre = values.mean(0)
+        return centre, values.T @ values / np.float32(20_000) - np.outer(centre, centre)
+    if kind == "float32 noise":
+        noise = np.random.default_rng(3).normal(size=sigma.shape) * 2**-24
+        return mean, sigma * (1 + noise)
+    return mean.astype(kind), sigma.astype(kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "float64",
+        "float32",
+        "float16",
+        ">f8",
+        "of whole numbers",
+        "all images equal",
+        "one dimension",
+        "float32 sums",
+        "float32 noise",
+    ],
+)
+def test_statistics_with_the_rounding_that_published_ones_have_are_accepted(kind, two, capsys):
+    mean, sigma = rounded(kind)
+    np.savez(two / "s.npz", mu=mean, sigma=sigma)
+    assert main([str(two / "s.npz"), str(two / "s.npz"), "--json"]) == 0
+    fid = json.loads(capsys.readouterr().out)["scores"]["fid"]
+    assert fid == pytest.approx(0, abs=1e-3 * max(float(np.trace(sigma)), 1))
+
+
+def test_other_arrays_beside_statistics_are_said_to_be_unused(two, capsys):
+    mean, sigma = covariance()
+    np.savez(two / "adm.npz", arr_0=pictures(0), mu=mean, sigma=sigma)
+    main([str(two / "adm.npz"), str(two / "adm.npz"), "--json"])
+    assert json.loads(capsys.readouterr().out)["protocol"]["real"] == "statistics; skipped: arr_0"
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_other_dimensions_are_said_in_one_sentence_before_features_are_computed(place, two, capsys, monkeypatch):
+    monkeypatch.setattr(images, "features", None)
+    np.savez(two / "s.npz", mu=np.zeros(2048), sigma=np.eye(2048))
+    given = [two / "a.npy", two / "b.npz", two / "a.npy"]
+    given[place] = two / "s.npz"
+    status, printed = run(capsys, given[0], given[1], "--held-out", given[2])
+    assert status == 2
+    assert printed.err.count("\n") == 1
+    assert f"({two / 's.npz'}) has statistics of 2048 dimensions" in printed.err
+    assert printed.err.count("has digits features of 64 dimensions") == 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_catalogue_states_each_networks_dimensions(name):
+    if name == "inception":
+        from harness.metrics import inception
+
+        assert NETWORKS[name].dimensions == inception.Inception.dimensions
+    else:
+        assert NETWORKS[name].dimensions == features.load(name).dimensions
+
+
+# Options
+
+
+REFUSED = {
+    "subset of one": (["--subset-size", "1"], "--subset-size is 1, but allowed is a whole number from 2"),
+    "subset too large": (["--subset-size", "31"], "--subset-size is 31, but GENERATED ({}/a.npy) has 30 images"),
+    "infinity": (
+        ["--infinity"],
+        "--infinity needs 4 images for each of 64 dimensions = 256, but GENERATED ({}/a.npy) has 30",
+    ),
+    "interval": (["--interval"], "--interval needs 40 images, but GENERATED ({}/a.npy) has 30"),
+    "weights of another network": (
+        ["--weights", "w.pth"],
+        "--weights is w.pth, but --features digits has weights of its own",
+    ),
+    "target without ending": (["--save-statistics", "{}/s"], "--save-statistics is {}/s, whose ending must be .npz"),
+    "target in no folder": (["--save-statistics", "{}/no/s.npz"], "cannot be written: {}/no does not exist"),
+    "target below a file": (["--save-statistics", "{}/a.npy/s.npz"], "cannot be written: {}/a.npy is no folder"),
+    "target is a folder": (["--save-statistics", "{}/folder.npz"], "cannot be written: it is a folder"),
+    "target is an input": (["--save-statistics", "{}/b.npz"], "must not be one of the inputs"),
+    "target is an input by another name": (["--save-statistics", "{}/link.npz"], "must not be one of the inputs"),
+    "target is somebody's": (["--save-statistics", "{}/other.npz"], "must not be overwritten: it exists and holds no"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_options_that_cannot_be_met_are_refused_before_features_are_computed(case, two, capsys, monkeypatch):
+    monkeypatch.setattr(images, "features", None)
+    (two / "folder.npz").mkdir()
+    (two / "link.npz").symlink_to(two / "b.npz")
+    np.savez(two / "other.npz", x=1)
+    before = {path: path.read_bytes() for path in two.iterdir() if path.is_file()}
+    options, words = REFUSED[case]
+    status, printed = run(capsys, two / "a.npy", two / "b.npz", *(each.format(two) for each in options))
+    assert status == 2
+    assert words.format(two) in printed.err
+    assert {path: path.read_bytes() for path in two.iterdir() if path.is_file()} == before
+
+
+def test_options_that_need_images_are_refused_for_statistics(two, capsys):
+    np.savez(two / "s.npz", mu=np.zeros(64), sigma=np.eye(64))
+    options = ["--interval", "--infinity", "--subset-size", "5", "--save-statistics", two / "t.npz"]
+    status, printed = run(capsys, two / "s.npz", two / "b.npz", *options)
+    assert status == 2
+    assert [line.split(" needs images, but GENERATED is ")[0] for line in printed.err.splitlines()] == [
+        "--interval",
+        "--infinity",
+        "--save-statistics",
+        "--subset-size",
+    ]
+
+
+def test_sizes_that_a_network_does_not_take_are_named_before_features_are_computed(two, capsys, monkeypatch):
+    monkeypatch.setattr(images, "features", None)
+    for size in (9, 10):
+        Image.new("L", (size, 9)).save(fill(two / "g", 0) / f"{size}.png")
+    status, printed = run(capsys, two / "g", two / "b.npz")
+    assert status == 2
+    assert printed.err == (
+        f"GENERATED is {two}/g, with images of 9x9 pixels and 1 other sizes, "
+        "but --features digits takes 8x8; --features inception takes any\n"
+    )
+
+
+def test_statistics_replace_older_ones_and_a_full_disk_is_said_after_the_scores(two, capsys, monkeypatch):
+    np.savez(two / "s.npz", mu=np.zeros(2), sigma=np.eye(2))
+    assert run(capsys, two / "a.npy", two / "b.npz", "--save-statistics", two / "s.npz")[0] == 0
+    assert np.load(two / "s.npz")["mu"].shape == (64,)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    status, printed = run(capsys, two / "a.npy", two / "b.npz", "--save-statistics", two / "t.npz")
+    assert status == 2
+    assert "fid" in json.loads(printed.out)["scores"]
+    assert f"--save-statistics is {two}/t.npz, which cannot be written (No space left on device)\n" in printed.err
+    assert sorted(path.name for path in two.iterdir()) == ["a.npy", "b.npz", "s.npz"]
+
+
+@pytest.mark.parametrize("name", ["none.pth", "w.txt", "w.npz"])
+def test_weights_are_named_by_their_option_and_no_message_names_a_study_key(name, two, capsys):
+    if name == "w.npz":
+        np.savez(two / name, x=np.zeros(3))
+    status = main([str(two / "a.npy"), str(two / "b.npz"), "--weights", str(two / name)])
+    printed = capsys.readouterr()
+    assert status == 2
+    assert printed.err.startswith(f"--weights is {two / name}, ")
+    assert "evaluate." not in printed.err
+
+
+def test_options_of_no_use_for_statistics_alone_are_said(two, capsys):
+    np.savez(two / "s.npz", mu=np.zeros(2), sigma=np.eye(2))
+    report = json.loads(run(capsys, two / "s.npz", two / "s.npz")[1].out)
+    assert "--features and --weights are of no use for statistics alone" in report["warnings"]
+
+
+def test_the_jackknife_does_not_hang_on_the_order_of_files(tmp_path, capsys):
+    extractor = features.load("digits")
+    dark, light = pictures(0, 60) // 4, 255 - pictures(1, 60) // 4
+    np.save(tmp_path / "sorted.npy", np.concatenate([dark, light]))
+    np.save(tmp_path / "mixed.npy", np.stack([dark, light], axis=1).reshape(120, 8, 8, 1))
+    np.save(tmp_path / "r.npy", pictures(2, 100))
+    spread = [
+        json.loads(run(capsys, tmp_path / name, tmp_path / "r.npy", "--interval")[1].out)["scores"]["fid_stderr"]
+        for name in ("sorted.npy", "mixed.npy")
+    ]
+    assert spread[0] == pytest.approx(spread[1], rel=0.6)
+    in_order = frechet_jackknife(
+        extractor(np.concatenate([dark, light])), Moments.of(extractor(pictures(2, 100)))
+    ).stderr
+    assert in_order > 2 * max(spread)
+
+
+@pytest.mark.slow
+def test_nothing_of_tensorflow_is_printed(two):
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.metrics", two / "a.npy", two / "a.npy", "--features", "digits"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert done.stdout.startswith("fid ")
+    assert all(line.startswith("warning: ") for line in done.stderr.splitlines()), done.stderr

@@ -131,6 +131,33 @@ def test_features_do_not_depend_on_the_batch_and_grey_is_colour_repeated(network
     np.testing.assert_array_equal(network(0)(grey), network(0)(grey.repeat(3, axis=-1)))
 
 
+@pytest.mark.slow
+def test_large_images_and_mixed_sizes_have_the_features_that_they_have_alone(network):
+    given = [synthetic_images(seed, size, 1)[0] for seed, size in ((1, 8), (2, 350), (3, 64))]
+    given.append(given[1][:, :200, :1])
+    reduced = [network(0).reduced(image) for image in given]
+    assert [(image.shape, str(image.dtype)) for image in reduced] == [
+        ((8, 8, 3), "uint8"),
+        ((299, 299, 3), "float32"),
+        ((64, 64, 3), "uint8"),
+        ((350, 200, 1), "uint8"),
+    ]
+    together = network(0).outputs(reduced)
+    for place, image in enumerate(given):
+        alone = network(0).outputs(image[None])
+        np.testing.assert_allclose(together.pooled[place], alone.pooled[0], atol=TOLERANCE)
+        np.testing.assert_allclose(together.logits[place], alone.logits[0], atol=10 * TOLERANCE)
+    alike = np.stack([given[1], given[1][::-1]])
+    np.testing.assert_array_equal(
+        network(0).outputs([network(0).reduced(image) for image in alike]).pooled, network(0)(alike)
+    )
+
+
+def test_a_grey_image_is_reduced_as_its_repetition(network):
+    grey = synthetic_images(4, 400, 1)[0][..., :1]
+    np.testing.assert_array_equal(network(0).reduced(grey), network(0).reduced(grey.repeat(3, axis=-1)))
+
+
 @pytest.mark.parametrize(
     "images", [np.zeros((1, 8, 8, 3)), np.zeros((0, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 4), np.uint8)]
 )
@@ -253,6 +280,8 @@ def test_missing_weights_without_network_say_which_file_to_put_where(tmp_path, m
     monkeypatch.setattr(inception_weights.urllib.request, "urlopen", offline)
     with pytest.raises(WeightsError, match=f"put the file {inception_weights.NAME} .* at {tmp_path}"):
         inception.load()
+    with pytest.raises(WeightsError, match=r"or name it as --weights$"):
+        inception.load(key="--weights")
     (tmp_path / inception_weights.NAME).write_bytes(pth({"b": np.zeros(2, np.float32)}))
     with pytest.raises(WeightsError, match=r"SHA-256 is .*, but must be 6726825d"):
         inception.load()
@@ -300,3 +329,26 @@ def test_scopes_are_those_of_the_published_conversion():
 def test_a_missing_tensor_is_named():
     with pytest.raises(ValueError, match=r"fc\.weight is missing"):
         inception.Inception({}, sha256="")
+
+
+def test_weights_of_another_network_are_named_with_the_key_that_named_them(tmp_path):
+    np.savez(tmp_path / "w.npz", x=np.zeros(3))
+    with pytest.raises(
+        WeightsError, match=r"^--weights is .*w\.npz, which does not fit: Inception weights: .* is missing"
+    ):
+        inception.load(tmp_path / "w.npz", key="--weights")
+    with pytest.raises(WeightsError, match=r"^evaluate\.weights is .*gone\.npz, which cannot be read \(No such file"):
+        inception.load(tmp_path / "gone.npz")
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_sentence(tmp_path, monkeypatch):
+    import hashlib
+    import io
+
+    content = b"weights"
+    monkeypatch.setattr(inception_weights, "SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(inception_weights.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(WeightsError, match=r"cannot be kept there .*set HARNESS_CACHE to a folder"):
+        inception_weights.public()
