@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +55,11 @@ def parser() -> argparse.ArgumentParser:
         help="other real images, scored against REAL as the floor of each score",
     )
     options.add_argument(
+        "--sanity",
+        action="store_true",
+        help="also damage REAL in known ways (blur, noise, grey, …), and say which damages FID and KID do not see",
+    )
+    options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"
     )
     options.add_argument("--json", action="store_true", help="print JSON")
@@ -94,13 +98,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _show(report: scoring.Report, *, as_json: bool) -> None:
     if as_json:
         made = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
-        print(json.dumps(made | ({"floor": report.floor} if report.floor is not None else {}), indent=1))
+        made |= {"floor": report.floor} if report.floor is not None else {}
+        made |= {"sanity": report.sanity} if report.sanity is not None else {}
+        command_line.print_json(made, indent=1)
         return
     floor = report.floor or {}
     for name, value in report.scores.items():
         print(f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else ""))
     for name, value in report.protocol.items():
         print(f"{name}: {value}")
+    for metric, rows in (report.sanity or {}).items():
+        print(f"sanity of {metric}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL")
+        for row in rows:
+            seen = "seen" if row["seen"] else "NOT SEEN"
+            print(f"  {row['damage']:24}{row['value']:<14.6g}undamaged {row['floor']:<14.6g}{seen}")
     for line in report.warnings:
         print(f"warning: {line}", file=sys.stderr)
 

@@ -160,7 +160,7 @@ def features(
             made.append(outputs.pooled)
             logits.append(outputs.logits)
         else:
-            made.append(network(np.stack(_alike(batch))))
+            made.append(network(np.stack(alike(batch))))
         done += len(batch)
         progress(done)
     return Extracted(np.concatenate(made), np.concatenate(logits) if logits else None)
@@ -183,7 +183,7 @@ def _batches(
         yield batch
 
 
-def _alike(batch: list[Images]) -> list[Images]:
+def alike(batch: list[Images]) -> list[Images]:
     """Images with as many channels each, grey ones repeated where there are coloured ones."""
     if len({image.shape[-1] for image in batch}) == 1:
         return batch

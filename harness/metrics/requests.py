@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.metrics import images, inception_weights, statistics_files
+from harness.metrics import images, inception_weights, sanity, statistics_files
 from harness.metrics.catalogue import NETWORKS
 from harness.metrics.images import Input, InputError
 
@@ -26,6 +26,7 @@ class Request:
     subset_size: int | None = None
     interval: bool = False
     infinity: bool = False
+    sanity: bool = False
     save_statistics: Path | None = None
 
     @property
@@ -104,6 +105,8 @@ def _faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:
     needs["--save-statistics"] = request.save_statistics is not None
     for option in (name for name, asked in needs.items() if asked and generated.moments is not None):
         faults.append(f"{option} needs images, but GENERATED is {generated.path}, which holds statistics")
+    if request.sanity:
+        faults += _sanity_faults(real)
     if generated.moments is not None:
         pass
     elif request.interval and generated.count < 2 * BLOCKS:
@@ -122,6 +125,15 @@ def _faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:
                     f"--subset-size is {request.subset_size}, but {each.name} ({each.path}) has {each.count} images"
                 )
     return faults
+
+
+def _sanity_faults(real: Input) -> list[str]:
+    """Why what the scores see cannot be measured on REAL."""
+    if real.moments is not None:
+        return [f"--sanity needs images, but REAL is {real.path}, which holds statistics"]
+    if real.count < sanity.FEWEST:
+        return [f"--sanity needs {sanity.FEWEST} images, but REAL ({real.path}) has {real.count}"]
+    return []
 
 
 def _dimension_faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:

@@ -51,11 +51,15 @@ class Damage:
     images: int
 
 
+def sample_size(dimensions: int) -> int:
+    """How many images `measure` should look at, for features of so many dimensions."""
+    return IMAGES if dimensions <= _SMALL else IMAGES_SLOW
+
+
 def pool(parts: Sequence[Images], *, dimensions: int) -> tuple[Images, NDArray[np.int64]]:
     """A fixed random sample of all images of `parts`, as many as `measure` looks at, and their places among them all."""
     total = sum(map(len, parts))
-    limit = IMAGES if dimensions <= _SMALL else IMAGES_SLOW
-    places = np.sort(np.random.default_rng(_SEED).permutation(total)[:limit])
+    places = np.sort(np.random.default_rng(_SEED).permutation(total)[: sample_size(dimensions)])
     starts = np.cumsum([0, *map(len, parts)])
     chosen = [
         part[places[(places >= start) & (places < start + len(part))] - start]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.metrics import images, kernel, native_output, neighbours, requests, spectrum
+from harness.metrics import evaluation, images, kernel, native_output, neighbours, requests, sanity, spectrum
 from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
 from harness.metrics.images import Extracted, Features, Input, InputError
 from harness.metrics.inception_score import inception_score
 from harness.metrics.requests import BLOCKS, SUBSET_SIZE, Request
 
+_SANITY_BYTES = 2**29  # of decoded images whose damages are looked at
 _PIXELS = 2**24  # larger images have no noise and detail measured: it takes some 20 times their memory
 
 
@@ -26,6 +28,7 @@ class Report:
 
     scores: dict[str, float]
     floor: dict[str, float] | None
+    sanity: dict[str, list[dict[str, Any]]] | None
     protocol: dict[str, Any]
     inputs: dict[str, Any]
     warnings: list[str]
@@ -85,8 +88,42 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
             floor |= _pairwise(found["held_out"], found["real"], size=size, warnings=about)
             floor |= _pixel_ratios("held_out", sums, [])
             warnings += [f"floor: {line}" for line in about]
-    recorded = {name: each.record() for name, each in inputs.items()}
-    return Report(made, floor, protocol, recorded, warnings, moments["generated"])
+    recorded = {name: each.record() for name, each in inputs.items()}  # before REAL is read again
+    measured = _sanity(inputs["real"], extractor, warnings) if request.sanity else None
+    return Report(made, floor, measured, protocol, recorded, warnings, moments["generated"])
+
+
+def _sanity(
+    real: Input, extractor: evaluation.Extractor, warnings: list[str]
+) -> dict[str, list[dict[str, Any]]] | None:
+    """What FID and KID make of real images damaged in known ways; None, with a warning, where too few fit in memory."""
+    chosen = _alike_sample(real, sanity.sample_size(extractor.dimensions))
+    if len(chosen) < sanity.FEWEST:
+        warnings.append(
+            f"sanity needs {sanity.FEWEST} real images of one size that fit into {_SANITY_BYTES // 2**20} MiB, but there are "
+            f"{len(chosen)}: left out"
+        )
+        return None
+    found = {}
+    for metric in ("fid", "kid"):
+        rows = sanity.measure(extractor, chosen, metric=metric)
+        found[metric] = [asdict(row) for row in rows]
+        blind = sanity.unseen(rows)
+        if blind:
+            name = f"{metric} in {extractor.name} features"
+            warnings.append(sanity.sentence(name, blind, images=max(row.images for row in rows)))
+    return found
+
+
+def _alike_sample(real: Input, most: int) -> images.Images:
+    """A fixed random sample of the images of the commonest size, (n, h, w, c): at most `most`, and what memory allows."""
+    sizes = Counter(image.shape[:2] for image in real.images())
+    shape = sizes.most_common(1)[0][0]
+    wanted = min(most, _SANITY_BYTES // (3 * shape[0] * shape[1]), sizes[shape])
+    places = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
+    alike = (image for image in real.images() if image.shape[:2] == shape)
+    chosen = [image for place, image in enumerate(alike) if place in places]
+    return np.stack(images.alike(chosen)) if chosen else np.zeros((0, *shape, 1), np.uint8)
 
 
 def _onednn() -> str:

@@ -603,3 +603,46 @@ def test_nothing_of_tensorflow_is_printed(two):
     )
     assert done.stdout.startswith("fid ")
     assert all(line.startswith("warning: ") for line in done.stderr.splitlines()), done.stderr
+
+
+def test_sanity_says_what_scores_do_not_see_and_changes_no_score(tmp_path, capsys):
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (240, 8, 8, 3), dtype=np.uint8)
+    images[..., 1:] //= 4  # has colour to lose, which features of grey digits have no use for
+    np.save(tmp_path / "a.npy", images[:120])
+    np.save(tmp_path / "b.npy", images[120:])
+    plain = json.loads(run(capsys, tmp_path / "a.npy", tmp_path / "b.npy")[1].out)
+    status, said = run(capsys, tmp_path / "a.npy", tmp_path / "b.npy", "--sanity")
+    report = json.loads(said.out)
+    assert status == 0
+    assert report["scores"] == plain["scores"]
+    assert "sanity" not in plain
+    for metric in ("fid", "kid"):
+        rows = {row["damage"]: row for row in report["sanity"][metric]}
+        assert not rows["channels swapped"]["seen"]
+        assert rows["channels swapped"]["value"] == pytest.approx(rows["channels swapped"]["floor"], abs=1e-6)
+        assert any(f"{metric} in digits features does not see: " in line for line in report["warnings"])
+
+
+def test_sanity_is_measured_on_the_commonest_size_of_a_folder(tmp_path, capsys):
+    for name, count in (("a", 12), ("b", 110)):
+        (tmp_path / name).mkdir()
+        for place, image in enumerate(pictures(7, count)):
+            Image.fromarray(image[..., 0]).save(tmp_path / name / f"{place:03}.png")
+    status = main([*map(str, (tmp_path / "a", tmp_path / "b")), "--features", "digits", "--sanity"])
+    said = capsys.readouterr()
+    assert status == 0
+    assert "sanity of fid: REAL damaged, 55 images at a time" in said.out
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(99, "--sanity needs 100 images, but REAL"), (0, "which holds statistics")]
+)
+def test_sanity_needs_enough_real_images(count, words, two, capsys):
+    if count:
+        np.save(two / "real.npy", pictures(3, count))
+    else:
+        np.savez(two / "real.npz", mu=np.zeros(64), sigma=np.eye(64))
+    status, said = run(capsys, two / "a.npy", two / ("real.npy" if count else "real.npz"), "--sanity")
+    assert status == 2
+    assert words in said.err
