@@ -1,0 +1,71 @@
+"""What speaks against an answer before any run is looked at: sentences from study.json alone, so that old results show
+them too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FEW = 1000  # real images below which a floor is noise
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Real images degraded in a known way, their score, the floor beside it, and whether the score tells the two apart."""
+
+    damage: str
+    value: float
+    floor: float
+    seen: bool
+
+
+def of_study(document: Mapping[str, Any]) -> list[str]:
+    """Short sentences, one per caution, of a study document (study.json); empty where nothing speaks against it."""
+    spec = document["spec"]
+    generated = spec.get("evaluate", {}).get("generated")
+    batch, images = int(spec["train"]["batch"]), int(document["data"]["train"])
+    found = []
+    if len(document["schedules"]) == 1:
+        found.append(f"Only one schedule, {document['schedules'][0]}: there is nothing to compare it with.")
+    if batch > images:
+        found.append(f"A batch of {batch:,} is larger than the training data, {images:,} images.")
+    if generated is not None:
+        found += _floor(document, int(generated)) + _rank(document, int(generated))
+    return found
+
+
+def _floor(document: Mapping[str, Any], generated: int) -> list[str]:
+    other = "train" if document["spec"]["evaluate"].get("reference") == "held_out" else "held_out"
+    count = int(document["data"][other])
+    if count >= max(generated, FEW):
+        return []
+    split = "training" if other == "train" else "held-out"
+    return [
+        f"The floor rests on {count:,} {split} images, the scores on {generated:,} generated ones: a Fréchet distance of "
+        "few images is too high."
+    ]
+
+
+def _rank(document: Mapping[str, Any], generated: int) -> list[str]:
+    dimensions = int(document["features"]["dimensions"])
+    if generated >= dimensions:
+        return []
+    return [
+        f"Fewer generated images ({generated:,}) than feature dimensions ({dimensions:,}): their covariance has not full "
+        "rank, and Fréchet distances are too high."
+    ]
+
+
+def sanity(document: Mapping[str, Any]) -> list[Damage]:
+    """What the primary score says of real images with known damage; empty for a study that did not measure it."""
+    return [
+        Damage(str(row["damage"]), float(row["value"]), float(row["floor"]), bool(row["seen"]))
+        for row in document.get("sanity") or []
+    ]
+
+
+def blind(document: Mapping[str, Any]) -> list[str]:
+    """A sentence naming the damage that the score does not see; empty if it sees all of it, or was not asked."""
+    unseen = [each.damage for each in sanity(document) if not each.seen]
+    return [f"The score does not see: {'; '.join(unseen)}."] if unseen else []
