@@ -116,9 +116,9 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
             f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'], sign=True)}, {row['verdict']}"
             for row in tables[name].to_dict("records")
         ]
-        return f"Difference to baseline as a share of its mean. {'; '.join(parts)}."
+        return f"Difference to baseline as a share of the baseline mean. {'; '.join(parts)}."
     parts = [
-        f"{row['schedule']} at {row['steps']:,} steps {digits.number(row['difference'])}, {row['verdict']}"
+        f"{row['schedule']} at {digits.count(row['steps'], 'step')} {digits.number(row['difference'])}, {row['verdict']}"
         for row in tables[name].to_dict("records")
     ]
     return f"Difference to baseline by number of training steps. {'; '.join(parts)}."

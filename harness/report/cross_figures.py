@@ -44,7 +44,7 @@ def effects(table: pd.DataFrame) -> Figure:
         axes.set_ylim(np.max(ticks) + 0.6, -1.1)
         axes.grid(axis="y", visible=False)
         style.few_ticks(axes)
-        made.supxlabel("difference to baseline, % of its mean (← better); t interval", fontsize=8)
+        made.supxlabel("difference to baseline, % of the baseline mean (← better); t interval", fontsize=8)
     return made
 
 

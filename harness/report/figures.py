@@ -170,7 +170,7 @@ def anytime(
                 top.fill_between(band["step"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
         if rates:
             _draw_rates(bottom, rates, schedules, label=None)
-            bottom.set_ylabel(style.wrapped(rate_label, 0.8))
+            bottom.set_ylabel(style.wrapped(rate_label, 0.95))
         top.set_ylabel(style.wrapped(label, 2.0))
         style.legend(made, top)
         style.few_ticks(bottom)

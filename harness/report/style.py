@@ -129,7 +129,7 @@ def wrapped(text: str, inches: float, *, size: float = 8, lines: int = 3) -> str
     rest = re.sub(r"[ \t\r\n]+", " ", text).strip()  # other spaces do not break
     while rest and len(found) < lines:
         end = len(rest)
-        while end > 1 and _inches(rest[:end], size) > inches:
+        while end > 1 and _inches(rest[:end].strip(), size) > inches:
             end = rest.rfind(" ", 0, end) if " " in rest[:end].strip() else end - 1
         found.append(rest[:end].strip())
         rest = rest[end:].strip()
@@ -174,8 +174,8 @@ def rendered(made: Figure, kind: str) -> bytes:
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }[kind]
     buffer = io.BytesIO()
-    names = hover.mark(made) if kind == "svg" else {}
-    with context():  # layout and fonts are looked up while it is drawn
+    with context():  # limits, ticks, layout and fonts are settled only now, some of them by looking at the figure
+        names = hover.mark(made) if kind == "svg" else {}
         made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
     return hover.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
 
