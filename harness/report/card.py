@@ -61,7 +61,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     for name, each in analyses.items():
         study = each.results.study
         address = quote(Path(os.path.relpath(each.results.path, root)).as_posix())
-        head = f"[{markdown.plain(name)}]({address})<br>{digits.count(study['spec']['train']['steps'], 'step')}"
+        head = f"[{name}]({address})<br>{digits.count(study['spec']['train']['steps'], 'step')}"
         head += f"<br>against {markdown.plain(each.baseline)}" if len(baselines) > 1 else ""
         rows = each.contrasts.to_dict("records") if "difference" in each.contrasts else []
         for row in rows:

@@ -97,9 +97,9 @@ _TABLE = """{% macro body() %}
 <th scope="col" role="columnheader" class="{{ 'left' if left[loop.index0] }}{{ long(name) }}">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody role="rowgroup">{% for row in shown.rows %}<tr role="row">{% for cell in row %}
 {% if loop.first %}<th scope="row" role="rowheader" data-value="{{ cell.value }}"><span class="text{{ long(cell.text) }}">{{ cell.text }}</span></th>
-{% else %}<td role="cell" data-value="{{ cell.value }}"{% if fit %} data-head="{{ shown.heads[loop.index0] }}"{% endif %}{% if left[loop.index0] %} class="left"{% endif %}>
-{%- if cell.value is string %}<span class="text{{ long(cell.text) }}">{{ cell.text }}</span>
-{%- elif fit %}<span class="whole">{% for part in parts(cell.text) %}<span class="part">{{ part }}</span> {% endfor %}</span>
+{% else %}<td role="cell" data-value="{{ cell.value }}"{% if fit %} data-head="{{ shown.heads[loop.index0] }}"{% endif %} class="{{ 'left' if left[loop.index0] }}{{ ' none' if cell.text == '–' }}">
+{%- if fit and parts(cell.text) | length > 1 %}<span class="whole">{% for part in parts(cell.text) %}<span class="part">{{ part }}</span> {% endfor %}</span>
+{%- elif cell.value is string %}<span class="text{{ long(cell.text) }}">{{ cell.text }}</span>
 {%- else %}{{ cell.text }}{% endif %}</td>{% endif %}
 {% endfor %}</tr>
 {% endfor %}</tbody></table></div>
