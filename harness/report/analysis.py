@@ -341,8 +341,8 @@ class Analysis:
     def warnings(self) -> list[str]:
         """What to read the answer with: of the study itself, of its score, and of the search."""
         study = self.results.study
-        said = [str(each) for each in study.get("warnings") or []]
-        return list(dict.fromkeys([*said, *cautions.of_study(study), *cautions.blind(study), *self._edge_warning()]))
+        said = [*cautions.told(study), *cautions.of_study(study), *cautions.blind(study), *self._edge_warning()]
+        return list(dict.fromkeys(said))
 
     def _edge_warning(self) -> list[str]:
         table = self.tables.get("boundary")

@@ -23,15 +23,16 @@ class Damage:
 def of_study(document: Mapping[str, Any]) -> list[str]:
     """Short sentences, one per caution, of a study document (study.json); empty where nothing speaks against it."""
     spec = document["spec"]
-    generated = spec.get("evaluate", {}).get("generated")
+    evaluate = spec.get("evaluate")
+    generated = evaluate.get("generated") if isinstance(evaluate, Mapping) else None
     batch, images = int(spec["train"]["batch"]), int(document["data"]["train"])
     found = []
     if len(document["schedules"]) == 1:
         found.append(f"Only one schedule, {document['schedules'][0]}: there is nothing to compare it with.")
     if batch > images:
         found.append(f"A batch of {batch:,} is larger than the training data, {images:,} images.")
-    if generated is not None:
-        found += _floor(document, int(generated)) + _rank(document, int(generated))
+    if isinstance(generated, int):
+        found += _floor(document, generated) + _rank(document, generated)
     return found
 
 
@@ -58,11 +59,24 @@ def _rank(document: Mapping[str, Any], generated: int) -> list[str]:
 
 
 def sanity(document: Mapping[str, Any]) -> list[Damage]:
-    """What the primary score says of real images with known damage; empty for a study that did not measure it."""
+    """What the primary score says of real images with known damage; empty for a study that did not measure it.
+
+    Rows that are not of that form (from another version, or by hand) are left out.
+    """
+    listed = document.get("sanity")
     return [
         Damage(str(row["damage"]), float(row["value"]), float(row["floor"]), bool(row["seen"]))
-        for row in document.get("sanity") or []
+        for row in (listed if isinstance(listed, list) else [])
+        if isinstance(row, Mapping)
+        and {"damage", "seen"} <= row.keys()
+        and all(isinstance(row.get(name), int | float) for name in ("value", "floor"))
     ]
+
+
+def told(document: Mapping[str, Any]) -> list[str]:
+    """The sentences that were written into the study document when it was made."""
+    listed = document.get("warnings")
+    return [str(each) for each in listed] if isinstance(listed, list) else []
 
 
 def blind(document: Mapping[str, Any]) -> list[str]:

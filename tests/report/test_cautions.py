@@ -73,6 +73,14 @@ def test_a_study_says_what_speaks_against_it(changes, said):
         assert sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    "odd", [None, "text", 3, {"a": 1}, [None], ["text"], [{"damage": "x", "seen": True, "value": None}]]
+)
+def test_fields_that_are_not_of_the_form_are_left_out(odd):
+    made = document(sanity=odd, spec__evaluate=odd) | {"warnings": odd if not isinstance(odd, list) else None}
+    assert cautions.sanity(made) == cautions.told(made) == cautions.blind(made) == cautions.of_study(made) == []
+
+
 def test_committed_results_show_the_warnings_of_old_studies_too(tmp_path):
     """study.json of before warnings were written has all that most of them need."""
     made = document(data__held_out=12)
