@@ -1,5 +1,9 @@
 """Tables, figures and pages from stored results; no TensorFlow, no database."""
 
-from harness.report.build import build, headline, stale, terminal_table
+from harness.report import deaf
+
+deaf.load()  # before any module of ours imports matplotlib
+
+from harness.report.build import build, headline, stale, terminal_table  # noqa: E402
 
 __all__ = ["build", "headline", "stale", "terminal_table"]

@@ -93,7 +93,10 @@ def _build(chosen: argparse.Namespace) -> None:
         made = report.build(folder, pdf=chosen.pdf)
         if chosen.verbose:
             console.print(report.terminal_table(folder))
-            console.print(report.headline(folder)["sentence"], markup=False)
+            summary = report.headline(folder)
+            console.print(summary["sentence"], markup=False)
+            for warning in summary["warnings"]:
+                console.print(f"Warning: {warning}", markup=False)
         console.print(str(made), markup=False, soft_wrap=True)
     if len(chosen.results) > 1:
         made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)

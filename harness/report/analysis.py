@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +10,24 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
+from harness.report import cautions
 from harness.results import Results
+from harness.stats import digits
+
+# Scores that cannot be negative; the unbiased kernel distance can, and so can differences.
+_NOT_NEGATIVE = (
+    "fid",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "memorised",
+    "noise_ratio",
+    "high_frequency_ratio",
+)
+_CHANGES_SAID = 3  # schedules that the headline names as changed by the other weights
+_EDGES_FROM = 3  # search trials of a schedule; the best of fewer lies at an edge by chance too often
+_EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 
 
 @dataclass(frozen=True)
@@ -56,9 +74,44 @@ class Analysis:
         return str(self.results.study["scores"][score.removesuffix("_ema")]["direction"])
 
     @property
+    def alpha(self) -> float:
+        """One minus the level of all intervals."""
+        return float(self.results.study["question"]["alpha"])
+
+    @property
+    def rope(self) -> float:
+        """Half the width of the region of practical equivalence; 0 for none."""
+        return float(self.results.study["question"]["rope"])
+
+    @property
     def level(self) -> str:
         """The level of the intervals, for captions: '95 %'."""
-        return f"{100 * (1 - float(self.results.study['question']['alpha'])):g} %"
+        return f"{100 * (1 - self.alpha):g} %"
+
+    def least_of(self, score: str) -> float:
+        """The value that a score (raw or averaged) cannot be below: 0 for distances, -inf where there is none."""
+        return 0.0 if score.startswith(tuple(f"{name}_" for name in _NOT_NEGATIVE)) else -math.inf
+
+    @cached_property
+    def _spreads(self) -> dict[str, float]:
+        return {}
+
+    def spread_of(self, score: str) -> float:
+        """What says how many digits of a score are shown, in every table, figure and sentence alike; NaN if unknown.
+
+        The lower median, over schedules, of the half-widths of the means' intervals: one wild schedule among others does
+        not take digits from them. Raw and averaged weights share the larger of theirs.
+        """
+        raw = score.removesuffix("_ema")
+        if raw not in self._spreads:
+            found = []
+            for name in (raw, f"{raw}_ema"):
+                table = self.summary_of(name) if name in self.confirmed else pd.DataFrame({"low": [], "high": []})
+                halves = ((table["high"] - table["low"]) / 2).dropna()
+                known = sorted(halves[halves > 1e-9 * table["mean"].abs().max()]) if len(halves) else []
+                found += [float(known[(len(known) - 1) // 2])] if known else []
+            self._spreads[raw] = max(found, default=math.nan)
+        return self._spreads[raw]
 
     @property
     def arrow(self) -> str:
@@ -90,17 +143,16 @@ class Analysis:
         A score that should be near one (direction 'one') gets differences and intervals, but neither p nor verdict:
         a larger or a smaller value is not better in itself.
         """
-        question = self.results.study["question"]
         if self.baseline not in set(self.confirmed["schedule"]):
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
-        rope = float(question["rope"]) if score.removesuffix("_ema") == self.raw else 0.0
+        rope = self.rope if score.removesuffix("_ema") == self.raw else 0.0
         direction = self.direction_of(score)
         found = stats.contrasts(
             self.confirmed,
             score=score,
             baseline=self.baseline,
             rope=rope,
-            alpha=float(question["alpha"]),
+            alpha=self.alpha,
             direction="higher" if direction == "higher" else "lower",
         )
         if direction == "one":
@@ -116,22 +168,29 @@ class Analysis:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """Level and spread by schedule."""
-        alpha = float(self.results.study["question"]["alpha"])
-        return stats.summary(self.confirmed, score=self.score, direction=self.direction, alpha=alpha)
+        """Level and spread of the primary score by schedule."""
+        return self.summary_of(self.score)
+
+    def summary_of(self, score: str) -> pd.DataFrame:
+        """Level and spread of any score of the confirmation runs by schedule."""
+        direction = "higher" if self.direction_of(score) == "higher" else "lower"
+        least = self.least_of(score)
+        return stats.summary(self.confirmed, score=score, direction=direction, alpha=self.alpha, least=least)
+
+    @cached_property
+    def bands(self) -> pd.DataFrame:
+        """Mean and interval of the primary score by schedule and step."""
+        return stats.curve_bands(self.curves, score=self.score, alpha=self.alpha, least=self.least_of(self.score))
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by file name."""
-        question = self.results.study["question"]
         rng = np.random.default_rng(20_261_124)
         tables = {"summary": self.summary, "contrasts": self.contrasts}
         if self.other in self.confirmed and len(self.contrasts) and "difference" in self.contrasts:
             tables["contrasts_other_weights"] = self.contrasts_of(self.other)
         if len(self.confirmed):
-            tables["all_pairs"] = stats.all_pairs(
-                self.confirmed, score=self.score, rope=float(question["rope"]), alpha=float(question["alpha"])
-            )
+            tables["all_pairs"] = stats.all_pairs(self.confirmed, score=self.score, rope=self.rope, alpha=self.alpha)
             tables["final_against_best"] = stats.final_against_best(self.curves, score=self.score)
             tables["cost"] = stats.cost(self.confirmed, baseline=self.baseline)
             target = self.target
@@ -140,22 +199,28 @@ class Analysis:
                 tables["time_to_target"] = reached.assign(target=target)
             if f"{self.raw}_ema" in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
                 tables["ema"] = stats.ema_interaction(
-                    self.confirmed, score=self.raw, baseline=self.baseline, alpha=float(question["alpha"])
+                    self.confirmed, score=self.raw, baseline=self.baseline, alpha=self.alpha
                 )
             tables["scores"] = self.all_scores()
         searched = self.search[self.search["phase"] == "search"]
         if len(searched):
-            study = self.results.study
             tables["sensitivity"] = stats.sensitivity(self.search, score=self.score)
             tables["optimism"] = stats.optimism(self.search, score=self.score)
-            tables["budget"] = stats.budget_curves(searched, score=self.score, rng=rng)
-            tables["probability_best"] = stats.probability_best(searched, score=self.score, rng=rng)
-            spaces = {
-                **study["space"],
-                **{n: r for own in study["own_space"].values() for n, r in own.items()},
-            }
-            tables["boundary"] = stats.boundary_flags(searched, spaces, score=self.score)
+            tables["budget"] = stats.budget_curves(searched, score=self.score, rng=rng, alpha=self.alpha)
+            tables["boundary"] = self._edges(searched)
         return tables
+
+    def _edges(self, searched: pd.DataFrame) -> pd.DataFrame:
+        """Best searched values at an edge of their range; schedules may have ranges of their own for one parameter."""
+        study = self.results.study
+        parts = []
+        for label in dict.fromkeys(searched["schedule"]):
+            ranges = {**study["space"], **study["own_space"].get(label, {})}
+            flags = stats.boundary_flags(searched[searched["schedule"] == label], ranges, score=self.score)
+            for end in ("low", "high"):
+                flags[end] = [float(ranges[name][end]) for name in flags["parameter"]]
+            parts.append(flags)
+        return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def target(self) -> float | None:
@@ -172,8 +237,7 @@ class Analysis:
             for column in (name, f"{name}_ema"):
                 if column not in self.confirmed or not self.confirmed[column].notna().any():
                     continue
-                direction = "higher" if self.direction_of(column) == "higher" else "lower"
-                means = stats.summary(self.confirmed, score=column, direction=direction).set_index("schedule")
+                means = self.summary_of(column).set_index("schedule")
                 against = self.contrasts_of(column)
                 found = against.set_index("schedule") if "difference" in against else None
                 for schedule in means.index:
@@ -195,22 +259,105 @@ class Analysis:
 
     @property
     def headline(self) -> str:
-        """All verdicts in one line."""
-        return self.nothing or stats.headline(self.contrasts)
+        """All verdicts in one line, and whether they hold for the other weights too."""
+        if self.nothing:
+            return self.nothing
+        said = stats.headline(self.contrasts)
+        if self.changed:
+            few = len(self.changed) <= _CHANGES_SAID
+            which = stats.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
+            said += f" The answer depends on the weights: {self.other_weights} ones change the verdict on {which}."
+        return said
 
     @property
     def sentences(self) -> list[str]:
-        """The verdicts in plain words, one a schedule."""
-        rope = float(self.results.study["question"]["rope"])
-        return [] if self.nothing else stats.sentences(self.contrasts, score_title=self.title, rope=rope)
+        """The verdicts in plain words, one per schedule."""
+        if self.nothing:
+            return []
+        spread = self.spread_of(self.score)
+        return stats.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
 
     @property
     def basis(self) -> str:
         """What the verdicts rest on; empty without any."""
-        alpha = float(self.results.study["question"]["alpha"])
-        return "" if self.nothing or self.contrasts.empty else stats.basis(self.contrasts, alpha=alpha)
+        return "" if self.nothing or self.contrasts.empty else stats.basis(self.contrasts, alpha=self.alpha)
 
     @property
     def sentence(self) -> str:
-        """The verdicts and what they rest on, as a paragraph."""
-        return " ".join([*self.sentences, self.basis]) if self.sentences else self.headline
+        """The verdicts, what the other weights say, and what they rest on, as a paragraph."""
+        parts = [*self.sentences, self.weights, self.basis]
+        return " ".join(part for part in parts if part) if self.sentences else self.headline
+
+    @property
+    def other_weights(self) -> str:
+        """'averaged' where the question is about raw weights, 'raw' where it is about averaged ones."""
+        return "averaged" if self.other.endswith("_ema") else "raw"
+
+    @property
+    def changed(self) -> list[str]:
+        """Schedules that the other weights give another verdict."""
+        other = self.tables.get("contrasts_other_weights")
+        if other is None or self.nothing:
+            return []
+        verdicts = other.set_index("schedule")["verdict"]
+        mine = self.contrasts.set_index("schedule")["verdict"]
+        return [str(label) for label in mine.index if verdicts.get(label, mine[label]) != mine[label]]
+
+    @property
+    def weights(self) -> str:
+        """What the other weights say, and whether averaging does the work of the decay; empty without them."""
+        other = self.tables.get("contrasts_other_weights")
+        if other is None or other.empty or self.nothing:
+            return ""
+        said = [f"With {self.other_weights} weights: {stats.headline(other)}"]
+        table = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
+        for form, mine in (
+            ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
+            ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", table["high"] < 0),
+            ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
+        ):
+            if mine.any():
+                said.append(form.format(stats.listed([str(label) for label in table.loc[mine, "schedule"]])))
+        return " ".join(said)
+
+    @property
+    def pairing(self) -> str:
+        """How alike paired scores are, and what pairing by seed gained or lost; empty without three pairs."""
+        if self.nothing or self.contrasts["correlation"].isna().all():
+            return ""
+        found = self.contrasts.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
+        ends = [
+            f"{digits.aligned([row['correlation']], spread=0.1)[0]} ({digits.name(str(row['schedule']))})"
+            for row in found.iloc[[0, -1]].to_dict("records")
+        ]
+        span = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
+        gained = float(found["pairing_efficiency"].median())
+        word = "gained" if gained > 1.05 else "lost" if gained < 0.95 else "changed little"
+        return (
+            f"Correlation of paired scores: {span}. Pairing {word}: in the median an unpaired comparison would need "
+            f"{digits.number(gained)} times as many runs to say as much."
+        )
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What to read the answer with: of the study itself, of its score, and of the search."""
+        return [*cautions.warnings(self.results.study), *self._edge_warning()]
+
+    def _edge_warning(self) -> list[str]:
+        table = self.tables.get("boundary")
+        if table is None or table.empty:
+            return []
+        searched = self.search[self.search["phase"] == "search"].groupby("schedule")["run"].count()
+        rows = [row for row in table.to_dict("records") if searched[row["schedule"]] >= _EDGES_FROM]
+        if not rows:
+            return []
+        parts = [
+            f"{digits.name(str(row['schedule']))}, {row['parameter']} {digits.number(row['value'])} ({row['edge']} edge of "
+            f"{digits.number(row['low'])} to {digits.number(row['high'])})"
+            for row in rows[:_EDGES_SAID]
+        ]
+        more = f"; and {len(rows) - _EDGES_SAID} more" if len(rows) > _EDGES_SAID else ""
+        return [
+            f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
+            "the range in a new study."
+        ]

@@ -14,8 +14,6 @@ from harness.results import load
 from harness.results.tables import write_bytes, write_frame
 from harness.stats import digits
 
-LATEX = ("verdicts", "other_verdicts", "levels", "claims", "interactions", "settings")  # tables for a paper
-
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
     """Write tables, figures, README.md, report.md and report.html into the results folder; return the page's path."""
@@ -23,9 +21,9 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
     analysis = Analysis(load(folder))
     for name, frame in analysis.tables.items():
         write_frame(folder / f"{name}.csv", frame)
-    for name, shown_table in sections.tables(analysis).items():
-        if name in LATEX:
-            write_bytes(folder / "latex" / f"{name}.tex", latex.render(shown_table).encode())
+    study = str(analysis.results.study["name"])
+    for name, paper in sections.papers(analysis).items():
+        write_bytes(folder / "latex" / f"{name}.tex", latex.render(paper, label=f"{study}-{name}").encode())
     made = captions.make_figures(analysis)
     for name, (figure, _) in made.items():
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
@@ -67,7 +65,7 @@ def _text(path: Path) -> str:
 
 
 def headline(path: str | Path) -> dict[str, Any]:
-    """The main statements as plain values: verdict sentence, one entry a schedule."""
+    """The main statements as plain values: verdict sentence, warnings, one entry per schedule."""
     analysis = Analysis(load(path))
     summary = analysis.summary.set_index("schedule")
     contrasts = analysis.contrasts.set_index("schedule")
@@ -83,6 +81,7 @@ def headline(path: str | Path) -> dict[str, Any]:
         "score": analysis.score,
         "baseline": analysis.baseline,
         "sentence": analysis.sentence,
+        "warnings": analysis.warnings,
         "schedules": schedules,
         "results": str(path),
     }
@@ -101,7 +100,7 @@ def _value(value: Any) -> Any:
 def terminal_table(path: str | Path) -> Table:
     """The small table that ends a run of a study."""
     analysis = Analysis(load(path))
-    arrow = analysis.arrow
+    arrow, spread = analysis.arrow, analysis.spread_of(analysis.score)
     table = Table(
         title=f"{analysis.score} {arrow}, fresh-seed confirmation runs",
         title_justify="left",
@@ -113,16 +112,15 @@ def terminal_table(path: str | Path) -> Table:
         table.add_column(head, justify="right")
     against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
     for row in analysis.summary.to_dict("records"):
-        spread = (row["high"] - row["low"]) / 2
         cells = [
             str(row["n"]),
             digits.aligned([row["mean"]], spread=spread)[0],
-            digits.interval(row["low"], row["high"]),
+            digits.interval(row["low"], row["high"], spread=spread),
         ]
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
             cells += [
-                digits.estimate(other["difference"], other["low"], other["high"], sign=True),
+                digits.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
                 digits.number(other["p_holm"]),
                 str(other["verdict"]),
             ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import figures, style
+from harness.report import figures, rates, style
 from harness.report.analysis import Analysis
 from harness.stats import digits
 
@@ -41,8 +41,8 @@ def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
 
 
 def axis(analysis: Analysis) -> str:
-    """The primary score as an axis names it: title, direction, images and features."""
-    return f"{analysis.title} {analysis.arrow}\n({_protocol(analysis)})"
+    """The primary score as an axis names it: title and direction; captions say of how many images and what features."""
+    return f"{analysis.title}\N{NO-BREAK SPACE}{analysis.arrow}"
 
 
 def _protocol(analysis: Analysis) -> str:
@@ -58,11 +58,11 @@ def _protocol(analysis: Analysis) -> str:
 
 
 def counted(numbers: pd.Series, word: str) -> str:
-    """'8 seeds', '6 to 8 seeds', '1 seed', from a number a schedule."""
+    """'8 seeds', '6 to 8 seeds', '1 seed', from one number per schedule."""
     found = sorted({int(number) for number in numbers})
     if not found:
         return f"no {word}s"
-    return f"{found[0]} to {found[-1]} {word}s" if len(found) > 1 else f"{found[0]} {word}{'' if found == [1] else 's'}"
+    return f"{found[0]} to {found[-1]} {word}s" if len(found) > 1 else digits.count(found[0], word)
 
 
 def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
@@ -70,7 +70,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
     made = {}
     better = "Left" if analysis.direction == "lower" else "Right"
     if len(analysis.contrasts) and "difference" in analysis.contrasts:
-        rope = float(analysis.results.study["question"]["rope"])
+        rope = analysis.rope
         pairs = counted(_finished_pairs(analysis), "pair")
         lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
         made["forest"] = Drawn(
@@ -78,13 +78,13 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
                 analysis.contrasts,
                 schedules=names,
                 rope=rope,
-                label=f"{analysis.title} ({_protocol(analysis)})",
+                label=analysis.title,
                 better=better.lower(),
                 interval=f"{level} t interval over {pairs}",
             ),
             f"{analysis.headline} {' '.join(analysis.sentences)}",
-            f"Mean paired difference in {analysis.score} to {analysis.baseline} with {level} t intervals over {pairs} of runs "
-            f"from one seed. {better} of zero is better."
+            f"Mean paired difference in {_scored(analysis)} to {analysis.baseline} with {level} t intervals over {pairs} of "
+            f"runs from one seed. {better} of zero is better."
             + (" Pairs with a diverged run are in the verdict, but have no difference." if lost else "")
             + (f" Shaded: differences within ±{rope:g}, which the study counts as equivalent." if rope > 0 else ""),
         )
@@ -93,16 +93,21 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
         made["finals"] = Drawn(
             lambda: figures.finals(runs, analysis.summary, schedules=names, score=analysis.score, label=axis(analysis)),
             _ranking(analysis),
-            f"Final {analysis.title} {analysis.arrow} ({analysis.score}) of {len(runs)} confirmation runs. Every dot is a run;"
+            f"Final {_scored(analysis)} of {digits.count(len(runs), 'confirmation run')}. Every dot is a run;"
             f"{joined} beside them the mean with its {level} t interval over "
             f"{counted(analysis.summary['finished'], 'finished run')}.",
         )
     if f"{analysis.raw}_ema" in runs and len(runs):
         made["averaging"] = Drawn(
-            lambda: figures.averaging(runs, schedules=names, score=analysis.raw, label=_bare(analysis)),
+            lambda: figures.averaging(
+                analysis.summary_of(analysis.raw),
+                analysis.summary_of(f"{analysis.raw}_ema"),
+                schedules=names,
+                label=axis(analysis),
+            ),
             ema_sentence(analysis),
-            f"{analysis.title} of the raw and of the averaged generator: mean with 95 % t interval over "
-            f"{counted(analysis.summary['finished'], 'finished run')} a schedule.",
+            f"{analysis.title} of the raw and of the averaged generator: mean with {level} t interval over "
+            f"{counted(analysis.summary['finished'], 'finished run')} per schedule.",
         )
     return made
 
@@ -115,8 +120,9 @@ def _finished_pairs(analysis: Analysis) -> pd.Series:
     return pd.Series([len(base & set(done.loc[done["schedule"] == label, "repetition"])) for label in others])
 
 
-def _bare(analysis: Analysis) -> str:
-    return axis(analysis).replace(", averaged weights", "")
+def _scored(analysis: Analysis) -> str:
+    """The primary score in full: 'Fréchet distance ↓ (fid_digits_5k: 5,000 images, digits features)'."""
+    return f"{analysis.title} {analysis.arrow} ({analysis.score}: {_protocol(analysis)})"
 
 
 def _training(analysis: Analysis) -> dict[str, Drawn]:
@@ -124,38 +130,47 @@ def _training(analysis: Analysis) -> dict[str, Drawn]:
     if not len(curves):
         return {}
     seeds = counted(curves.groupby("schedule")["run"].nunique(), "seed")
-    full = f"{analysis.title} {analysis.arrow} ({analysis.score})"
+    used = rates.of(analysis)
     return {
         "anytime": Drawn(
-            lambda: figures.anytime(curves, schedules=names, score=analysis.score, label=axis(analysis)),
+            lambda: figures.anytime(
+                curves,
+                analysis.bands,
+                schedules=names,
+                score=analysis.score,
+                label=axis(analysis),
+                rates=used.by_schedule,
+                rate_label=used.label if used.network == "discriminator" else "learning rate",
+            ),
             f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
-            f"{full} against step: mean with 95 % t band over {seeds}, at most {figures.CURVES_DRAWN} single runs a schedule "
-            "faint; below, the generator's learning rate. A decayed run before its end is not a shorter run.",
+            f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
+            f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}. A decayed run before its end is "
+            "not a shorter run.",
         ),
         "rates": Drawn(
-            lambda: figures.rates(analysis.confirmed, schedules=names),
-            f"The learning rates of {len(names)} schedules over training.",
-            "Learning rate of the confirmed configurations, as training used it.",
+            lambda: figures.rates(used.by_schedule, schedules=names, label=used.label),
+            f"The {used.label} over training, for {digits.count(len(used.by_schedule), 'schedule')}.",
+            f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
         ),
     }
 
 
 def _search(analysis: Analysis) -> dict[str, Drawn]:
     searched, names, tables = analysis.search[analysis.search["phase"] == "search"], analysis.schedules, analysis.tables
-    full = f"{analysis.title} {analysis.arrow} ({analysis.score})"
     made = {}
     if len(searched) and searched["params_peak"].nunique() > 1:
         made["sensitivity"] = Drawn(
             lambda: figures.sensitivity(searched, schedules=names, score=analysis.score, label=axis(analysis)),
             _best_rates(analysis),
-            f"{full} of {len(searched)} search runs against peak rate. Every dot is a run; a cross on the upper edge did not finish.",
+            f"{_scored(analysis)} of {digits.count(len(searched), 'search run')} against peak rate. Every dot is a run; a cross on the upper edge did not finish.",
         )
     if "budget" in tables and tables["budget"]["budget"].nunique() > 1:
         made["budget"] = Drawn(
             lambda: figures.budget(tables["budget"], schedules=names, label=axis(analysis)),
             "Expected best score against the number of search trials, by schedule.",
-            "Expected best of the search if only so many trials had been made (unbiased form, Tang et al. 2020). Lines go to "
-            "half the trials; 95 % bootstrap bands only to an eighth, beyond which they would cover too little.",
+            f"Expected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
+            f"2020). Lines go to half the trials; {analysis.level} bootstrap bands only to an eighth, beyond which they would "
+            "cover too little.",
         )
     return made
 
@@ -168,22 +183,28 @@ def _best_rates(analysis: Analysis) -> str:
 
 def _ranking(analysis: Analysis) -> str:
     ordered = analysis.summary.dropna(subset=["mean"]).sort_values("mean", ascending=analysis.direction == "lower")
+    spread = analysis.spread_of(analysis.score)
     parts = [
-        f"{digits.name(row['schedule'])} {digits.aligned([row['mean']], spread=row['sd'])[0]}"
+        f"{digits.name(row['schedule'])} {digits.aligned([row['mean']], spread=spread)[0]}"
         for row in ordered.to_dict("records")
     ]
     return f"Mean {analysis.title}, best first: {', '.join(parts)}." if parts else "No run finished."
 
 
 def ema_sentence(analysis: Analysis) -> str:
-    """Whether averaging replaces decay, in words, from the interaction's interval."""
+    """Whether averaging replaces decay, as a paragraph."""
+    return " ".join(ema_sentences(analysis))
+
+
+def ema_sentences(analysis: Analysis) -> list[str]:
+    """What averaging did to the baseline, then by schedule whether it replaces decay, from the interaction's interval."""
     table = analysis.tables.get("ema")
     if table is None or table.empty:
-        return "Too few runs to say whether averaging replaces decay."
-    gain = table.iloc[0]
+        return ["Too few runs to say whether averaging replaces decay."]
+    gain, both = table.iloc[0], [analysis.spread_of(score) for score in (analysis.raw, f"{analysis.raw}_ema")]
     parts = [
         f"Averaging the weights changed {digits.name(analysis.baseline)}'s {analysis.title} by "
-        f"{digits.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True)}."
+        f"{digits.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True, spread=both[0])}."
     ]
     for row in table.to_dict("records"):
         if not math.isfinite(row["low"]):
@@ -194,10 +215,12 @@ def ema_sentence(analysis: Analysis) -> str:
             say = "decay helps averaged weights more than raw ones"
         else:
             say = "whether averaging replaces decay is undecided"
-        spread = (row["high"] - row["low"]) / 2
-        raw, averaged = digits.aligned([row["raw"], row["ema"]], spread=spread, sign=True)
+        raw, averaged = (
+            digits.aligned([row[key]], spread=spread, sign=True)[0]
+            for key, spread in zip(("raw", "ema"), both, strict=True)
+        )
         parts.append(
             f"{digits.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
-            f"{digits.estimate(row['interaction'], row['low'], row['high'], sign=True)}: {say}."
+            f"{digits.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=both[0])}: {say}."
         )
-    return " ".join(parts)
+    return parts

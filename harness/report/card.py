@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -21,24 +24,24 @@ def readme(analysis: Analysis) -> str:
     hours = runs["seconds"].sum() / 3600
     lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     lines = [f"# {markdown.plain(study['title'])}", "", f"**{markdown.plain(study['question']['text'])}**", ""]
-    lines += [markdown.plain(analysis.headline), "", *(f"- {markdown.plain(each)}" for each in analysis.sentences), ""]
+    lines += markdown.answer(analysis)
     lines += markdown.table(tables(analysis).get("verdicts"))
     lines += ["![Difference to the baseline, with interval, by schedule](figures/forest.png)", ""]
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(study['command'])}, study file [study.toml](study.toml)"]
     lines += [
-        f"- network `{spec['network']['name']}`, {spec['train']['steps']:,} steps of {spec['train']['batch']} images"
+        f"- network `{spec['network']['name']}`, {digits.count(spec['train']['steps'], 'step')} of "
+        f"{digits.count(spec['train']['batch'], 'image')}"
     ]
     lines += [
-        f"- {len(runs)} runs ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, {study['created'][:10]}"
+        f"- {digits.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
+        f"{study['created'][:10]}"
     ]
     lines += [f"- commit `{environment['commit']}`, {markdown.plain(environment['cpu'])}, {_versions(environment)}"]
     lines += [f"- primary score `{study['primary']}`: {markdown.plain(study['scores'][analysis.raw]['protocol'])}", ""]
-    lines += ["## How to check it", "", "```bash"]
-    lines += [f"python -m harness.report results/{study['name']} --check       # the pages follow from the tables"]
-    lines += [
-        f"python -m harness.reproduce results/{study['name']} --runs 3    # the tables follow from the study file"
-    ]
+    lines += ["## How to check it", "", "In this folder:", "", "```bash"]
+    lines += ["python -m harness.report . --check       # the pages follow from the tables"]
+    lines += ["python -m harness.reproduce . --runs 3   # the tables follow from the study file"]
     return "\n".join([*lines, "```", "", ABOUT, ""])
 
 
@@ -47,16 +50,25 @@ def _versions(environment: Mapping[str, Mapping[str, str]]) -> str:
     return ", ".join(f"{name} {known[name]}" for name in ("harness", "tensorflow", "numpy", "optuna") if name in known)
 
 
-def overview(analyses: Mapping[str, Analysis]) -> str:
-    """A Markdown table: schedules down, studies across; each cell the verdict with the difference and its interval."""
+def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
+    """A Markdown table: schedules down, studies across; each cell the verdict with the difference and its interval.
+
+    Its links are relative to `root`, the folder of the file it is for. The baseline is named once, or with each study
+    where they differ.
+    """
     found: dict[str, dict[str, str]] = {}
+    baselines = {each.baseline for each in analyses.values()}
     for name, each in analyses.items():
         study = each.results.study
-        head = f"[{name}](results/{name})<br>{study['spec']['train']['steps']:,} steps"
+        address = quote(Path(os.path.relpath(each.results.path, root)).as_posix())
+        head = f"[{name}]({address})<br>{digits.count(study['spec']['train']['steps'], 'step')}"
+        head += f"<br>against {markdown.plain(each.baseline)}" if len(baselines) > 1 else ""
         rows = each.contrasts.to_dict("records") if "difference" in each.contrasts else []
         for row in rows:
-            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True)
+            spread = each.spread_of(each.score)
+            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
             found.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
-    frame = pd.DataFrame.from_dict(found, orient="index").fillna("–").rename_axis("against constant").reset_index()
+    corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"
+    frame = pd.DataFrame.from_dict(found, orient="index").fillna("–").rename_axis(corner).reset_index()
     return frame.to_markdown(index=False, disable_numparse=True)

@@ -15,11 +15,11 @@ from harness.stats import digits
 
 CLAIMS = (
     ("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
-    ("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; 1 is like real ones."),
+    ("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; target 1."),
     (
         "More detail",
         ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
-        "Share of high frequencies relative to real images (1 is like real ones), and variety (recall, coverage) beside "
+        "Share of high frequencies relative to real images (target 1), and variety (recall, coverage) beside "
         "fidelity (precision, density); higher is better.",
     ),
     (
@@ -28,7 +28,7 @@ CLAIMS = (
         "Distance to held-out minus to training images, and near copies of training images; lower is better.",
     ),
 )
-BETTER = {"lower": "lower is better", "higher": "higher is better", "one": "1 is like real"}
+BETTER = {"lower": "↓", "higher": "↑", "one": "(target 1)"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,14 @@ def in_full(analysis: Analysis) -> list[Claim]:
     for title, metrics, note in CLAIMS:
         rows = scores[_of(scores["score"], metrics)] if scores is not None else pd.DataFrame()
         shown = (
-            present.scores(rows, level=analysis.level, caption=f"{title}: scores by schedule") if len(rows) else None
+            present.scores(
+                rows,
+                level=analysis.level,
+                spreads={score: analysis.spread_of(score) for score in rows["score"].unique()},
+                caption=f"{title}: scores by schedule",
+            )
+            if len(rows)
+            else None
         )
         found.append(Claim(title, note, shown))
     return found
@@ -58,7 +65,7 @@ def _of(scores: pd.Series, metrics: tuple[str, ...]) -> pd.Series:
 
 
 def at_a_glance(analysis: Analysis) -> Table | None:
-    """A row a measure, a column a schedule: the baseline's value, and the others' differences to it."""
+    """One row per measure, one column per schedule: the baseline's value, and the others' differences to it."""
     scores = analysis.tables.get("scores")
     if scores is None or scores.empty:
         return None
@@ -67,9 +74,9 @@ def at_a_glance(analysis: Analysis) -> Table | None:
     for title, metrics, _ in CLAIMS:
         for name in dict.fromkeys(scores.loc[_of(scores["score"], metrics), "score"]):
             if str(name).endswith("_ema") == averaged:
-                rows.append((_text(title), *_measure(analysis, str(name)), *_differences(analysis, str(name))))
+                rows.append((_text(title), _measure(analysis, str(name)), *_differences(analysis, str(name))))
     rows += _stability(analysis)
-    heads = ("claim", "measure", "direction", *(_headed(analysis, label) for label in analysis.schedules))
+    heads = ("claim", "measure", *(_headed(analysis, label) for label in analysis.schedules))
     caption = (
         f"Each claim in one line: the mean of {analysis.baseline}, and how far the other schedules are from it with "
         f"{analysis.level} t intervals over pairs of runs; rows of stability and cost hold values, not differences"
@@ -85,15 +92,15 @@ def _text(text: str) -> Cell:
     return Cell(text, text)
 
 
-def _measure(analysis: Analysis, score: str) -> tuple[Cell, Cell]:
+def _measure(analysis: Analysis, score: str) -> Cell:
     about = analysis.results.study["scores"][score.removesuffix("_ema")]
-    return _text(str(about["title"])), _text(BETTER[str(about["direction"])])
+    return _text(f"{about['title']} {BETTER[str(about['direction'])]}")
 
 
 def _differences(analysis: Analysis, score: str) -> list[Cell]:
-    """One cell a schedule."""
+    """One cell per schedule."""
     table = analysis.tables["scores"]
-    mine = table[table["score"] == score].set_index("schedule")
+    mine, spread = table[table["score"] == score].set_index("schedule"), analysis.spread_of(score)
     found = []
     for label in analysis.schedules:
         if label not in mine.index:
@@ -101,21 +108,21 @@ def _differences(analysis: Analysis, score: str) -> list[Cell]:
             continue
         row: dict[str, Any] = {str(key): value for key, value in mine.loc[label].items()}
         if label == analysis.baseline:
-            found.append(Cell(digits.aligned([row["mean"]], spread=row["sd"])[0], row["mean"]))
+            found.append(Cell(digits.aligned([row["mean"]], spread=spread)[0], row["mean"]))
         else:
-            text = digits.estimate(row["difference"], row["low"], row["high"], sign=True)
+            text = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             found.append(Cell(text, row["difference"]))
     return found
 
 
 def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
-    """Divergence, spread, late losses, roughness and time: a value a schedule."""
+    """Divergence, spread, late losses, roughness and time: one value per schedule."""
     measures = (
         ("More stable training", "runs that diverged", "summary", "diverged"),
         ("More stable training", "standard deviation over seeds", "summary", "sd"),
         ("More stable training", "final over best score of a run", "final_against_best", "final_over_best"),
         ("More stable training", "roughness of the curve", "final_against_best", "roughness"),
-        ("Costs compute", "seconds a step, relative", "cost", "ratio"),
+        ("Costs compute", "seconds per step, relative", "cost", "ratio"),
     )
     rows = []
     for claim, measure, name, column in measures:
@@ -127,6 +134,8 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
         for label in analysis.schedules:
             found = mine[label][column] if label in mine else math.nan
             counted = f" of {mine[label]['n']}" if column == "diverged" and label in mine else ""
-            cells.append(Cell(f"{digits.number(found)}{counted}", found))
-        rows.append((_text(claim), _text(measure), _text("lower is better"), *cells))
+            spread = analysis.spread_of(analysis.score) if column == "sd" else math.nan
+            text = digits.number(found) if column == "diverged" else digits.aligned([float(found)], spread=spread)[0]
+            cells.append(Cell(f"{text}{counted}", found))
+        rows.append((_text(claim), _text(f"{measure} {BETTER['lower']}"), *cells))
     return rows

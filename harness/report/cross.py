@@ -114,12 +114,12 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
     """What a figure shows, as text."""
     if name == "effects":
         parts = [
-            f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'])}, {row['verdict']}"
+            f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'], sign=True)}, {row['verdict']}"
             for row in tables[name].to_dict("records")
         ]
-        return f"Difference to baseline as a share of its mean. {'; '.join(parts)}."
+        return f"Difference to baseline as a share of the baseline mean. {'; '.join(parts)}."
     parts = [
-        f"{row['schedule']} at {row['steps']} steps {digits.number(row['difference'])}, {row['verdict']}"
+        f"{row['schedule']} at {digits.count(row['steps'], 'step')} {digits.number(row['difference'])}, {row['verdict']}"
         for row in tables[name].to_dict("records")
     ]
     return f"Difference to baseline by number of training steps. {'; '.join(parts)}."
@@ -138,8 +138,9 @@ def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
         "steps": present.value("steps"),
         "schedule": present.value("schedule"),
         "pairs": present.value("n"),
-        "difference": present.middle("difference", sign=True),
-        "interval": present.interval(sign=True),
+        "difference (interval)": lambda row: present.estimate(
+            "difference", analyses[row["study"]].spread_of(analyses[row["study"]].score)
+        )(row),
         "verdict": present.value("verdict"),
     }
     found = {
@@ -149,10 +150,7 @@ def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
             {
                 "study": present.value("study"),
                 "schedule": present.value("schedule"),
-                "difference to baseline": lambda row: _per_cent(row, "relative"),
-                "interval": lambda row: Cell(
-                    f"{_per_cent(row, 'low').text} to {_per_cent(row, 'high').text}", row["low"]
-                ),
+                "difference to baseline (interval)": _per_cent,
                 "pairs": present.value("n"),
                 "verdict": present.value("verdict"),
             },
@@ -177,13 +175,14 @@ def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
     return {name: table for name, table in found.items() if table is not None and table.rows}
 
 
-def _per_cent(row: Row, key: str) -> Cell:
-    half = 50 * (row["high"] - row["low"])
-    return Cell(f"{digits.aligned([100 * row[key]], spread=half, sign=True)[0]} %", row[key])
+def _per_cent(row: Row) -> Cell:
+    """The relative difference with its interval: '−18 % (−29 to −8)'."""
+    text = digits.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
+    return Cell(text.replace(" (", " % (", 1) if " (" in text else f"{text} %", float(row["relative"]))
 
 
 def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
-    """Studies × schedules: verdict, difference and interval, beside what the study is."""
+    """Studies × schedules: verdict, difference and interval; what a study is stands further down the page."""
     rows = []
     for name, each in analyses.items():
         study = each.results.study
@@ -196,12 +195,12 @@ def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
                 cells.append(Cell("–", "–"))
                 continue
             row = known[label]
-            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True)
-            cells.append(Cell(f"{row['verdict']}: {size}", str(row["verdict"])))
-        about = (str(study["data"]["name"]), each.score, each.baseline)
-        rows.append((*cells, *(Cell(text, text) for text in about)))
+            spread = each.spread_of(each.score)
+            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            cells.append(Cell(f"{row['verdict']} {size}", str(row["verdict"])))
+        rows.append(tuple(cells))
     caption = "Verdict against the baseline, with the mean paired difference and its interval, by study"
-    return Table(caption, ("study", "steps", *schedules, "data", "score", "baseline"), tuple(rows), "verdicts.csv")
+    return Table(caption, ("study", "steps", *schedules), tuple(rows), "verdicts.csv")
 
 
 def _markdown(shown: Mapping[str, Table], drawings: Mapping[str, object], said: str) -> str:

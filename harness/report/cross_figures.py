@@ -44,12 +44,12 @@ def effects(table: pd.DataFrame) -> Figure:
         axes.set_ylim(np.max(ticks) + 0.6, -1.1)
         axes.grid(axis="y", visible=False)
         style.few_ticks(axes)
-        made.supxlabel("difference to baseline, % of its mean (← better); t interval", fontsize=8)
+        made.supxlabel("difference to baseline, % of the baseline mean (← better); t interval", fontsize=8)
     return made
 
 
 def sweeps(table: pd.DataFrame) -> Figure:
-    """Difference to baseline against the number of steps: a panel a group of studies, a line a schedule."""
+    """Difference to baseline against the number of steps: one panel per group of studies, one line per schedule."""
     groups = list(dict.fromkeys(table["group"]))
     names = list(dict.fromkeys(table["schedule"]))
     with style.context():
@@ -80,7 +80,8 @@ def sweeps(table: pd.DataFrame) -> Figure:
             axes.set_xticks(steps, [f"{step:,}" for step in steps])
             axes.minorticks_off()
             axes.set_title(style.names(groups, 40)[group], loc="left")
-            axes.set_ylabel(f"difference in\n{mine['score'].iloc[0]} (↓ better)")
+            score = style.wrapped(f"{mine['score'].iloc[0]} (↓ better)", 1.5, lines=2)
+            axes.set_ylabel(f"difference in\n{score}")
         np.atleast_1d(panels)[-1].set_xlabel("generator steps of the study")
-        style.legend(made, np.atleast_1d(panels)[0], names)
+        style.legend(made, np.atleast_1d(panels)[0])
     return made

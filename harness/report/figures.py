@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats as distributions
+from numpy.typing import NDArray
 
-from harness import schedules as shapes
 from harness.report import hover, style
 
 JOINED = 60  # dots of a schedule that are drawn large and joined; more are a crowd
-CURVES_DRAWN = 40  # single curves a schedule; more would hide each other, the band is of all
+CURVES_DRAWN = 40  # single curves per schedule; more would hide each other, the band is of all
+RATES_DRAWN = 600  # steps of a rate that are drawn; more than a figure has pixels
 
 
 def forest(
@@ -53,9 +54,8 @@ def forest(
         style.few_ticks(axes)
         arrow = "← better" if better == "left" else "better →"
         baseline = called[rows[0]["baseline"]] if rows else "baseline"
-        what, _, protocol = label.partition(" (")
-        below = f"({protocol.removesuffix(')')}; {arrow})" if protocol else f"({arrow})"
-        made.supxlabel(f"{what}, difference to {baseline}\n{below}", fontsize=8)  # of the figure: axes may be narrow
+        said = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
+        made.supxlabel(f"{said}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
         made.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
     return made
 
@@ -131,85 +131,87 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
             ha="right" if slanted else "center",
         )
         axes.set_xlim(-0.5, len(schedules) - 0.4)
-        axes.set_ylabel(label)
+        axes.set_ylabel(style.wrapped(label, 1.6))
         axes.grid(axis="x", visible=False)
     return made
 
 
-def anytime(curves: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
-    """Score against step, mean over seeds with its 95 % t band, single runs faint; the learning rate beneath."""
+def anytime(
+    curves: pd.DataFrame,
+    bands: pd.DataFrame,
+    *,
+    schedules: Sequence[str],
+    score: str,
+    label: str,
+    rates: Mapping[str, NDArray[np.float32]] | None = None,
+    rate_label: str = "learning rate",
+) -> Figure:
+    """Score against step: mean and band of `stats.curve_bands`, single runs faint; beneath, where given, the rates.
+
+    `rates` holds by schedule the rate of every step, (steps,), which is drawn at the number of steps done with it, as
+    curves have it.
+    """
     with style.context():
-        made, (top, bottom) = style.figure(style.COLUMN, 3.6, rows=2, ratios=(3, 1.1))
+        height, ratios = (4.1, (3, 1.25)) if rates else (3.0, None)
+        made, panels = style.figure(style.COLUMN, height, rows=2 if rates else 1, ratios=ratios)
+        top, bottom = panels if rates else (panels, panels)
         colours, lines = style.colours(schedules), style.lines(schedules)
         called = style.names(schedules)
         for name in schedules:
-            mine = curves[curves["schedule"] == name]
-            if mine.empty:
+            mine, band = curves[curves["schedule"] == name], bands[bands["schedule"] == name]
+            if band.empty:
                 continue
             for run in list(dict.fromkeys(mine["run"]))[:CURVES_DRAWN]:
                 one = mine[mine["run"] == run]
                 (curve,) = top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
                 hover.name(curve, [str(run)])
-            grouped = mine.groupby("step")[score].agg(["mean", "std", "count"])
-            top.plot(grouped.index, grouped["mean"], color=colours[name], ls=lines[name], lw=1.6, label=called[name])
-            if (grouped["count"] > 1).all():
-                half = distributions.t.ppf(0.975, grouped["count"] - 1) * grouped["std"] / np.sqrt(grouped["count"])
-                top.fill_between(
-                    grouped.index,
-                    grouped["mean"] - half,
-                    grouped["mean"] + half,
-                    color=colours[name],
-                    alpha=0.15,
-                    lw=0,
-                )
-            rates = mine.groupby("step")["rate_generator"].mean()
-            bottom.plot(rates.index, rates, color=colours[name], ls=lines[name], lw=1.4)
-        top.set_ylabel(label)
-        style.legend(made, top, schedules)
+            top.plot(band["step"], band["mean"], color=colours[name], ls=lines[name], lw=1.6, label=called[name])
+            if band["low"].notna().all():
+                top.fill_between(band["step"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
+        if rates:
+            _draw_rates(bottom, rates, schedules, label=None)
+            bottom.set_ylabel(style.wrapped(rate_label, 0.95))
+        top.set_ylabel(style.wrapped(label, 2.0))
+        style.legend(made, top)
         style.few_ticks(bottom)
-        bottom.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-        bottom.set_ylabel("learning rate")
         bottom.set_xlabel("generator steps")
-        bottom.set_ylim(bottom=0)
     return made
 
 
-def rates(runs: pd.DataFrame, *, schedules: Sequence[str]) -> Figure:
-    """The learning rates of the confirmed configurations, as training used them."""
+def rates(tables: Mapping[str, NDArray[np.float32]], *, schedules: Sequence[str], label: str) -> Figure:
+    """The learning rate of every step by schedule, (steps,), drawn at the number of steps done with it."""
     with style.context():
         made, axes = style.figure(style.COLUMN, 2.5)
-        colours, lines = style.colours(schedules), style.lines(schedules)
-        called = style.names(schedules)
-        for name in schedules:
-            mine = runs[runs["schedule"] == name]
-            if mine.empty:
-                continue
-            table = _rates(mine.iloc[0])
-            steps = np.unique(np.linspace(0, len(table) - 1, 600).astype(int))
-            axes.plot(steps, table[steps], color=colours[name], ls=lines[name], lw=1.5, label=called[name])
+        _draw_rates(axes, tables, schedules, label=style.names(schedules))
         style.few_ticks(axes)
         axes.set_xlabel("generator steps")
-        axes.set_ylabel("generator's learning rate")
-        axes.set_ylim(bottom=0)
-        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-        style.legend(made, axes, schedules)
+        axes.set_ylabel(style.wrapped(label, 1.6))
+        style.legend(made, axes)
     return made
 
 
-def _rates(row: pd.Series) -> np.ndarray:
-    """The table of rates of a run, from its row."""
-    kind = str(row["kind"])
-    names = [each.name for each in shapes.shape_fields(kind)]
-    own = {name: row[f"params_{name}"] for name in names if f"params_{name}" in row and pd.notna(row[f"params_{name}"])}
-    whole = {each.name for each in shapes.shape_fields(kind) if each.type is int}
-    own = {name: int(value) if name in whole else float(value) for name, value in own.items()}
-    warmup = row.get("params_warmup", 0.0)
-    schedule = shapes.Schedule(
-        shapes.shape(kind, **own),
-        peak=float(row["params_peak"]),
-        warmup=float(warmup) if pd.notna(warmup) else 0.0,
-    )
-    return schedule.rates(int(row["steps"]))
+def _draw_rates(
+    axes: Any,
+    tables: Mapping[str, NDArray[np.float32]],
+    schedules: Sequence[str],
+    *,
+    label: Mapping[str, str] | None,
+) -> None:
+    colours, lines = style.colours(schedules), style.lines(schedules)
+    for name in (each for each in schedules if each in tables):
+        table = tables[name]
+        places = _telling(table)
+        called = label[name] if label is not None else None
+        axes.plot(places + 1, table[places], color=colours[name], ls=lines[name], lw=1.4, label=called)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+    axes.set_ylim(bottom=0)
+
+
+def _telling(table: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Indices of so many steps that a curve through them looks like one through all: evenly spread, and both sides of jumps."""
+    even = np.linspace(0, len(table) - 1, min(len(table), RATES_DRAWN)).astype(np.int64)
+    jumps = np.flatnonzero(np.abs(np.diff(table)) > 0.02 * table.max())[:RATES_DRAWN]
+    return np.unique(np.concatenate([even, jumps, jumps + 1]))
 
 
 def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
@@ -247,8 +249,8 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
             hover.name(crosses, hover.runs(lost, score))
         style.logarithmic(axes)
         axes.set_xlabel("peak learning rate")
-        axes.set_ylabel(label)
-        style.legend(made, axes, schedules)
+        axes.set_ylabel(style.wrapped(label, 1.9))
+        style.legend(made, axes)
     return made
 
 
@@ -271,36 +273,30 @@ def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Fig
             )
             band = mine.dropna(subset=["low"])
             axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
-        axes.set_xlabel("search trials a schedule")
-        axes.set_ylabel(f"expected best\n{label}")
+        axes.set_xlabel("search trials per schedule")
+        axes.set_ylabel(style.wrapped(f"expected best {label}", 1.7))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        style.legend(made, axes, schedules)
+        style.legend(made, axes)
     return made
 
 
-def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
-    """Raw against averaged weights by schedule: mean with 95 % t interval over seeds."""
+def averaging(raw: pd.DataFrame, averaged: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
+    """Raw against averaged weights by schedule: means with the intervals of two tables of `stats.summary`."""
     with style.context():
         made, axes = style.figure(style.COLUMN, 2.7)
         colours, marks = style.colours(schedules), style.marks(schedules)
         called = style.names(schedules)
-        done = runs[runs["status"] == "finished"]
+        sides = [{row["schedule"]: row for row in table.to_dict("records")} for table in (raw, averaged)]
         for place, name in enumerate(schedules):
-            mine = done[done["schedule"] == name]
-            if mine.empty:
+            rows = [side[name] for side in sides if name in side and np.isfinite(side[name]["mean"])]
+            if len(rows) < len(sides):
                 continue
             shift = (place - (len(schedules) - 1) / 2) * 0.06
-            means = [mine[column].mean() for column in (score, f"{score}_ema")]
-            halves = [
-                distributions.t.ppf(0.975, len(mine) - 1) * mine[column].std() / np.sqrt(len(mine))
-                if len(mine) > 1
-                else 0.0
-                for column in (score, f"{score}_ema")
-            ]
+            errors = [[row["mean"] - row["low"] for row in rows], [row["high"] - row["mean"] for row in rows]]
             axes.errorbar(
                 np.array([0, 1]) + shift,
-                means,
-                yerr=halves,
+                [row["mean"] for row in rows],
+                yerr=errors if np.isfinite(errors).all() else None,
                 color=colours[name],
                 marker=marks[name],
                 ms=4.5,
@@ -310,7 +306,7 @@ def averaging(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label
             )
         axes.set_xticks([0, 1], ["raw weights", "averaged weights (EMA)"])
         axes.set_xlim(-0.4, 1.4)
-        axes.set_ylabel(label)
+        axes.set_ylabel(style.wrapped(label, 1.8))
         axes.grid(axis="x", visible=False)
-        style.legend(made, axes, schedules)
+        style.legend(made, axes)
     return made

@@ -1,4 +1,4 @@
-"""Names on hover: dots and curves of a figure carry the run they show as SVG titles, which need no script."""
+"""SVG tooltips: each dot and curve is titled with its run, which needs no script."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-MOST = 2000  # titles a figure; beyond it dots overlap, none could be pointed at, and the page would grow
+MOST = 2000  # titles per figure; beyond it dots overlap, none could be pointed at, and the page would grow
 _NAMES: WeakKeyDictionary[Artist, tuple[str, ...]] = WeakKeyDictionary()
 _INK = re.compile("#(?:000000|222222|333333)")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # not allowed in XML, escaped or not
 
 
 def name(artist: Artist, names: Sequence[str]) -> None:
-    """Give a curve its one name, or a line of markers one name a marker, in the order of its finite points."""
+    """Give a curve its one name, or a line of markers one name per marker, in the order of its finite points."""
     _NAMES[artist] = tuple(names)
 
 
 def runs(frame: pd.DataFrame, score: str) -> list[str]:
-    """One name a row of a table of runs: run and score, or how the run ended."""
+    """One name per row of a table of runs: run and score, or how the run ended."""
     rows = zip(frame["run"], frame["status"], frame[score], strict=True)
     return [f"{run}: {value:.4g}" if status == "finished" else f"{run}: {status}" for run, status, value in rows]
 

@@ -1,8 +1,10 @@
-"""Tables for a paper: booktabs, everything escaped."""
+"""Tables for a paper: booktabs, everything escaped, caption and label ready to be used."""
 
 from __future__ import annotations
 
-from harness.report.present import Table
+import re
+
+from harness.report.present import Cell, Table
 
 _MARKS = {
     "\\": r"\textbackslash{}",
@@ -20,14 +22,22 @@ _MARKS = {
 }
 
 
-def render(shown: Table) -> str:
-    """The tabular with its caption; it needs \\usepackage{booktabs}, and XeLaTeX or LuaLaTeX for non-Latin names."""
+def render(shown: Table, *, label: str) -> str:
+    """The tabular, with the lines of a table environment around it as comments, so that \\input works in one too.
+
+    It needs \\usepackage{booktabs}, and XeLaTeX or LuaLaTeX for non-Latin names.
+    """
     heads = " & ".join(escaped(name) for name in shown.heads)
     form = "".join("l" if left else "r" for left in shown.left)
-    rows = [" & ".join(escaped(cell.text) for cell in row) + r" \\" for row in shown.rows]
+    rows = [
+        " & ".join(_cell(cell, bold=(place, column) == shown.bold) for column, cell in enumerate(row)) + r" \\"
+        for place, row in enumerate(shown.rows)
+    ]
     return "\n".join(
         [
-            rf"% {_line(shown.caption)}; all columns: {shown.source}; needs \usepackage{{booktabs}}",
+            rf"% all columns: {shown.source}; needs \usepackage{{booktabs}}",
+            r"% \begin{table}[t]\centering",
+            rf"% \caption{{{escaped(shown.caption)}.}}\label{{tab:{_key(label)}}}",
             rf"\begin{{tabular}}{{{form}}}",
             r"\toprule",
             heads + r" \\",
@@ -35,9 +45,20 @@ def render(shown: Table) -> str:
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
+            r"% \end{table}",
             "",
         ]
     )
+
+
+def _cell(cell: Cell, *, bold: bool) -> str:
+    text = escaped(cell.text)
+    return rf"\textbf{{{text}}}" if bold else text
+
+
+def _key(text: str) -> str:
+    """What a label may hold."""
+    return re.sub(r"[^A-Za-z0-9:-]+", "-", text)
 
 
 def escaped(text: str) -> str:

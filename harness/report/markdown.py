@@ -16,7 +16,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     """report.md."""
     study, shown_tables = analysis.results.study, tables(analysis)
     lines = [f"# {plain(study['title'])}", "", f"**{plain(study['question']['text'])}**", ""]
-    lines += [plain(analysis.headline), "", *(f"- {plain(each)}" for each in analysis.sentences), ""]
+    lines += answer(analysis)
     lines += [plain(analysis.basis), ""] if analysis.basis else []
     lines += _figure(shown, "forest")
     pictures = grids(analysis, folder)
@@ -25,7 +25,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
         links = " | ".join(f"![{plain(each.alt)}]({each.link})" for each in pictures)
         lines += [f"| {heads} |", f"|{' :---: |' * len(pictures)}", f"| {links} |", ""]
     lines += ["## Verdicts", ""]
-    for name in ("verdicts", "other_verdicts", "levels"):
+    for name in ("verdicts", "other_verdicts", "levels", "verdicts_wide"):
         lines += table(shown_tables.get(name))
     lines += _figure(shown, "finals")
     if "claims" in shown_tables:
@@ -35,12 +35,20 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     lines += ["## Does averaging replace decay?", "", plain(ema_sentence(analysis)), "", *_figure(shown, "averaging")]
     if "sensitivity" in shown:
         lines += ["## Search", "", *_figure(shown, "sensitivity")]
-    lines += ["## Protocol", "", *table(shown_tables.get("settings"))]
+    lines += ["## Protocol", "", *table(shown_tables.get("settings")), *table(shown_tables.get("sanity"))]
+    lines += [f"- pairing: {plain(analysis.pairing)}"] if analysis.pairing else []
     lines += [f"- primary score: `{study['primary']}`: {plain(study['scores'][analysis.raw]['protocol'])}"]
     lines += [f"- study: SHA-256 `{study['sha256'][:16]}…`, commit `{study['environment']['commit']}`"]
     lines += [f"- machine: {plain(study['environment']['cpu'])}, {plain(study['environment']['device'])}"]
     lines += [f"- command: {code(study['command'])}", ""]
     return "\n".join(lines)
+
+
+def answer(analysis: Analysis) -> list[str]:
+    """Lines of the answer: headline, one sentence per schedule, the other weights, warnings."""
+    lines = [plain(analysis.headline), "", *(f"- {plain(each)}" for each in analysis.sentences), ""]
+    lines += [plain(analysis.weights), ""] if analysis.weights else []
+    return lines + [line for each in analysis.warnings for line in (f"> **Warning:** {plain(each)}", "")]
 
 
 def _figure(shown: dict[str, Shown], name: str) -> list[str]:

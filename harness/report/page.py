@@ -12,7 +12,7 @@ import markupsafe
 
 from harness.report import claims, hover, style
 from harness.report.analysis import Analysis
-from harness.report.captions import Shown, ema_sentence
+from harness.report.captions import Shown, ema_sentences
 from harness.report.present import Table
 from harness.report.samples import grids
 from harness.report.sections import LOST, tables
@@ -42,7 +42,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
             ],
             tables=tables(analysis),
             claims=claims.in_full(analysis),
-            ema=ema_sentence(analysis),
+            ema=ema_sentences(analysis),
             lost=int((analysis.results.runs["status"] != "finished").sum()),
             most_lost=LOST,
             verdicts=list(zip(_verdicts(analysis), analysis.sentences, strict=True)),
@@ -62,6 +62,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["number"] = digits.number
+    made.filters["count"] = digits.count
     made.globals["table"] = html_table
     return made
 
@@ -83,23 +84,53 @@ def _verdicts(analysis: Analysis) -> Sequence[dict[str, str]]:
 
 
 FOLDED = 20  # rows from which on a table is opened by a click: few readers want it, and the page stays short
-
-
-def html_table(shown: Table) -> markupsafe.Markup:
-    """A sortable table, every cell escaped; cells carry their full value for sorting. A long one is folded."""
-    cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(
-        """{% if folded %}<details><summary>{{ shown.caption }}: {{ shown.rows | length }} rows</summary>{% endif %}
-<div class="scroll" role="region" tabindex="0" aria-label="{{ shown.caption }}"><table class="sortable">
+FEW, MANY = (
+    7,
+    8,
+)  # columns of a table that fits: up to the first, intervals stay whole; beyond the second, letters are small
+_TABLE = """{% macro body() %}
+<div class="scroll" role="region" tabindex="0" aria-label="{{ shown.caption }}">
+<table role="table" class="sortable{{ ' fit ' ~ size if fit }}">
 <caption><span class="said">{{ shown.caption }} <span class="source">{{ shown.source }}</span></span></caption>
 {% set left = shown.left %}
-<thead><tr>{% for name in shown.heads %}<th scope="col"{% if left[loop.index0] %} class="left"{% endif %}>{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in shown.rows %}<tr>{% for cell in row %}
-{% if loop.first %}<th scope="row" data-value="{{ cell.value }}"><span class="text">{{ cell.text }}</span></th>
-{% else %}<td data-value="{{ cell.value }}"{% if left[loop.index0] %} class="left"{% endif %}>{% if cell.value is string %}<span class="text">{{ cell.text }}</span>{% else %}{{ cell.text }}{% endif %}</td>{% endif %}
+<thead role="rowgroup"><tr role="row">{% for name in shown.heads %}
+<th scope="col" role="columnheader" class="{{ 'left' if left[loop.index0] }}{{ long(name) }}">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody role="rowgroup">{% for row in shown.rows %}<tr role="row">{% for cell in row %}
+{% if loop.first %}<th scope="row" role="rowheader" data-value="{{ cell.value }}"><span class="text{{ long(cell.text) }}">{{ cell.text }}</span></th>
+{% else %}<td role="cell" data-value="{{ cell.value }}"{% if fit %} data-head="{{ shown.heads[loop.index0] }}"{% endif %} class="{{ 'left' if left[loop.index0] }}{{ ' none' if cell.text == '–' }}">
+{%- if fit and parts(cell.text) | length > 1 %}<span class="whole">{% for part in parts(cell.text) %}<span class="part">{{ part }}</span> {% endfor %}</span>
+{%- elif cell.value is string %}<span class="text{{ long(cell.text) }}">{{ cell.text }}</span>
+{%- else %}{{ cell.text }}{% endif %}</td>{% endif %}
 {% endfor %}</tr>
-{% endfor %}</tbody></table></div>{% if folded %}</details>{% endif %}"""
+{% endfor %}</tbody></table></div>
+{%- endmacro %}
+{% if folded %}<details><summary>{{ shown.caption }} ({{ rows }})</summary>{{ body() }}</details>{% else %}{{ body() }}{% endif %}"""
+
+
+def html_table(shown: Table, *, fit: bool = False) -> markupsafe.Markup:
+    """A sortable table, every cell escaped; cells carry their full value for sorting. A long one is folded.
+
+    One that is to `fit` breaks the lines of its cells rather than be wider than the page, and has a block per row on a
+    phone; others are scrolled sideways.
+    """
+    cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(_TABLE)
+    folded = shown.folded or len(shown.rows) > FOLDED
+    rows = digits.count(len(shown.rows), "row")
+    size = "few" if len(shown.heads) <= FEW else "many" if len(shown.heads) > MANY else ""
+    return markupsafe.Markup(
+        cells.render(shown=shown, fit=fit, folded=folded, rows=rows, size=size, parts=_parts, long=_long)
     )
-    return markupsafe.Markup(cells.render(shown=shown, folded=len(shown.rows) > FOLDED))
+
+
+def _long(text: str) -> str:
+    """The class of a text with a word so long that it must be broken somewhere; other words stay whole."""
+    return " long" if any(len(word) > 16 for word in text.split()) else ""
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """A number and the interval in brackets after it: a line may end between them."""
+    number, _, rest = text.partition(" (")
+    return (number, f"({rest}".replace(" to ", "\N{NO-BREAK SPACE}to ")) if rest else (text,)
 
 
 def _inline(path: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from harness.report.analysis import Analysis
@@ -37,10 +39,14 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
     repetition = int(common[common == common.max()].index.min())
     titles = {"real": "real images"}
     for row in done[done["repetition"] == repetition].to_dict("records"):
-        titles[f"{row['run']}{suffix}"] = f"{row['schedule']}: {analysis.title} {digits.number(row[analysis.score])}"
+        titles[f"{row['run']}{suffix}"] = f"{row['schedule']}: {analysis.title} {_digits(analysis, row)}"
     paths = {name: folder / "samples" / f"{name}.png" for name in titles}
     return [
         Grid(titles[name], path, f"samples/{quote(path.name)}")
         for name, path in paths.items()
         if path.parent == folder / "samples" and path.is_file()
     ]
+
+
+def _digits(analysis: Analysis, row: Mapping[Hashable, Any]) -> str:
+    return digits.aligned([row[analysis.score]], spread=analysis.spread_of(analysis.score))[0]

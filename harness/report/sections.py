@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.report import claims, present
+from harness.report import cautions, claims, present
 from harness.report.analysis import Analysis
 from harness.report.present import Table
 
+PAPERS = ("verdicts_wide", "other_verdicts_wide", "levels", "claims", "interactions", "settings")
 LOST = 200  # runs that did not finish which the page lists; runs.csv has all
 
 
@@ -18,36 +19,69 @@ def tables(analysis: Analysis) -> dict[str, Table]:
     if glance is not None:
         made.append({"claims": glance})
     made.append({"settings": present.settings(analysis.confirmed)})
+    made.append({"sanity": present.sanity(cautions.sanity(analysis.results.study), score=analysis.score)})
     return {name: table for part in made for name, table in part.items() if table.rows}
+
+
+def papers(analysis: Analysis) -> dict[str, Table]:
+    """The tables for a paper, by file name: verdicts that fit a column, the wide ones beside them, and others."""
+    shown = tables(analysis)
+    found = {}
+    for name, frame, score in (
+        ("verdicts", analysis.contrasts, analysis.score),
+        ("other_verdicts", analysis.tables.get("contrasts_other_weights"), analysis.other),
+    ):
+        if name in shown and frame is not None:
+            found[name] = present.paper(
+                analysis.summary_of(score),
+                frame,
+                spread=analysis.spread_of(score),
+                baseline=analysis.baseline,
+                caption=f"{analysis.title} ({score}, lower is better) over confirmation runs: mean ± sd, mean paired "
+                f"difference to {analysis.baseline}, verdict",
+            )
+    return found | {name: shown[name] for name in PAPERS if name in shown}
 
 
 def _verdicts(analysis: Analysis) -> dict[str, Table]:
     found, level, base = analysis.tables, analysis.level, analysis.baseline
-    weights = "averaged" if analysis.other.endswith("_ema") else "raw"
+    spread, other = (analysis.spread_of(score) for score in (analysis.score, analysis.other))
+    against = f"Each schedule against {base}, paired by seed: {analysis.score}"
+    weights = (
+        f"The same runs with {analysis.other_weights} weights ({analysis.other}); corrected by itself, not part of the "
+        "question asked"
+    )
     made = {
         "verdicts": present.verdicts(
-            found["contrasts"],
-            level=level,
-            caption=f"Each schedule against {base}, paired by seed: {analysis.score}",
-            source="contrasts.csv",
+            found["contrasts"], level=level, spread=spread, caption=against, source="contrasts.csv"
+        ),
+        "verdicts_wide": present.comparisons(
+            found["contrasts"], level=level, spread=spread, caption=f"{against}, in full", source="contrasts.csv"
         ),
         "levels": present.levels(
             found["summary"],
             level=level,
+            spread=spread,
             caption=f"Level and spread of {analysis.score} over the confirmation runs; means are of finished runs",
         ),
     }
     if "contrasts_other_weights" in found:
-        made["other_verdicts"] = present.verdicts(
-            found["contrasts_other_weights"],
-            level=level,
-            caption=f"The same runs with {weights} weights ({analysis.other}); corrected by itself, not part of the question asked",
-            source="contrasts_other_weights.csv",
-        )
+        for name, form, more in (
+            ("other_verdicts", present.verdicts, ""),
+            ("other_verdicts_wide", present.comparisons, ", in full"),
+        ):
+            made[name] = form(
+                found["contrasts_other_weights"],
+                level=level,
+                spread=other,
+                caption=f"{weights}{more}",
+                source="contrasts_other_weights.csv",
+            )
     if "all_pairs" in found:
-        made["pairs"] = present.verdicts(
+        made["pairs"] = present.comparisons(
             found["all_pairs"],
             level=level,
+            spread=spread,
             caption="Every pair of schedules, Holm over all pairs; exploratory, not part of the question asked",
             source="all_pairs.csv",
         )
@@ -55,6 +89,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
         made["interactions"] = present.interactions(
             found["ema"],
             level=level,
+            spreads=(analysis.spread_of(analysis.raw), analysis.spread_of(f"{analysis.raw}_ema")),
             caption="Effect of decay on raw and averaged weights, and their difference (interaction)",
         )
     return made
@@ -64,11 +99,12 @@ def _training(analysis: Analysis) -> dict[str, Table]:
     found, base = analysis.tables, analysis.baseline
     captions = {
         "final_against_best": "Final against best score of a run, and roughness of its curve",
-        "cost": f"Seconds a run and a step, and the ratio to {base}",
+        "cost": f"Seconds per run and per step, and the ratio to {base}",
         "time_to_target": f"Steps until {base}'s mean final score is reached (Kaplan–Meier median; runs that never do are censored)",
     }
+    spreads = dict.fromkeys(("final", "best", "target"), analysis.spread_of(analysis.score))
     made = {
-        name: present.whole(found[name], caption=caption, source=f"{name}.csv")
+        name: present.whole(found[name], caption=caption, source=f"{name}.csv", spreads=spreads)
         for name, caption in captions.items()
         if name in found
     }
@@ -79,21 +115,16 @@ def _training(analysis: Analysis) -> dict[str, Table]:
 def _search(analysis: Analysis) -> dict[str, Table]:
     captions = {
         "sensitivity": "Best peak rate, score at half and double that rate, width of the basin within 10 % of the best",
-        "boundary": "Best value at the edge of its range: widen the range",
+        "boundary": "Best searched value at the edge of its range: a better one may lie outside",
         "optimism": "How much better the search's best looked than fresh seeds confirmed",
     }
-    made = {
-        name: present.whole(analysis.tables[name], caption=caption, source=f"{name}.csv")
+    columns = ("best", "half", "double", "search_best", "confirmed", "optimism")
+    spreads = dict.fromkeys(columns, analysis.spread_of(analysis.score))
+    return {
+        name: present.whole(analysis.tables[name], caption=caption, source=f"{name}.csv", spreads=spreads)
         for name, caption in captions.items()
         if name in analysis.tables
     }
-    if "probability_best" in analysis.tables:
-        made["probability_best"] = present.by_budget(
-            analysis.tables["probability_best"],
-            caption="Probability that a schedule is the best after so many search trials each",
-            source="probability_best.csv",
-        )
-    return made
 
 
 def lost_runs(analysis: Analysis) -> pd.DataFrame:

@@ -1,10 +1,13 @@
-"""One look for all figures: colours by schedule, sizes for a paper's column, reproducible files."""
+"""One look for all figures, whatever a user's Matplotlib settings are: colours by schedule, sizes for a paper's column,
+labels that fit, reproducible files."""
 
 from __future__ import annotations
 
 import io
 import math
+import re
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +28,8 @@ from harness.report import hover
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#8A5FBF", "#7F7F7F", "#B2182B")
 COLUMN, PAGE = 3.5, 7.0  # inches: a paper's column and page
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">")
+_POINTS, _DPI = 10.0, 72  # that text is measured with
+_WINDOWS = frozenset({"backend", "interactive", "toolbar"})  # no figure of ours has one: the user's stay as they are
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -65,8 +70,15 @@ def lines(schedules: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def context() -> Iterator[None]:
-    """Figure settings, for the time of a block only."""
-    with mpl.rc_context(_SETTINGS):
+    """Our settings on top of Matplotlib's built-in defaults, for the time of a block only.
+
+    All that makes or renders a figure happens within: a user's matplotlibrc, style or rcParams then change nothing.
+    """
+    with mpl.rc_context():
+        with warnings.catch_warnings():  # of settings that this version of Matplotlib is about to drop
+            warnings.simplefilter("ignore", mpl.MatplotlibDeprecationWarning)
+            mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if key not in _WINDOWS})
+        mpl.rcParams.update(_SETTINGS)
         yield
 
 
@@ -78,7 +90,10 @@ def figure(
     ratios: Sequence[float] | None = None,
     shared: bool = True,
 ) -> tuple[Figure, Any]:
-    """A figure without a window, of inches, and its axes; rows share the horizontal axis unless told otherwise."""
+    """A figure without a window, of inches, and its axes; rows share the horizontal axis unless told otherwise.
+
+    Made within `context`.
+    """
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
     axes = made.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
@@ -94,16 +109,49 @@ def spread(count: int, *, crowd: int) -> NDArray[np.float64]:
     )  # golden ratio: even, and the same every time
 
 
-def legend(made: Figure, axes: Any, schedules: Sequence[str]) -> None:
-    """A legend above the axes, so that it covers no data."""
+def _columns(labels: Sequence[str]) -> int:
+    return max(1, min(len(labels), 66 // (6 + max(map(len, labels)))))
+
+
+def legend(made: Figure, axes: Any) -> None:
+    """A legend above the axes, so that it covers no data; the figure grows by its rows, and axes keep their height."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = max(1, min(len(schedules), 66 // (6 + max(map(len, labels)))))
+        columns = _columns(labels)
+        width, height = made.get_size_inches()
+        made.set_size_inches(width, height + 0.165 * (math.ceil(len(labels) / columns) - 1))
         made.legend(handles, labels, loc="outside upper left", ncols=columns, borderpad=0)
 
 
+def wrapped(text: str, inches: float, *, size: float = 8, lines: int = 3) -> str:
+    """The text in lines of at most so many inches at a font size in points; cut with '…' after `lines` of them."""
+    found: list[str] = []
+    rest = re.sub(r"[ \t\r\n]+", " ", text).strip()  # other spaces do not break
+    while rest and len(found) < lines:
+        end = len(rest)
+        while end > 1 and _inches(rest[:end].strip(), size) > inches:
+            end = rest.rfind(" ", 0, end) if " " in rest[:end].strip() else end - 1
+        found.append(rest[:end].strip())
+        rest = rest[end:].strip()
+    if rest:
+        last = found[-1]
+        while last and _inches(f"{last}…", size) > inches:
+            last = last[:-1]
+        found[-1] = f"{last}…"
+    return "\n".join(found)
+
+
+def _inches(text: str, size: float) -> float:
+    """The width of a text in the figures' font."""
+    font = _font()
+    with warnings.catch_warnings():  # of characters that the font lacks
+        warnings.simplefilter("ignore")
+        font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / 64 / _DPI * size / _POINTS
+
+
 def few_ticks(axes: Any) -> None:
-    """At most five ticks a direction, so that their labels do not meet."""
+    """At most five ticks on the horizontal axis, so that their labels do not meet."""
     axes.locator_params(axis="x", nbins=5, min_n_ticks=3)
 
 
@@ -126,8 +174,8 @@ def rendered(made: Figure, kind: str) -> bytes:
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }[kind]
     buffer = io.BytesIO()
-    names = hover.mark(made) if kind == "svg" else {}
-    with context():
+    with context():  # limits, ticks, layout and fonts are settled only now, some of them by looking at the figure
+        names = hover.mark(made) if kind == "svg" else {}
         made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
     return hover.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
 
@@ -172,4 +220,7 @@ def _drawable(label: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _font() -> ft2font.FT2Font:
-    return ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    with context():  # a user's font.style or font.weight would choose another file
+        found = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    found.set_size(_POINTS, _DPI)
+    return found

@@ -1,4 +1,4 @@
-"""True statements about schedules: pure functions from tidy tables to tables."""
+"""Statistics of a study: pure functions from tidy tables to tables."""
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
 from harness.stats.contrasts import DESCRIPTIVE, Omnibus, all_pairs, contrasts, omnibus, summary
@@ -7,11 +7,10 @@ from harness.stats.search import (
     budget_curves,
     expected_best,
     optimism,
-    probability_best,
     sensitivity,
 )
-from harness.stats.training import cost, ema_interaction, final_against_best, time_to_target
-from harness.stats.words import basis, headline, paragraph, sentences
+from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
+from harness.stats.words import basis, headline, listed, paragraph, sentences
 
 __all__ = [
     "DESCRIPTIVE",
@@ -23,15 +22,16 @@ __all__ = [
     "budget_curves",
     "contrasts",
     "cost",
+    "curve_bands",
     "effect_sizes",
     "ema_interaction",
     "expected_best",
     "final_against_best",
     "headline",
+    "listed",
     "omnibus",
     "optimism",
     "paragraph",
-    "probability_best",
     "sensitivity",
     "sentences",
     "summary",

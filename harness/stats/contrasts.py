@@ -107,6 +107,7 @@ COLUMNS = [
     "p_holm",
     "p_better",
     "correlation",
+    "pairing_efficiency",
     "diverged",
     "baseline_diverged",
     "failed",
@@ -166,6 +167,7 @@ def _compare(
                 "p": paired.sign_flip_p(found["d"]) if len(found) else math.nan,
                 "p_better": paired.p_better(found["d"]),
                 "correlation": paired.correlation(both["a"], both["b"]),
+                "pairing_efficiency": paired.pairing_efficiency(both["a"], both["b"]),
                 "diverged": int(np.isinf(table[schedule]).sum()),
                 "baseline_diverged": int(np.isinf(table[baseline]).sum()),
                 "failed": int(((runs["schedule"] == schedule) & (runs["status"] == "failed")).sum()),
@@ -231,10 +233,13 @@ def omnibus(runs: pd.DataFrame, *, score: str, direction: str = "lower") -> Omni
     return Omnibus(float(statistic), float(p), n, k, "")
 
 
-def summary(runs: pd.DataFrame, *, score: str, direction: str = "lower", alpha: float = 0.05) -> pd.DataFrame:
-    """One row a schedule: n runs, mean with t interval, median, IQM, sd, best, worst of the finished; diverged share.
+def summary(
+    runs: pd.DataFrame, *, score: str, direction: str = "lower", alpha: float = 0.05, least: float = -math.inf
+) -> pd.DataFrame:
+    """One row per schedule: n runs, mean with t interval, median, IQM, sd, best, worst of the finished; diverged share.
 
-    The median counts diverged runs as worst (it is infinite once half diverged).
+    The median counts diverged runs as worst (it is infinite once half diverged). No score lies below `least`, where
+    intervals end.
     """
     table = _scores(runs, score, direction)
     sign = 1.0 if direction == "lower" else -1.0
@@ -243,7 +248,7 @@ def summary(runs: pd.DataFrame, *, score: str, direction: str = "lower", alpha: 
         mine = runs[runs["schedule"] == label]
         values = table[label].dropna().to_numpy()
         done = values[np.isfinite(values)]
-        low, high = sorted(sign * end for end in paired.t_interval(done, alpha))
+        low, high = (max(sign * end, least) for end in paired.t_interval(done, alpha)[:: int(sign)])
         lost = int(np.isinf(values).sum())
         share_low, share_high = paired.wilson(lost, len(values), alpha)
         rows.append(

@@ -26,11 +26,19 @@ def number(value: object) -> str:
     return _signed(f"{given:.{digits}g}" if 1e-4 <= abs(given) < 1e6 else f"{given:.2e}")
 
 
+def measured(value: float) -> str:
+    """A measured number with three significant digits, zeros at its end among them: '1.00', '0.0260', '1235'."""
+    if not math.isfinite(value) or value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return number(value)
+    return _signed(f"{value:#.{3 if abs(value) < 1000 else 4}g}".removesuffix("."))
+
+
 def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> list[str]:
     """Numbers cut at the place where `spread` (a half-width or standard deviation) has its second digit.
 
-    Without a spread (missing, zero, or nothing beside the values' rounding error) three or four significant digits.
-    With `sign`, numbers above zero get a plus.
+    Without a spread (missing, zero, or nothing beside the values' rounding error) three or four significant digits. A
+    number that would be cut to nothing keeps one digit, so that its sign is true; one below a thousandth of the spread is
+    '0'. With `sign`, numbers above zero get a plus.
     """
     finite = [abs(value) for value in values if math.isfinite(value)]
     largest = max(finite, default=0.0)
@@ -38,35 +46,53 @@ def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> li
     found = []
     for value in values:
         if plain or not math.isfinite(value):
-            text = number(float(value))
+            text = measured(float(value))
         elif not spread >= 1e-5 or largest >= 1e6:
             places = max(1, math.floor(math.log10(max(largest, spread))) - math.floor(math.log10(spread)) + 1)
             text = _signed(f"{value:.{min(places, 15)}e}")
         else:
             places = max(0, 1 - math.floor(math.log10(spread)))
-            text = _signed(f"{round(value, places) + 0.0:.{places}f}")  # no minus before a zero
-        found.append(f"+{text}" if sign and value > 0 and text != "∞" else text)
+            text = _signed(_fixed(value, places, least=spread / 1000))
+        found.append(f"+{text}" if sign and value > 0 and text not in ("∞", "0") else text)
     return found
 
 
-def interval(low: float, high: float, *, sign: bool = False) -> str:
-    """'low to high' with common digits; '–' without an interval."""
+def _fixed(value: float, places: int, *, least: float) -> str:
+    """The number with `places` decimals, or as many as its first digit needs; '0' below `least`."""
+    if round(value, places) != 0:
+        return f"{value:.{places}f}"
+    return "0" if abs(value) < least or value == 0 else f"{value:.{-math.floor(math.log10(abs(value)))}f}"
+
+
+def interval(low: float, high: float, *, sign: bool = False, spread: float | None = None) -> str:
+    """'low to high' with common digits, those of `spread` or else of the interval itself; '–' without an interval."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return "–"
-    return " to ".join(aligned([low, high], spread=(high - low) / 2, sign=sign))
+    return " to ".join(aligned([low, high], spread=_spread(low, high, spread), sign=sign))
 
 
-def estimate(value: float, low: float, high: float, *, sign: bool = False) -> str:
-    """'value (low to high)' with common digits; without an interval the value alone."""
+def estimate(value: float, low: float, high: float, *, sign: bool = False, spread: float | None = None) -> str:
+    """'value (low to high)' with common digits, as in `interval`; without an interval the value alone."""
     if not (math.isfinite(low) and math.isfinite(high)):
-        return aligned([value], spread=math.nan, sign=sign)[0]
-    middle, below, above = aligned([value, low, high], spread=(high - low) / 2, sign=sign)
-    return f"{middle} ({below} to {above})"
+        return aligned([value], spread=math.nan if spread is None else spread, sign=sign)[0]
+    middle, below, above = aligned([value, low, high], spread=_spread(low, high, spread), sign=sign)
+    return middle if middle == below == above == "0" else f"{middle} ({below} to {above})"
 
 
-def percent(share: float) -> str:
-    """A share as '25 %'; '–' for a missing one."""
-    return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "–"
+def _spread(low: float, high: float, given: float | None) -> float:
+    return (high - low) / 2 if given is None or not math.isfinite(given) else given
+
+
+def percent(share: float, *, sign: bool = False) -> str:
+    """A share as '25 %', one that is not zero with at least one digit; '–' for a missing one."""
+    if not math.isfinite(share):
+        return "–"
+    return f"{aligned([100 * share], spread=10.0, sign=sign)[0]} %"
+
+
+def count(number: int, word: str) -> str:
+    """'1 run', '12 runs', '1,200 runs'."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _signed(text: str) -> str:

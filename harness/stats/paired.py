@@ -121,6 +121,16 @@ def correlation(a: ArrayLike, b: ArrayLike) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
+def pairing_efficiency(a: ArrayLike, b: ArrayLike) -> float:
+    """What pairing gains: (var a + var b) / var(a - b), how many times as many unpaired runs would say as much.
+
+    1 if the two sides of the pairs are uncorrelated, below 1 if pairing loses; NaN for fewer than 3 pairs or no spread.
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    spread = float((first - second).var()) if len(first) >= 3 else 0.0
+    return float((first.var() + second.var()) / spread) if spread > 0 else math.nan
+
+
 def further_seeds(differences: ArrayLike, *, alpha: float, power: float = 0.8) -> int | None:
     """How many more pairs a paired t test at `alpha` needs for `power`, if effect and spread are as observed.
 

@@ -1,4 +1,4 @@
-"""What the search says: expected best against budget, P(best), sensitivity to the peak, edges of ranges, optimism."""
+"""What the search says: expected best against budget, sensitivity to the peak, edges of ranges, optimism."""
 
 from __future__ import annotations
 
@@ -73,24 +73,6 @@ def budget_curves(
     return pd.DataFrame(rows, columns=["schedule", "budget", "expected", "low", "high"])
 
 
-def probability_best(runs: pd.DataFrame, *, score: str, rng: np.random.Generator, draws: int = 4000) -> pd.DataFrame:
-    """P(a schedule's best of `budget` trials is the best of all), by subsampling, up to half the trials; ties shared."""
-    groups = {schedule: _values(runs, score, schedule) for schedule in dict.fromkeys(runs["schedule"])}
-    smallest = min((len(values) for values in groups.values()), default=0)
-    rows = []
-    for budget in budgets(smallest) if smallest > 1 else []:
-        best = np.stack(
-            [
-                values[rng.random((draws, len(values))).argsort(axis=1)[:, :budget]].min(axis=1)
-                for values in groups.values()
-            ]
-        )
-        winners = best == best.min(axis=0)
-        shares = (winners / winners.sum(axis=0)).mean(axis=1)
-        rows += [(schedule, budget, float(share)) for schedule, share in zip(groups, shares, strict=True)]
-    return pd.DataFrame(rows, columns=["schedule", "budget", "probability"])
-
-
 def sensitivity(
     runs: pd.DataFrame, *, score: str, parameter: str = "params_peak", tolerance: float = 0.1
 ) -> pd.DataFrame:
@@ -145,7 +127,7 @@ def sensitivity(
 def boundary_flags(
     runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, score: str, edge: float = 0.1
 ) -> pd.DataFrame:
-    """Schedules whose best search trial lies in the outer `edge` share of a range: that range should be widened."""
+    """Schedules whose best search trial lies in the outer `edge` share of a range; a better one may lie outside it."""
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
         mine = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]

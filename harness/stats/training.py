@@ -10,6 +10,21 @@ import pandas as pd
 from harness.stats import paired
 
 
+def curve_bands(curves: pd.DataFrame, *, score: str, alpha: float = 0.05, least: float = -math.inf) -> pd.DataFrame:
+    """By schedule and step: n finite scores, their mean and its 1 - alpha t interval, each step by itself.
+
+    No score lies below `least`, where intervals end; they are NaN where n is 1.
+    """
+    rows = []
+    for (schedule, step), mine in curves.groupby(["schedule", "step"], sort=False):
+        values = mine[score].to_numpy(dtype=float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            low, high = (max(end, least) for end in paired.t_interval(values, alpha))
+            rows.append((schedule, step, len(values), float(values.mean()), low, high))
+    return pd.DataFrame(rows, columns=["schedule", "step", "n", "mean", "low", "high"])
+
+
 def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
     """By schedule: mean of each run's last and best score, their ratio, and the roughness of its curve.
 
@@ -72,7 +87,7 @@ def _median(times: list[float], reached: list[bool]) -> float:
 
 
 def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
-    """By schedule: mean seconds a finished run and a step, and the ratio of the latter to the baseline's."""
+    """By schedule: mean seconds per finished run and per step, and the ratio of the latter to the baseline's."""
     done = runs[runs["status"] == "finished"]
     table = done.groupby("schedule", sort=False)[["seconds", "seconds_per_step"]].mean().reset_index()
     base = table.loc[table["schedule"] == baseline, "seconds_per_step"]

@@ -12,6 +12,12 @@ from harness.stats import digits
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
+def listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c', each name fit for a sentence."""
+    found = [digits.name(str(name)) for name in names]
+    return ", ".join([*found[:-2], " and ".join(found[-2:])])
+
+
 def headline(table: pd.DataFrame) -> str:
     """All verdicts of a table of `contrasts` in one line, without numbers."""
     if table.empty:
@@ -26,15 +32,18 @@ def headline(table: pd.DataFrame) -> str:
     }
     said = []
     for verdict, form in forms.items():
-        found = [digits.name(str(label)) for label in table.loc[table["verdict"] == verdict, "schedule"]]
+        found = [str(label) for label in table.loc[table["verdict"] == verdict, "schedule"]]
         if found:
-            said.append(form.format(", ".join([*found[:-2], " and ".join(found[-2:])])))
+            said.append(form.format(listed(found)))
     return " ".join(said)
 
 
-def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0) -> list[str]:
-    """A sentence a row of `contrasts`: better, worse, equivalent or undecided, by how much, how sure."""
-    return [_sentence(row, score_title, rope) for row in table.to_dict("records")]
+def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, spread: float | None = None) -> list[str]:
+    """One sentence per row of `contrasts`: better, worse, equivalent or undecided, by how much, how sure.
+
+    Numbers are cut where `spread` has its second digit, by default where each interval's half-width has it.
+    """
+    return [_sentence(row, score_title, rope, spread) for row in table.to_dict("records")]
 
 
 def basis(table: pd.DataFrame, *, alpha: float = 0.05) -> str:
@@ -55,11 +64,13 @@ def paragraph(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, alpha
     return " ".join([*sentences(table, score_title=score_title, rope=rope), basis(table, alpha=alpha)])
 
 
-def _sentence(row: Mapping[str, object] | Mapping[object, object], title: str, rope: float) -> str:
+def _sentence(
+    row: Mapping[str, object] | Mapping[object, object], title: str, rope: float, spread: float | None
+) -> str:
     row = {str(key): value for key, value in row.items()}
     name, baseline, verdict = (digits.name(str(row[key])) for key in ("schedule", "baseline", "verdict"))
     begun = name[0].upper() + name[1:]
-    size = _size(row, title)
+    size = _size(row, title, spread)
     lost = _lost(row, baseline)
     if verdict in ("better", "worse"):
         return f"{begun} was {verdict} than {baseline}{size}{lost}."
@@ -68,21 +79,17 @@ def _sentence(row: Mapping[str, object] | Mapping[object, object], title: str, r
     if verdict == "descriptive only":
         return f"{begun} cannot be judged against {baseline} ({row['note']}){size}{lost}."
     more = row["more_seeds"]
-    hint = f"; about {_counted(int(str(more)))} would decide" if pd.notna(more) else ""  # type: ignore[call-overload]
+    known = pd.notna(more)  # type: ignore[call-overload]
+    hint = f"; about {digits.count(int(str(more)), 'further seed')} would decide" if known else ""
     return f"Whether {name} differs from {baseline} is undecided{size}{lost}{hint}."
 
 
-def _counted(seeds: int) -> str:
-    return f"{seeds} further seed{'' if seeds == 1 else 's'}"
-
-
-def _size(row: Mapping[str, object], title: str) -> str:
+def _size(row: Mapping[str, object], title: str, spread: float | None) -> str:
     difference, low, high, better = (float(str(row[key])) for key in ("difference", "low", "high", "p_better"))
     if math.isnan(difference):
         return ""
-    spread = math.nan if math.isnan(low) else (high - low) / 2
-    middle, below, above = digits.aligned([difference, low, high], spread=spread, sign=True)
-    interval = "" if math.isnan(low) else f", interval {below} to {above}"
+    middle = digits.estimate(difference, low, high, sign=True, spread=spread).partition(" (")[0]
+    interval = "" if math.isnan(low) else f", interval {digits.interval(low, high, sign=True, spread=spread)}"
     return f" (mean difference in {title} {middle}{interval}; better in {digits.percent(better)} of pairs)"
 
 

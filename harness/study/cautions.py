@@ -11,6 +11,7 @@ from harness.spec import Range, StudySpec
 from harness.stats import paired
 from harness.study import checks, tuner
 
+PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
 FLOOR_IMAGES = 1000  # held-out images below which a floor is a rough one
 _OF_ONE_DATA_SET = {"digits": "the handwritten digits of scikit-learn", "fashion_mnist": "Fashion-MNIST"}
 _PUBLISHED_SPLITS = ("fashion_mnist", "cifar10")
@@ -74,7 +75,7 @@ def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
             f"there are {sides[reference]} real images ({reference}), but the features have {dimensions} dimensions: a "
             "Fréchet distance to so few is far from that to all"
         )
-    if generated > sides[reference]:
+    elif generated > sides[reference] and sides[reference] < PER_DIMENSION * dimensions:
         yield f"evaluate.generated is {generated}, but they are compared with only {sides[reference]} real images ({reference})"
     if fid and sides[other] < generated:
         yield (

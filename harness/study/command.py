@@ -379,7 +379,7 @@ def _conclude(spec: StudySpec, options: Options, results: Folder) -> int:
     console = Console()
     console.print(report.terminal_table(results.path))
     console.print(summary["sentence"], highlight=False, markup=False)
-    for warning in summary.get("warnings", []):
+    for warning in summary["warnings"]:
         console.print(f"warning: {warning}", highlight=False, markup=False)
     if made is not None:
         console.print(f"Report: {made}", highlight=False, markup=False)

@@ -118,7 +118,11 @@ def study(labels, kinds, title):
                     "rope": 0.1,
                     "alpha": 0.05,
                 },
-                "spec": {"network": {"name": "dcgan"}, "train": {"steps": 300, "batch": 64}},
+                "spec": {
+                    "network": {"name": "dcgan"},
+                    "train": {"steps": 300, "batch": 64},
+                    "evaluate": {"generated": 5000, "reference": "train"},
+                },
                 "sha256": "0" * 64,
                 "schedules": list(labels),
                 "kinds": kinds,
@@ -135,7 +139,13 @@ def study(labels, kinds, title):
                 },
                 "primary": "fid_digits_5k",
                 "floor": {"fid_digits_5k": 0.5},
-                "data": {"name": "digits", "fingerprint": "f" * 64, "train": 10, "held_out": 5, "shape": [8, 8, 1]},
+                "data": {
+                    "name": "digits",
+                    "fingerprint": "f" * 64,
+                    "train": 1400,
+                    "held_out": 6000,
+                    "shape": [8, 8, 1],
+                },
                 "features": {"name": "digits", "sha256": "a" * 64, "dimensions": 64},
                 "environment": {
                     "python": "3.11",

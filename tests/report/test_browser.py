@@ -48,7 +48,13 @@ def pages(tmp_path_factory):
     study["scores"]["fid_digits_5k"]["title"] = study["scores"]["fid_digits_5k"]["protocol"] = HTML
     study["spec"]["train"]["steps"] = 600
     (hostile / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    made = {"plain": report.build(plain), "hostile": report.build(hostile)}
+    nine = ("constant", "linear", "exponential", "cosine", "polynomial", "step", "inverse_sqrt", "wsd", "rex")
+    wide = results(folder / "nine", labels=nine, kinds=dict.fromkeys(nine, "linear"), seeds=6, noise=0.05)
+    study = json.loads((wide / "study.json").read_text(encoding="utf-8"))
+    study["warnings"], study["data"]["held_out"] = ["Features of other images."], 12
+    (wide / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    made = {"plain": report.build(plain), "hostile": report.build(hostile), "nine": report.build(wide)}
+    made["cross nine"] = cross.build([plain, wide], output=folder / "cross nine")
     return made | {"cross": cross.build([plain, hostile], output=folder / "cross")}
 
 
@@ -91,6 +97,64 @@ def test_no_console_message_no_request_no_sideways_scroll_on_a_phone(name, visit
     page = opened(name, viewport={"width": 360, "height": 780})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert heard == []
+
+
+WIDTHS = (1440, 1200, 390, 320)
+OVERFLOWS = """() => [...document.querySelectorAll(".fit")].map(table => { const box = table.parentElement;
+  const parts = [...table.querySelectorAll("th, td, .part")].filter(part => part.getBoundingClientRect().width > 0);
+  return [box.scrollWidth - box.clientWidth, table.getBoundingClientRect().width - box.clientWidth,
+    Math.max(...parts.map(part => part.scrollWidth - part.clientWidth).filter((_, i) => parts[i].tagName != "SPAN"))]; })"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["plain", "nine", "hostile", "cross nine"])
+def test_the_tables_of_verdicts_and_claims_are_nowhere_cut(name, width, visit):
+    opened, _ = visit
+    page = opened(name, viewport={"width": width, "height": 900})
+    found = page.evaluate(OVERFLOWS)
+    assert len(found) >= (1 if name.startswith("cross") else 3)
+    assert [beyond for table in found for beyond in table if beyond > 0.5] == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_phone_has_a_block_per_row_and_each_number_its_head(visit):
+    opened, _ = visit
+    page = opened("plain", viewport={"width": 390, "height": 900})
+    cell = page.locator("#verdict .fit td").nth(1)
+    assert cell.evaluate("node => getComputedStyle(node, '::before').content") == '"difference (95 % interval)"'
+    boxes = page.locator("#verdict .fit td").evaluate_all("all => all.map(one => one.getBoundingClientRect().y)")
+    assert boxes == sorted(set(boxes))  # one below the other
+    assert page.get_by_role("table").count() > 3  # still tables to a screen reader
+    assert page.locator("#verdict").get_by_role("row").count() == 2
+    assert page.locator("#verdict").get_by_role("rowheader").all_inner_texts() == ["linear", "exponential"]
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_lines_of_the_column_that_stays_meet_those_of_the_others(ratio, visit):
+    """Row lines are drawn on whole pixels: the sticky column is painted by itself, and would be off by one else."""
+    opened, _ = visit
+    page = opened("nine", viewport={"width": 390, "height": 900}, device_scale_factor=ratio)
+    heights = page.locator("#verdicts .scroll:not(details *) table:not(.fit) tbody tr").evaluate_all(
+        """all => all.filter(row => row.getBoundingClientRect().height).map(row => [...row.cells].slice(0, 2).map(
+        cell => { const box = cell.getBoundingClientRect(); return [box.height, box.bottom - row.parentElement.getBoundingClientRect().top]; }))"""
+    )
+    assert len(heights) >= 9
+    assert all(first == second for first, second in heights)
+    assert all(float(number).is_integer() for row in heights for cell in row for number in cell)
+
+
+def test_the_first_screen_says_what_to_be_careful_with_and_what_other_weights_say(visit):
+    opened, _ = visit
+    page = opened("nine")
+    warnings = page.get_by_role("list", name="Warnings").get_by_role("listitem").all_inner_texts()
+    assert warnings[0] == "Features of other images."
+    assert warnings[1].startswith("The floor rests on 12 held-out images")
+    assert (
+        page.locator("#weights").inner_text().startswith("With averaged weights: Too few seeds for a verdict: linear, ")
+    )
+    for each in (".headline", ".warnings", "#weights", "#verdict .fit tbody tr >> nth=-1"):
+        box = page.locator(each).bounding_box()
+        assert box["y"] + box["height"] <= 900, each
 
 
 def test_the_first_screen_of_a_desktop_holds_question_verdict_forest_and_samples(visit):
@@ -152,6 +216,7 @@ def test_tables_sort_by_click_and_by_key_and_say_so(visit):
     other.get_by_role("button").press("Enter")
     assert head.get_attribute("aria-sort") is None
     assert table.locator("tbody th").all_inner_texts() == ["constant", "exponential", "linear"]
+    page.locator("#claims summary").first.click()
     missing = page.locator("#claims table").nth(1)
     difference = missing.get_by_role("columnheader", name="difference").get_by_role("button")
     for _ in range(2):  # missing values stay last, whichever way
@@ -227,6 +292,6 @@ def test_the_page_is_whole_without_scripts(visit):
     opened, heard = visit
     page = opened("plain", java_script_enabled=False)
     assert page.locator("thead button").count() == 0
-    assert page.locator("#verdicts tbody th").first.inner_text() == "linear"
+    assert page.locator("#verdict tbody th").first.inner_text() == "linear"
     assert page.locator("figure svg title").count() > 20
     assert heard == []

@@ -11,9 +11,10 @@ import pytest
 from scipy import stats as distributions
 
 from harness import report, stats
-from harness.report import captions, cross, figures, sections, style
+from harness.report import captions, card, cross, figures, sections, style
 from harness.report.analysis import Analysis
 from harness.results import load
+from harness.stats import digits
 from tests.report.example import results
 
 
@@ -59,16 +60,19 @@ def test_numbers_on_the_page_are_those_of_independent_arithmetic(tmp_path):
     report.build(folder)
     runs = pd.read_csv(folder / "runs.csv")
     mine = runs[(runs["phase"] == "confirm")].pivot(index="repetition", columns="schedule", values="fid_digits_5k")
-    table = next(
-        rows for caption, rows in read(folder).tables.items() if caption.startswith("Each schedule against constant")
-    )
+    table = next(rows for caption, rows in read(folder).tables.items() if ", in full" in caption)
     row = dict(zip(table[0], next(row for row in table if row[0] == "linear"), strict=True))
     difference = (mine["linear"] - mine["constant"]).mean()
     low, high = distributions.t.interval(0.95, 7, difference, distributions.sem(mine["linear"] - mine["constant"]))
-    assert row["difference"] == f"−{-difference:.2f}"  # the interval's half-width, 0.26, has its second digit there
+    assert (
+        row["difference"] == f"−{-difference:.2f}"
+    )  # the half-widths of the means' intervals have their second digit there
     assert row["95 % interval"] == f"−{-low:.2f} to −{-high:.2f}"
     assert row["mean"] == f"{mine['linear'].mean():.2f}"
-    assert row["better in"] == f"{(mine['linear'] < mine['constant']).mean():.0%}".replace("%", " %")
+    assert row["correlation of pairs"] == f"{mine['linear'].corr(mine['constant']):.2f}"
+    spread = (mine["linear"] - mine["constant"]).var()
+    assert row["pairing efficiency"] == f"{(mine['linear'].var() + mine['constant'].var()) / spread:#.3g}"
+    assert row["P(better)"] == f"{(mine['linear'] < mine['constant']).mean():.0%}".replace("%", " %")
     assert f"mean difference in Fréchet distance −{-difference:.2f}, interval" in report.headline(folder)["sentence"]
 
 
@@ -257,28 +261,175 @@ def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     assert "95 % t intervals over 6 to 7 pairs" in caption
     assert "Pairs with a diverged run are in the verdict" in caption
     shown = sections.tables(analysis)
-    note = shown["verdicts"].texts().set_index("schedule")["note"]
+    note = shown["verdicts_wide"].texts().set_index("schedule")["note"]
     assert note["linear"].startswith("2 of 8 pairs with a diverged run")
     assert shown["levels"].texts()["diverged"].tolist() == [
         "1 of 8 (2 to 47 %)",
         "2 of 8 (7 to 59 %)",
         "0 of 8 (0 to 32 %)",
     ]
-    assert shown["claims"].texts().set_index("measure").loc["runs that diverged", "linear"] == "2 of 8"
+    assert shown["claims"].texts().set_index("measure").loc["runs that diverged ↓", "linear"] == "2 of 8"
 
 
-def test_latex_escapes_and_markdown_has_the_verdicts(tmp_path):
+def rows_of(path):
+    tex = path.read_text(encoding="utf-8")
+    assert not re.search(r"(?<!\\)[_&#]|(?<![\\\n])%", "\n" + tex.replace(" & ", "")), path.name
+    return tex, [line for line in tex.splitlines() if line.endswith(r" \\")]
+
+
+def test_a_papers_column_holds_mean_and_sd_difference_and_verdict_and_the_wide_table_lies_beside(tmp_path):
     folder = results(tmp_path)
     report.build(folder)
-    tex = (folder / "latex" / "verdicts.tex").read_text(encoding="utf-8")
-    assert r"\begin{tabular}{lrlrrrrrrrlr}" in tex  # text to the left, numbers to the right
-    rows = [line for line in tex.splitlines() if line.endswith(r" \\")]
-    assert [line.count(" & ") for line in rows] == [11, 11, 11]
-    assert r"\toprule" in tex
-    assert r"95 \% interval" in tex
-    assert r"$-$1.09 to $-$0.57" in tex
-    assert not re.search(r"(?<!\\)[%_&#]", tex.replace(" & ", "").split("\n", 1)[1])
+    tex, rows = rows_of(folder / "latex" / "verdicts.tex")
+    assert r"\begin{tabular}{lrrl}" in tex  # text to the left, numbers to the right
+    assert [line.count(" & ") for line in rows] == [3, 3, 3, 3]
+    assert max(len(line.replace(r"\textbf", "").replace(r"$\pm$", "±")) for line in rows) < 55  # a column of 3.4 inches
+    assert rows[0] == r"schedule & mean $\pm$ sd & difference & verdict \\"
+    assert rows[1].endswith(r" & -- & (baseline) \\")
+    assert re.fullmatch(r"linear & \\textbf\{\d\.\d\d \$\\pm\$ \d\.\d\d\} & \$-\$0\.83 & better \\\\", rows[2])
+    assert tex.count(r"\textbf") == 1  # the best mean
+    for line in (r"% \begin{table}[t]\centering", r"\label{tab:example-verdicts}", r"\toprule", r"% \end{table}"):
+        assert line in tex
+    wide, rows = rows_of(folder / "latex" / "verdicts_wide.tex")
+    assert [line.count(" & ") for line in rows] == [13, 13, 13]
+    assert r"95 \% interval" in wide
+    assert r"$-$1.09 to $-$0.57" in wide
+    assert {path.stem for path in (folder / "latex").iterdir()} == {
+        *("verdicts", "verdicts_wide", "other_verdicts", "other_verdicts_wide"),
+        *("levels", "claims", "interactions", "settings"),
+    }
     assert "| linear" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_one_number_is_written_the_same_way_everywhere(tmp_path):
+    """The means of the primary score, and the differences, in every table, sentence and caption that has them."""
+    folder = results(tmp_path, noise=0.9)
+    report.build(folder)
+    analysis = Analysis(load(folder))
+    summary = analysis.summary.set_index("schedule")["mean"]
+    difference = analysis.contrasts.set_index("schedule")["difference"]
+    shown = sections.tables(analysis)
+    spread = analysis.spread_of(analysis.score)
+    for label in summary.index:
+        mean = digits.aligned([summary[label]], spread=spread)[0]
+        assert shown["levels"].texts().set_index("schedule").loc[label, "mean"] == mean
+        assert shown["final_against_best"].texts().set_index("schedule").loc[label, "final"] == mean
+        assert shown["optimism"].texts().set_index("schedule").loc[label, "confirmed"] == mean
+        assert f"{label} {mean}" in captions.make_figures(analysis)["finals"][1].alt
+        if label in difference:
+            gap = digits.aligned([difference[label]], spread=spread, sign=True)[0]
+            assert shown["verdicts"].texts().set_index("schedule").loc[label, "mean"] == mean
+            assert shown["verdicts_wide"].texts().set_index("schedule").loc[label, "difference"] == gap
+            assert shown["interactions"].texts().set_index("schedule").loc[label, "effect on raw weights"] == gap
+            glance = shown["claims"].texts().set_index("measure").loc["Fréchet distance ↓", label]
+            assert glance == shown["verdicts"].texts().set_index("schedule").iloc[:, 1][label]
+            assert glance.startswith(f"{gap} (")
+            assert f"Fréchet distance {gap}, interval" in analysis.sentence
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"[+−]0(\.0+)?(?![\d.])", text)
+    assert "probability" not in text.lower()
+
+
+def asked(folder, **question):
+    """The study with another question."""
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["question"] |= question
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+
+
+def test_intervals_follow_the_alpha_of_the_question_and_say_their_level(tmp_path):
+    folder = results(tmp_path)
+    asked(folder, alpha=0.2)
+    analysis = Analysis(load(folder))
+    made = captions.make_figures(analysis)
+    for name in ("forest", "finals", "anytime", "averaging", "budget"):
+        assert "80 %" in made[name][1].caption, name
+        assert "95 %" not in made[name][1].caption, name
+    runs = analysis.confirmed[analysis.confirmed["schedule"] == "linear"]
+    wanted = [
+        distributions.t.interval(0.8, 7, runs[score].mean(), distributions.sem(runs[score]))
+        for score in ("fid_digits_5k", "fid_digits_5k_ema")
+    ]
+    places = [label.get_label() for label in made["averaging"][0].axes[0].containers]
+    drawn = made["averaging"][0].axes[0].containers[places.index("linear")].lines[2][0].get_segments()
+    np.testing.assert_allclose([segment[:, 1] for segment in drawn], wanted)
+    last = analysis.bands[(analysis.bands["schedule"] == "linear") & (analysis.bands["step"] == 300)].iloc[0]
+    assert (last["low"], last["high"]) == pytest.approx(wanted[0])
+    area = made["anytime"][0].axes[0].collections[1].get_paths()[0].vertices
+    at_end = sorted(set(area[area[:, 0] == 300][:, 1]))
+    assert (at_end[0], at_end[-1]) == pytest.approx(wanted[0])
+
+
+def test_a_band_of_a_distance_does_not_go_below_zero(tmp_path):
+    folder = results(tmp_path, labels=("constant",), seeds=2)
+    asked(folder, alpha=0.001)
+    analysis = Analysis(load(folder))
+    assert analysis.bands["low"].min() == 0.0
+    assert analysis.summary["low"].min() == 0.0
+    assert analysis.least_of("kid_digits_5k") == -np.inf  # unbiased: it can be negative
+
+
+def test_the_other_weights_and_the_interaction_are_on_the_first_screen(tmp_path):
+    """Averaged weights of the example are 0.9 times as far apart: the same verdicts, said with the same words."""
+    folder = results(tmp_path)
+    report.build(folder)
+    first = (folder / "report.html").read_text(encoding="utf-8").split('<nav aria-label="Sections">')[0]
+    assert "With averaged weights: Better than constant: linear. Undecided: exponential." in first
+    assert "Decay helps averaged weights less than raw ones (interaction above zero): linear." in first
+    assert "The answer depends on the weights" not in first
+    runs = pd.read_csv(folder / "runs.csv")
+    runs["fid_digits_5k_ema"] = 3.0 + 1e-3 * runs["repetition"] + 1e-4 * runs["fid_digits_5k"]
+    runs.to_csv(folder / "runs.csv", index=False)
+    report.build(folder)
+    for name in ("report.html", "report.md", "README.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        said = "The answer depends on the weights: averaged ones change the verdict on linear and exponential."
+        assert said in text, name
+        assert "With averaged weights: Equivalent to constant: linear and exponential." in text, name
+
+
+def test_pairing_is_shown_where_it_is_claimed(tmp_path):
+    folder = results(tmp_path, noise=0.1)
+    report.build(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    said = (
+        "Correlation of paired scores: −0.02 (exponential) to 0.39 (linear). Pairing gained: in the median an unpaired"
+    )
+    assert said in text
+    assert Analysis(load(results(tmp_path / "one", seeds=1))).pairing == ""
+
+
+def test_a_range_of_a_schedules_own_decides_whether_its_best_value_is_at_an_edge(tmp_path):
+    """Two schedules may search one parameter in different ranges."""
+    folder = results(
+        tmp_path,
+        labels=("constant", "exponential", "inverse"),
+        kinds={"constant": "constant", "exponential": "exponential", "inverse": "exponential"},
+    )
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    wide = {"low": 0.001, "high": 0.9, "log": True}
+    study["own_space"] = {"exponential": {"final": {"low": 0.01, "high": 0.1, "log": True}}, "inverse": {"final": wide}}
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    flags = Analysis(load(folder)).tables["boundary"]
+    final = flags[flags["parameter"] == "final"]
+    assert final[["schedule", "edge", "high"]].to_numpy().tolist() == [["exponential", "upper", 0.1]]
+
+
+def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named(tmp_path):
+    one, two = (
+        results(tmp_path / "here" / "one"),
+        results(tmp_path / "two", labels=("flat", "linear"), kinds={"flat": "constant", "linear": "linear"}),
+    )
+    report.build(one)
+    text = (one / "README.md").read_text(encoding="utf-8")
+    assert "python -m harness.report . --check" in text
+    assert "results/" not in text
+    analyses = {"one": Analysis(load(one)), "two": Analysis(load(two))}
+    assert card.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
+    both = card.overview(analyses, root=tmp_path / "here")
+    assert both.startswith("| schedule")
+    assert "[one](one)<br>300 steps<br>against constant" in both
+    assert "[two](../two)<br>300 steps<br>against flat" in both
 
 
 def test_many_runs_stay_small(tmp_path):

@@ -21,6 +21,7 @@ from harness.stats import digits
         (1234.5678, "1235"),
         (1e12, "1.00e+12"),
         ("a name", "a name"),
+        (0.5, "0.5"),
     ],
 )
 def test_a_number_has_three_or_four_digits(value, text):
@@ -45,7 +46,28 @@ def test_digits_follow_the_spread(spread, texts):
 def test_extreme_values_keep_their_digits():
     assert digits.aligned([4.15e12, 4.98e12], spread=0.26e12) == ["4.15e+12", "4.98e+12"]
     assert digits.aligned([4.15e-12, -4.98e-12], spread=0.26e-12) == ["4.15e-12", "−4.98e-12"]
-    assert digits.aligned([-0.001], spread=0.3) == ["0.00"]  # no minus before a zero
+
+
+def test_nothing_is_cut_to_a_signed_zero():
+    """'+0.0' says neither how much nor which way: one digit is kept, or nothing is said of the sign."""
+    assert digits.aligned([-0.004, 0.004, 0.0001, 0.0], spread=0.3, sign=True) == ["−0.004", "+0.004", "0", "0"]
+    assert digits.interval(-0.296, 0.004, sign=True) == "−0.30 to +0.004"
+    assert digits.estimate(0.0, 0.0, 0.0, spread=0.1) == "0"
+    assert digits.percent(0.0004, sign=True) == "+0.04 %"
+    assert digits.percent(-0.126, sign=True) == "−13 %"
+    assert digits.percent(0.0) == "0 %"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1.00"), (0.026, "0.0260"), (1500.0, "1500"), (400.0, "400"), (-2.5, "−2.50"), (0.0, "0"), (math.nan, "–")],
+)
+def test_a_measured_number_keeps_its_zeros(value, text):
+    assert digits.measured(value) == text
+
+
+def test_one_of_a_thing_is_no_plural():
+    assert [digits.count(n, "trial") for n in (0, 1, 2, 1200)] == ["0 trials", "1 trial", "2 trials", "1,200 trials"]
 
 
 def test_intervals_and_estimates_share_their_digits():

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as distributions
 
 from harness import stats
 from harness.stats.search import expected_best
@@ -45,17 +46,6 @@ def test_bands_only_up_to_an_eighth_and_lines_up_to_a_half():
     assert table.loc[table["low"].notna(), "budget"].max() == 4
     inside = table.dropna()
     assert ((inside["low"] <= inside["expected"]) & (inside["expected"] <= inside["high"])).all()
-
-
-def test_probability_best_sums_to_one_and_knows_a_sure_winner():
-    rng = np.random.default_rng(1)
-    table = stats.probability_best(
-        search(a=[1.0, 2.0, 1.5, 1.2], b=[3.0, 4.0, 3.5, 9.0], c=[1.0, 2.0, 1.5, 1.2]), score="fid", rng=rng
-    )
-    sums = table.groupby("budget")["probability"].sum()
-    np.testing.assert_allclose(sums, 1.0)
-    assert (table.loc[table["schedule"] == "b", "probability"] == 0).all()
-    assert table.loc[table["schedule"] == "a", "probability"].to_numpy() == pytest.approx(0.5, abs=0.05)
 
 
 def test_sensitivity_by_hand():
@@ -99,6 +89,16 @@ def test_final_against_best_by_hand():
     assert (row["final"], row["best"]) == (2.5, 2.0)
     assert row["final_over_best"] == pytest.approx(1.25)
     assert row["roughness"] == pytest.approx((1.0 / 2 / 2 + 0) / 2)
+
+
+def test_bands_are_t_intervals_of_the_level_asked_for_and_end_where_scores_do():
+    table = curves(a_1=[4.0, 0.1], a_2=[5.0, 0.9], a_3=[7.5, math.nan], b_1=[1.0])
+    for alpha in (0.05, 0.2):
+        found = stats.curve_bands(table, score="fid", alpha=alpha, least=0.0).set_index(["schedule", "step"])
+        low, high = distributions.t.interval(1 - alpha, 2, 5.5, distributions.sem([4.0, 5.0, 7.5]))
+        assert found.loc[("a", 10), ["n", "mean", "low", "high"]].tolist() == pytest.approx([3, 5.5, low, high])
+    assert found.loc[("a", 20), ["n", "low"]].tolist() == [2, 0.0]  # the t interval itself would begin below zero
+    assert found.loc[("b", 10)].isna()[["low", "high"]].all()
 
 
 def test_time_to_target_censors_runs_that_never_get_there():

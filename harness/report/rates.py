@@ -1,0 +1,66 @@
+"""The learning rates that the confirmed configurations were trained with, and which network they are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import schedules
+from harness.report.analysis import Analysis
+from harness.results.tables import ResultsError
+from harness.stats import digits
+
+
+@dataclass(frozen=True)
+class Rates:
+    """By schedule the rate of every step, float32 (steps,), of the network whose rate the schedule sets."""
+
+    network: str
+    by_schedule: dict[str, NDArray[np.float32]]
+    note: str
+
+    @property
+    def label(self) -> str:
+        """What an axis calls it."""
+        return f"{self.network}'s learning rate"
+
+
+def of(analysis: Analysis) -> Rates:
+    """The rates of the schedules that have confirmation runs.
+
+    They are the generator's, or the discriminator's where the schedule is applied to that alone. Raises ResultsError if
+    a row of runs.csv holds parameters that make no schedule.
+    """
+    applies_to = str(analysis.results.study["spec"]["train"].get("applies_to", "both"))
+    network = "discriminator" if applies_to == "discriminator" else "generator"
+    found, ratios = {}, {}
+    for row in analysis.confirmed.drop_duplicates("schedule").to_dict("records"):
+        values = {
+            str(name).removeprefix("params_"): float(value)
+            for name, value in row.items()
+            if str(name).startswith("params_") and value == value
+        }
+        label, ratio = str(row["schedule"]), values.get("discriminator_ratio", 1.0)
+        try:
+            schedule = schedules.of(str(row["kind"]), values)
+            tables = schedules.by_network(schedule, int(row["steps"]), ratio=ratio, applies_to=applies_to)
+        except (schedules.ScheduleError, KeyError) as error:
+            said = f"has no parameter {error}" if isinstance(error, KeyError) else str(error)
+            path = analysis.results.path / "runs.csv"
+            raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
+        found[label], ratios[label] = tables[network], ratio
+    return Rates(network, found, _note(applies_to, ratios))
+
+
+def _note(applies_to: str, ratios: dict[str, float]) -> str:
+    """What the other network's rate was meanwhile."""
+    if applies_to == "generator":
+        return "The schedule was applied to the generator alone; the discriminator kept its peak rate."
+    if applies_to == "discriminator":
+        return "The schedule was applied to the discriminator alone; the generator kept its peak rate."
+    if all(ratio == 1.0 for ratio in ratios.values()):
+        return "The discriminator's rate was the same."
+    each = ", ".join(f"{digits.number(ratio)} ({digits.name(label)})" for label, ratio in ratios.items())
+    return f"The discriminator's rate was a multiple of it: {each}."
