@@ -113,9 +113,10 @@ def test_warnings_are_shown_once_and_everywhere(tmp_path, capsys):
 
 
 def test_an_edge_is_named_with_schedule_parameter_value_and_range_and_many_are_counted(tmp_path, monkeypatch):
-    analysis = Analysis(load(results(tmp_path, labels=LABELS, trials=1)))
-    assert analysis.warnings == []  # one trial lies at an edge by chance
+    stored = load(results(tmp_path, labels=LABELS, trials=1))
+    assert Analysis(stored).warnings == []  # one trial lies at an edge by chance
     monkeypatch.setattr("harness.report.analysis._EDGES_FROM", 1)
+    analysis = Analysis(stored)
     (said,) = analysis.warnings
     assert "constant, peak 0.000316 (lower edge of 0.000316 to 0.0316)" in said
     seven = Analysis(
