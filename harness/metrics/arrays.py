@@ -55,21 +55,20 @@ def listed(path: Path) -> dict[str, Stored]:
     with path.open("rb") as stream:
         archive = stream.read(len(_ZIP)) == _ZIP
     if not archive:
-        found = _described(path, None)
-        missing = math.prod(found.shape) * found.dtype.itemsize - path.stat().st_size
-        if missing > 0:
-            raise EOFError(f"at least {missing} bytes are missing")
-        return {"images": found}
+        return {"images": _described(path, None, path.stat().st_size)}
     with zipfile.ZipFile(path) as content:
-        members = content.namelist()
-    return {each.removesuffix(".npy"): _described(path, each) for each in members if each.endswith(".npy")}
+        members = {each.filename: each.file_size for each in content.infolist() if each.filename.endswith(".npy")}
+    return {name.removesuffix(".npy"): _described(path, name, size) for name, size in members.items()}
 
 
-def _described(path: Path, member: str | None) -> Stored:
+def _described(path: Path, member: str | None, size: int) -> Stored:
     with _opened(path, member) as stream:
         shape, columns_first, dtype = _header(stream)
     if dtype.hasobject:
         raise ValueError("objects would have to be unpickled, which could run a program")
+    missing = math.prod(shape) * dtype.itemsize - size
+    if missing > 0:
+        raise EOFError(f"at least {missing} bytes are missing")
     return Stored(path, member, shape, dtype, columns_first)
 
 

@@ -272,12 +272,13 @@ def _image_folder(home: Path, rng: random.Random) -> Path:
     return place
 
 
-def _read_folder(path: Path) -> None:
-    inputs.read(path)
+def _read_input(path: Path) -> None:
+    for _ in inputs.read(path, name="GENERATED").images():
+        pass
 
 
 def _train_folder(path: Path) -> None:
-    folders.load(path, size=8, channels=1, how="crop", limit=None)
+    folders.load(folders.survey(path), size=8, channels=1, how="crop")
 
 
 def _idx(home: Path, rng: random.Random) -> Path:
@@ -337,8 +338,8 @@ def targets(home: Path) -> dict[str, Target]:
             lambda place, rng: _database(place, rng, database), _open_database, (StorageError,), weight=2, writes=True
         ),
         "checkpoint": Target(_checkpoint, checkpoints.read, (checkpoints.CheckpointError,), weight=12),
-        "arrays to score": Target(_array_file, inputs.read, (ValueError,), weight=12),
-        "folder to score": Target(_image_folder, _read_folder, (ValueError,), weight=8),
+        "arrays to score": Target(_array_file, _read_input, (ValueError,), weight=12),
+        "folder to score": Target(_image_folder, _read_input, (ValueError,), weight=8),
         "folder to train on": Target(_image_folder, _train_folder, (DataError,), weight=8),
         "IDX file": Target(_idx, published._idx, (DataError,), weight=8),
         "Inception weights": Target(_weights, _inception, (inception_weights.WeightsError,), weight=10),

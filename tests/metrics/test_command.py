@@ -327,6 +327,15 @@ def test_an_array_in_fortran_order_is_read_as_any_other(two, capsys):
     assert scores[0] == scores[1]
 
 
+def test_a_header_that_promises_more_than_there_is_is_named_before_anything_is_read(two, capsys):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 8, 8, 1), }".ljust(118)
+    with zipfile.ZipFile(two / "x.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00\x76\x00" + header)
+    status, printed = run(capsys, two / "x.npz", two / "b.npz")
+    assert status == 2
+    assert printed.err == f"GENERATED is {two}/x.npz, which cannot be read as NumPy arrays (EOFError)\n"
+
+
 @pytest.mark.parametrize("name", ["a.npy", "b.npz"])
 def test_an_array_that_is_cut_short_is_named(name, two, capsys):
     content = (two / name).read_bytes()
