@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,15 +32,12 @@ class Survey:
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Stored height and width of each image, from its first bytes; one DataError names all that cannot be read."""
-        found, faults = [], list(self.faults)
-        for path in self.paths:
-            try:
-                found.append(pictures.size(path))
-            except DataError as error:
-                faults.append(str(error))
-        if faults:
-            raise pictures.refusal(faults)
-        return tuple(found)
+        try:
+            if not self.faults:
+                return tuple(pictures.size(path) for path in self.paths)
+        except DataError:  # all of every file is read then, so that what is cut off in its middle is named with the rest
+            pass
+        raise pictures.refusal([*self.faults, *_unreadable(self.paths)])
 
     def read(self, *, upright: bool) -> Iterator[pictures.Picture]:
         """Each image in turn; at one that cannot be read the others are read too, and one DataError names all faults."""
@@ -77,7 +74,7 @@ def _skipped(kinds: Mapping[str, int]) -> list[str]:
     return ["skipped: " + ", ".join(words)]
 
 
-def _unreadable(paths: tuple[Path, ...]) -> Iterator[str]:
+def _unreadable(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         try:
             pictures.read(path, upright=False)
@@ -105,14 +102,18 @@ def survey(folder: Path, *, name: str = "data.data_dir") -> Survey:
 
 def check(found: Survey, *, size: int, how: str) -> None:
     """Raise DataError for every image that cannot be opened, or that `how` cannot bring to `size`, from first bytes."""
-    faults = list(found.faults)
+    faults, fitting, damaged = list(found.faults), [], bool(found.faults)
     for path in found.paths:
         try:
             fault = _misfit(path, *pictures.size(path), size=size, how=how)
         except DataError as error:
-            fault = str(error)
-        if fault is not None:
+            fault, damaged = str(error), True
+        if fault is None:
+            fitting.append(path)
+        else:
             faults.append(fault)
+    if damaged:  # all of every file is read then, so that what is cut off in its middle is named with the rest
+        faults += _unreadable(fitting)
     if faults:
         raise pictures.refusal(faults)
 

@@ -264,7 +264,7 @@ def test_images_that_do_not_fit_are_named_together_with_unreadable_ones(fit, use
 def test_too_few_images_are_refused_with_what_was_skipped(tmp_path):
     draw(tmp_path / "a.png")
     draw(tmp_path / ".b.png")
-    with pytest.raises(DataError, match=r"which holds 1 image; skipped: 1 hidden, but at least 16 are needed"):
+    with pytest.raises(DataError, match=r"which holds 1 image; skipped: 1 hidden, but at least 20 are needed"):
         data.check(settings(tmp_path))
     (tmp_path / "a.png").unlink()
     with pytest.raises(DataError, match=r"which holds no images; skipped: 1 hidden; allowed endings: \.png, "):
