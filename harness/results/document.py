@@ -95,6 +95,7 @@ class Environment(_Part):
     device: Text
     commit: Text
     versions: dict[str, Text]
+    numerics: dict[str, Any] = {}
 
 
 class Document(_Part):

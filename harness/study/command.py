@@ -23,7 +23,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
-from harness.study import checks, display, events, folder, interrupts, kept, plan, sizing
+from harness.study import checks, display, events, folder, interrupts, kept, numerics, plan, sizing
 from harness.study.database import StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome
@@ -134,6 +134,7 @@ def _finish(
             with interrupts.heard():
                 _freeze(spec, options, results, executor, ledger)
             _train(spec, options, console, results, ledger, executor, primary)
+            _note_mixed(results, ledger)
         except Stopped:
             executor.close(at_once=True)
             stored = len(ledger.records)
@@ -149,7 +150,7 @@ def _finish(
     else:
         console.print("All runs are stored already.")
         _write_tables(spec, results, ledger, outcomes)
-        _freeze_words(spec, options, results)
+        _freeze_words(spec, options, results, ledger)
     from harness.study import charts  # with matplotlib, which nothing before this needs
 
     unsaved = charts.save(ledger.study, results.path)
@@ -250,16 +251,31 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
                 f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
                 f"runs used {used[:12]}…; bring back the same files, or choose another --output"
             )
-    tables.write_study(results.path, _study_json(spec, options, facts, stored))
+    _write_study(results, _study_json(spec, options, facts, stored), stored, ledger)
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
 
 
-def _freeze_words(spec: StudySpec, options: Options, results: Folder) -> None:
+def _write_study(results: Folder, study: dict[str, Any], stored: dict[str, Any] | None, ledger: Ledger) -> None:
+    """Write study.json, with a warning, which is also printed once, where its runs differ in what moves scores."""
+    study, warnings = numerics.noted(study, stored, ledger.records.values())
+    tables.write_study(results.path, study)
+    for line in warnings:
+        print(line, file=sys.stderr)
+
+
+def _note_mixed(results: Folder, ledger: Ledger) -> None:
+    """The same warning for workers that differ among themselves, as machines of a cluster may."""
+    stored = results.study()
+    if stored is not None and numerics.noted(stored, stored, ledger.records.values())[1]:
+        _write_study(results, stored, stored, ledger)
+
+
+def _freeze_words(spec: StudySpec, options: Options, results: Folder, ledger: Ledger) -> None:
     """Bring title, question text and sizes up to date where no run is left to be trained."""
     stored = results.study()
     if stored is not None and stored["sha256"] != digest(spec):
-        tables.write_study(results.path, _study_json(spec, options, stored, stored))
+        _write_study(results, _study_json(spec, options, stored, stored), stored, ledger)
         tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
 
 

@@ -46,6 +46,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         "platform": platform.platform(),
         "cpu": processor(),
         "device": device.describe(),
+        "numerics": device.numerics(),
         "versions": versions(),
         "commit": commit,
     }

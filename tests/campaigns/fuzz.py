@@ -177,7 +177,7 @@ class _Results:
     def prepare(self, home: Path, rng: random.Random) -> Path:
         copy = home / "results"
         shutil.copytree(self.folder, copy)
-        name = rng.choice(("study.json", "study.json", "runs.csv", "runs.csv", "curves.csv"))
+        name = rng.choice(("study.json", "study.json", "runs.csv", "runs.csv", "curves.csv", "traces.csv"))
         path = copy / name
         content = path.read_bytes()
         if name == "study.json" and rng.random() < 0.8:
