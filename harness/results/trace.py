@@ -44,7 +44,9 @@ def point(step: int, *, rates: tuple[float, float], losses: tuple[float, float])
 
     Both come generator first.
     """
-    return TracePoint(step, *(_rate(value) for value in rates), *(_loss(value) for value in losses))
+    return TracePoint(
+        step, *(_rate(value) for value in rates), *(_rounded(float(np.float32(value))) for value in losses)
+    )
 
 
 def pack(points: Iterable[TracePoint]) -> str:
@@ -55,9 +57,10 @@ def pack(points: Iterable[TracePoint]) -> str:
 def unpack(text: str) -> list[TracePoint]:
     """The points that `pack` was given; raises ValueError if `text` is not of its making."""
     rows = np.frombuffer(base64.b64decode(text, validate=True), dtype=_PACKED)
-    rates = {value: _rate(value) for name in COLUMNS[1:3] for value in np.unique(rows[name]).tolist()}
+    both = set(rows["rate_generator"].tolist()) | set(rows["rate_discriminator"].tolist())
+    rates = {value: _rate(value) for value in both}  # often few, and equal for both networks
     return [
-        TracePoint(step, rates[generator], rates[discriminator], _loss(loss_g), _loss(loss_d))
+        TracePoint(step, rates[generator], rates[discriminator], _rounded(loss_g), _rounded(loss_d))
         for step, generator, discriminator, loss_g, loss_d in rows.tolist()
     ]
 
@@ -67,5 +70,5 @@ def _rate(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _loss(value: float) -> float:
-    return float(f"{np.float32(value):.{LOSS_DIGITS}g}")
+def _rounded(loss: float) -> float:
+    return float(f"{loss:.{LOSS_DIGITS}g}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 import platform
 import time
 from pathlib import Path
@@ -30,17 +32,6 @@ def versions() -> dict[str, str]:
 def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
     """Load the images and build networks, trainer and evaluator of `spec` in this process."""
     images = data.load(spec.data)
-    extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
-    evaluator = Evaluator(
-        extractor,
-        train=images.train,
-        held_out=images.held_out,
-        reference=spec.evaluate.reference,
-        generated=spec.evaluate.generated,
-        cache=cache,
-        fingerprint=images.fingerprint,
-    )
-    trainer = Trainer(spec.network, spec.train, images.train)
     environment = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -50,7 +41,24 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         "versions": versions(),
         "commit": commit,
     }
+    extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
+    evaluator = Evaluator(
+        extractor,
+        train=images.train,
+        held_out=images.held_out,
+        reference=spec.evaluate.reference,
+        generated=spec.evaluate.generated,
+        cache=cache / _kind(environment) if cache is not None else None,
+        fingerprint=images.fingerprint,
+    )
+    trainer = Trainer(spec.network, spec.train, images.train)
     return Workshop(spec, images, trainer, evaluator, environment)
+
+
+def _kind(environment: dict[str, Any]) -> str:
+    """A name for all that moves the last bits of features: machines and settings that differ share none of them."""
+    facts = {name: environment[name] for name in ("cpu", "device", "numerics", "versions")}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def processor() -> str:
