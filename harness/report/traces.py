@@ -26,12 +26,18 @@ def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]
         made, panels = style.figure(style.COLUMN, 3.9, rows=2, ratios=(1, 1))
         colours, lines, called = style.colours(schedules), style.lines(schedules), style.names(schedules)
         sound = traces[traces["run"].isin(finished)]
+        faint = {
+            "alpha": 0.12,
+            "lw": 0.6,
+            "zorder": 1,
+            "rasterized": True,
+        }  # beneath all means, so as one picture: small
         for axes, (column, label) in zip(panels, _ROWS.items(), strict=True):
             for name in schedules:
                 mine = traces[traces["schedule"] == name]
                 for run in list(dict.fromkeys(mine["run"]))[:DRAWN]:
                     one = mine[mine["run"] == run]
-                    axes.plot(one["step"], one[column], color=colours[name], alpha=0.12, lw=0.6, rasterized=True)
+                    axes.plot(one["step"], one[column], color=colours[name], **faint)
                 mean = sound[sound["schedule"] == name].groupby("step")[column].mean()
                 axes.plot(mean.index, mean, color=colours[name], ls=lines[name], lw=1.2, label=called[name])
             axes.set_ylim(*_limits((sound if len(sound) else traces)[column]))
@@ -89,14 +95,15 @@ def caption(analysis: Analysis) -> str:
     finished = traces[traces["run"].isin(_finished(analysis))]
     runs = finished.groupby("schedule")["run"].nunique()
     counts = sorted(set(runs))
-    over = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0] if counts else 0)
+    over = " to ".join(str(count) for count in (counts[:1] + counts[-1:] if len(counts) > 1 else counts))
+    mean = f"mean over {over} finished runs per schedule" if counts else "no run finished"
     points = traces[traces["run"] == traces["run"].iloc[0]]["step"].to_numpy()
     gap = int(np.diff(points, prepend=0).max())
     each = f"the mean over the {gap} steps" if gap > 1 else "the loss of one step"
     since = " since the point before it" if gap > 1 else ""
     lost = len(set(traces["run"])) > len(set(finished["run"]))
     return (
-        f"Losses against step: mean over {over} finished runs, at most {DRAWN} single runs a schedule faint"
+        f"Losses against step: {mean}, at most {DRAWN} single runs faint"
         f"{' (those that diverged end early)' if lost else ''}. Every point is {each}{since}; nothing is smoothed beyond "
         f"that. The axes show {100 * SHARE:g} % of the points. The two networks are trained against each other, so a low "
         "loss of one does not mean good images: only scores compare schedules."

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.results import document, trace
@@ -224,7 +225,14 @@ def _load_traces(path: Path) -> pd.DataFrame:
             return frame
     except (OSError, ValueError, OverflowError, KeyError, TypeError):
         pass
-    return _frame(path, columns)
+    frame = _frame(path, columns)
+    empty = frame[list(trace.COLUMNS)].isna().to_numpy()
+    if empty.any():
+        row, column = np.argwhere(empty)[0]
+        raise ResultsError(
+            f"{path}: row {row + 2}, column '{trace.COLUMNS[column]}' is empty, but allowed is a finite number; {_ADVICE}"
+        )
+    return frame
 
 
 def _study(path: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ class _Results:
     """Damaged copies of a results folder."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = example.results(home / "sound", seeds=8, points=2)
+        self.folder = example.results(home / "sound", seeds=8, points=2, traced=True)
         spec = specs.builtin("quick")  # so that a resumed study may accept what is sound
         study = json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         study |= {"name": spec.name, "spec": specs.resolved(spec)}

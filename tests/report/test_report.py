@@ -295,8 +295,10 @@ def test_losses_are_drawn_where_traces_are_stored_and_nowhere_else(tmp_path):
     )
     report.build(traced)
     shown = captions.make_figures(Analysis(load(traced)))["losses"][1]
-    assert "mean over 6 finished runs" in shown.caption
-    assert "those that diverged end early" in shown.caption
+    assert (
+        "mean over 6 finished runs per schedule, at most 40 single runs faint (those that diverged end early)"
+        in shown.caption
+    )
     assert "the mean over the 20 steps since the point before it" in shown.caption
     assert "constant 1.07 and 2" in shown.alt  # 1 + 20/300 and 1 + 20/280, 2
     for kind in ("png", "svg"):

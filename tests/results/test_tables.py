@@ -62,6 +62,10 @@ DAMAGE = {
         lambda f: (f / "traces.csv").write_text((f / "traces.csv").read_text().replace(",0.001,", ",much,", 1)),
         r"traces\.csv: row 2, column 'rate_generator' is 'much', but allowed is a finite number",
     ),
+    "hole in traces": (
+        lambda f: (f / "traces.csv").write_text((f / "traces.csv").read_text().replace(",0.001,", ",,", 1)),
+        r"traces\.csv: row 2, column 'rate_generator' is empty, but allowed is a finite number",
+    ),
     "traces cut in a line": (
         lambda f: (f / "traces.csv").write_text("run,step,rate_generator\n"),
         r"traces\.csv: column 'rate_discriminator' is missing",
