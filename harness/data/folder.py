@@ -35,7 +35,9 @@ class Survey:
         try:
             if not self.faults:
                 return tuple(pictures.size(path) for path in self.paths)
-        except DataError:  # all of every file is read then, so that what is cut off in its middle is named with the rest
+        except (
+            DataError
+        ):  # all of every file is read then, so that what is cut off in its middle is named with the rest
             pass
         raise pictures.refusal([*self.faults, *_unreadable(self.paths)])
 

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import Any
+
+# Variables that change how the same numbers are computed; recorded where they are set.
+_MOVING = (
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DISABLE_MKL",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "NVIDIA_TF32_OVERRIDE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "OPENBLAS_CORETYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+)
 
 
 def configure(*, threads: int, gpu: int | None) -> None:
@@ -40,3 +58,21 @@ def describe() -> str:
         details = tf.config.experimental.get_device_details(device)
         return str(details.get("device_name", "GPU"))
     return f"CPU ({platform.machine()})"
+
+
+def numerics() -> dict[str, Any]:
+    """The settings of this process that move numbers, as TensorFlow has them; after `configure`.
+
+    `onednn` is whether TensorFlow takes oneDNN's kernels, of which the variable TF_ENABLE_ONEDNN_OPTS, the build and
+    the processor decide. Those of the variables in `_MOVING` that are set stand under their own names.
+    """
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port  # no public name says it
+
+    return {
+        "onednn": bool(_pywrap_util_port.IsMklEnabled()),
+        "tf32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
+        "intra_op_threads": int(tf.config.threading.get_intra_op_parallelism_threads()),
+        "inter_op_threads": int(tf.config.threading.get_inter_op_parallelism_threads()),
+        **{name: os.environ[name] for name in _MOVING if name in os.environ},
+    }

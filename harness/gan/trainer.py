@@ -54,20 +54,26 @@ class TrainSettings(Protocol):
     def xla(self) -> bool: ...
 
 
-class Diverged(Exception):
-    """Training cannot go on; `step` is the first bad step (counted from 1), `reason` says what was seen."""
-
-    def __init__(self, step: int, reason: str) -> None:
-        super().__init__(f"diverged at step {step}: {reason}")
-        self.step, self.reason = step, reason
-
-
 @dataclass(frozen=True)
 class Losses:
-    """Losses of the last step of a chunk."""
+    """Losses of every step of a chunk, in order: float32 (k,) each."""
 
-    generator: float
-    discriminator: float
+    generator: NDArray[np.float32]
+    discriminator: NDArray[np.float32]
+
+
+_NONE = Losses(np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+class Diverged(Exception):
+    """Training cannot go on; `step` is the first bad step (counted from 1), `reason` says what was seen.
+
+    `losses` are those of the sound steps before it in the same chunk.
+    """
+
+    def __init__(self, step: int, reason: str, losses: Losses = _NONE) -> None:
+        super().__init__(f"diverged at step {step}: {reason}")
+        self.step, self.reason, self.losses = step, reason, losses
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,15 @@ class Trainer:
         self._roles.assign(seeds.roles())
         self.step = 0
 
+    def prepare(self) -> None:
+        """Trace the training loop unless it has been, so that no run's time holds it; changes nothing else.
+
+        XLA compiles for every length of a chunk by itself, when it first meets it.
+        """
+        if self.traces == 0 and not self._settings.xla:
+            none = tf.zeros(0)
+            self._chunk(tf.constant(0, tf.int64), none, none)
+
     def advance(self, generator_rates: NDArray[np.float32], discriminator_rates: NDArray[np.float32]) -> Losses:
         """Train as many steps as there are rates, from `step` on; float32 (k,) each.
 
@@ -202,13 +217,18 @@ class Trainer:
             raise ValueError(
                 f"{len(generator_rates)} generator rates, but {len(discriminator_rates)} discriminator rates"
             )
-        bad, generator, discriminator = self._chunk(
+        if not len(generator_rates):
+            return _NONE
+        bad, *losses = self._chunk(
             tf.constant(self.step, tf.int64), tf.constant(generator_rates), tf.constant(discriminator_rates)
         )
+        generator, discriminator = (each.numpy() for each in losses)
         if int(bad) >= 0:
-            raise Diverged(int(bad) + 1, self._reason(float(generator), float(discriminator)))
+            sound = int(bad) - self.step
+            reason = self._reason(float(generator[sound]), float(discriminator[sound]))
+            raise Diverged(int(bad) + 1, reason, Losses(generator[:sound], discriminator[:sound]))
         self.step += len(generator_rates)
-        return Losses(float(generator), float(discriminator))
+        return Losses(generator, discriminator)
 
     def _reason(self, generator: float, discriminator: float) -> str:
         """Which number is not finite."""
@@ -254,18 +274,21 @@ class Trainer:
     def _train_chunk(self, first: tf.Tensor, generator_rates: tf.Tensor, discriminator_rates: tf.Tensor) -> Any:
         count = tf.size(generator_rates)
 
-        def going(place: tf.Tensor, bad: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        def going(place: tf.Tensor, bad: tf.Tensor, *_: tf.TensorArray) -> tf.Tensor:
             return tf.logical_and(place < count, bad < 0)
 
-        def body(place: tf.Tensor, bad: tf.Tensor, loss_g: tf.Tensor, loss_d: tf.Tensor) -> Any:
+        def body(place: tf.Tensor, bad: tf.Tensor, losses_g: tf.TensorArray, losses_d: tf.TensorArray) -> Any:
             step = first + tf.cast(place, tf.int64)
             loss_g, loss_d = self._step(step, generator_rates[place], discriminator_rates[place])
             # Sums are finite only if all terms are; adding them up is the cheapest look at every weight.
             seen = loss_g + loss_d + sum(tf.reduce_sum(self._vectors[name]) for name in self._packing)
-            return place + 1, tf.where(tf.math.is_finite(seen), bad, step), loss_g, loss_d
+            bad = tf.where(tf.math.is_finite(seen), bad, step)
+            return place + 1, bad, losses_g.write(place, loss_g), losses_d.write(place, loss_d)
 
-        start = (tf.constant(0), tf.constant(-1, tf.int64), tf.constant(0.0), tf.constant(0.0))
-        return tf.while_loop(going, body, start, parallel_iterations=1)[1:]
+        losses = [tf.TensorArray(tf.float32, size=count, element_shape=()) for _ in self._packing]
+        start = (tf.constant(0), tf.constant(-1, tf.int64), *losses)
+        _, bad, losses_g, losses_d = tf.while_loop(going, body, start, parallel_iterations=1)
+        return bad, losses_g.stack(), losses_d.stack()
 
     def _step(
         self, step: tf.Tensor, generator_rate: tf.Tensor, discriminator_rate: tf.Tensor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import figures, rates, style
+from harness.report import figures, rates, style, traces
 from harness.report.analysis import Analysis
 from harness.stats import digits
 
@@ -34,7 +34,7 @@ class Drawn:
 
 def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
     """All figures that the results have data for, with what is said of them."""
-    drawn = _verdicts(analysis) | _training(analysis) | _search(analysis)
+    drawn = _verdicts(analysis) | _training(analysis) | _losses(analysis) | _search(analysis)
     keyed = [f"{key} is {digits.name(label)}" for key, label in style.keys(analysis.schedules).items()]
     key = f" In the figure {'; '.join(keyed)}." if keyed else ""
     return {name: (one.build(), Shown(name, one.alt, f"{one.caption}{key}")) for name, one in drawn.items()}
@@ -153,6 +153,12 @@ def _training(analysis: Analysis) -> dict[str, Drawn]:
             f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
         ),
     }
+
+
+def _losses(analysis: Analysis) -> dict[str, Drawn]:
+    if not traces.available(analysis):
+        return {}
+    return {"losses": Drawn(lambda: traces.figure(analysis), traces.finding(analysis), traces.caption(analysis))}
 
 
 def _search(analysis: Analysis) -> dict[str, Drawn]:

@@ -31,7 +31,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     if "claims" in shown_tables:
         lines += ["## The article's claims, measured", "", *table(shown_tables["claims"])]
     if "anytime" in shown:
-        lines += ["## Training", "", *_figure(shown, "anytime")]
+        lines += ["## Training", "", *_figure(shown, "anytime"), *_figure(shown, "losses")]
     lines += ["## Does averaging replace decay?", "", plain(ema_sentence(analysis)), "", *_figure(shown, "averaging")]
     if "sensitivity" in shown:
         lines += ["## Search", "", *_figure(shown, "sensitivity")]

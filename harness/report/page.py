@@ -16,6 +16,7 @@ from harness.report.captions import Shown, ema_sentences
 from harness.report.present import Table
 from harness.report.samples import grids
 from harness.report.sections import LOST, tables
+from harness.results import numerics
 from harness.stats import digits
 
 INLINE_MOST = 700_000  # characters of a figure put into the page as elements; browsers grow slow on many more
@@ -64,6 +65,7 @@ def environment() -> jinja2.Environment:
     made.filters["number"] = digits.number
     made.filters["count"] = digits.count
     made.globals["table"] = html_table
+    made.globals["numerics"] = numerics.described
     return made
 
 

@@ -99,7 +99,7 @@ def _training(analysis: Analysis) -> dict[str, Table]:
     found, base = analysis.tables, analysis.baseline
     captions = {
         "final_against_best": "Final against best score of a run, and roughness of its curve",
-        "cost": f"Seconds per run and per step, and the ratio to {base}",
+        "cost": f"{_seconds(analysis)}, and the ratio of the latter to {base}",
         "time_to_target": f"Steps until {base}'s mean final score is reached (Kaplan–Meier median; runs that never do are censored)",
     }
     spreads = dict.fromkeys(("final", "best", "target"), analysis.spread_of(analysis.score))
@@ -110,6 +110,15 @@ def _training(analysis: Analysis) -> dict[str, Table]:
     }
     made["lost"] = present.whole(lost_runs(analysis), caption="Runs that did not finish, all phases", source="runs.csv")
     return made
+
+
+def _seconds(analysis: Analysis) -> str:
+    """What the cost table's seconds are of: evaluations were not timed apart by earlier versions."""
+    apart = analysis.confirmed.loc[analysis.confirmed["status"] == "finished", "seconds_evaluation"].notna()
+    if apart.all():
+        return "Seconds per run with its evaluations, and seconds of training per step"
+    some = "" if not apart.any() else " in runs stored by an earlier version"
+    return f"Seconds per run and per step, evaluations included in both{some}"
 
 
 def _search(analysis: Analysis) -> dict[str, Table]:

@@ -96,6 +96,7 @@ class Environment(_Part):
     device: Text
     commit: Text
     versions: dict[str, Text]
+    numerics: dict[str, Any] = {}
 
 
 class Sanity(_Part):

@@ -1,18 +1,32 @@
-"""RunRecord: what one run left behind, as a row of runs.csv and its part of curves.csv."""
+"""RunRecord: what one run left behind, as a row of runs.csv and its parts of curves.csv and traces.csv."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
 
 STATUSES = ("finished", "diverged", "failed")
 
 
+def moment(seconds: float | None) -> str | None:
+    """POSIX seconds as tables hold them: ISO 8601, UTC, milliseconds, as in 2026-11-25T12:52:14.250+00:00."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def posix(moment: str) -> float:
+    """The POSIX seconds of what `moment` wrote; raises ValueError if it is none or names no time zone."""
+    when = datetime.fromisoformat(moment)
+    if when.tzinfo is None:
+        raise ValueError(f"{moment!r} names no time zone")
+    return when.timestamp()
+
+
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation of a run, after `step` generator updates."""
+    """One evaluation of a run, after `step` generator updates; rates and losses are those of that one step."""
 
     step: int
     rate_generator: float
@@ -34,7 +48,13 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. Scores are those after the last step; a run that did not finish has none, and says why."""
+    """One run. Scores are those after the last step; a run that did not finish has none, and says why.
+
+    `seconds` are all that the run took, of which `seconds_evaluation` went into generating images and scoring them;
+    `seconds_per_step` are of training alone. In records without `seconds_evaluation` (earlier versions) they are
+    `seconds` by steps. `started` (of the first attempt whose work is in the record) and `ended` are POSIX seconds,
+    whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
+    """
 
     run: str
     phase: str
@@ -67,6 +87,11 @@ class RunRecord:
     versions: Mapping[str, str]
     curve: tuple[CurvePoint, ...] = ()
     chosen: bool = field(default=True)
+    trace: str = ""
+    seconds_evaluation: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    numerics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""
@@ -85,6 +110,10 @@ class RunRecord:
         """The same record with the number of attempts it took."""
         return dataclasses.replace(self, attempts=attempts)
 
+    def timed(self, *, started: float | None, ended: float | None) -> Self:
+        """The same record with when it began and ended, POSIX seconds."""
+        return dataclasses.replace(self, started=started, ended=ended)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -92,6 +121,7 @@ class RunRecord:
             "params": dict(self.params),
             "scores": dict(self.scores),
             "versions": dict(self.versions),
+            "numerics": dict(self.numerics),
             "curve": [place.to_json() for place in self.curve],
         }
 
@@ -99,7 +129,10 @@ class RunRecord:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_json` wrote; raises ValueError naming what is missing."""
         known = {each.name for each in dataclasses.fields(cls)}
-        missing = known - set(values) - {"curve", "chosen"}
+        needed = {
+            each.name for each in dataclasses.fields(cls) if each.default is MISSING and each.default_factory is MISSING
+        }
+        missing = needed - set(values)
         if missing:
             raise ValueError(f"a run's record lacks {', '.join(sorted(missing))}")
         kept = {name: value for name, value in values.items() if name in known}
@@ -139,4 +172,5 @@ class RunRecord:
             threads=study["spec"]["train"]["threads"],
             commit=study["environment"]["commit"],
             versions=study["environment"]["versions"],
+            numerics=study["environment"].get("numerics", {}),
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from harness.results import document
-from harness.results.record import RunRecord
+from harness.results import document, trace
+from harness.results.record import RunRecord, moment, posix
 
-SCHEMA = 1  # of study.json and the tables; a reader refuses a newer one
+SCHEMA = 2  # of study.json and the tables; a reader refuses a newer one
 
 _LEADING = [
     "run",
@@ -49,12 +53,15 @@ _TRAILING = [
     "commit",
     "versions",
 ]
+# Written since schema 2: absent from older tables, and empty in the rows of runs stored before. Read as NaN then.
+_LATER = ["seconds_evaluation", "started", "ended", "numerics"]
 _CURVE = ["step", "rate_generator", "rate_discriminator", "loss_generator", "loss_discriminator"]
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
+_TRACE_TYPES = {"run": "str", "step": "int64"} | dict.fromkeys(trace.COLUMNS[1:], "float64")
 
 
 _TEXT = {"run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"}
-_TEXT |= {"data_fingerprint", "features_sha256"}
+_TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
 _WHOLE = {"point", "repetition", "step"}
 _LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
 _ADVICE = "run the study's command again, which writes it from the database"
@@ -66,12 +73,17 @@ class ResultsError(ValueError):
 
 @dataclass(frozen=True)
 class Results:
-    """One study's results: study.json, a row a run, a row a run and evaluation, and where they came from."""
+    """One study's results: study.json, tables, and where they came from.
+
+    `runs` has one row per run, `curves` one per run and evaluation, `traces` one per run and trace point: rates and mean
+    losses, much denser than evaluations. Results made before traces were kept have an empty one.
+    """
 
     study: dict[str, Any]
     runs: pd.DataFrame
     curves: pd.DataFrame
     path: Path
+    traces: pd.DataFrame
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -106,18 +118,18 @@ def write_study(path: Path, study: Mapping[str, Any]) -> None:
 
 
 def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]) -> None:
-    """Write runs.csv and curves.csv of `records` into the folder `path`."""
-    runs, curves = frames(records, phases=phases, schedules=schedules)
+    """Write runs.csv, curves.csv and traces.csv of `records` into the folder `path`."""
+    ordered = _ordered(records, phases, schedules)
+    runs, curves = frames(ordered, phases=phases, schedules=schedules)
     write_frame(path / "curves.csv", curves)
+    if any(each.trace for each in ordered) or (path / "traces.csv").exists():
+        write_bytes(path / "traces.csv", _traces(ordered))
     write_frame(path / "runs.csv", runs)
 
 
-def frames(
-    records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a run, and a row a run and evaluation, sorted by phase, schedule, point, repetition."""
+def _ordered(records: Iterable[RunRecord], phases: Sequence[str], schedules: Sequence[str]) -> list[RunRecord]:
     places = {label: place for place, label in enumerate(schedules)}
-    ordered = sorted(
+    return sorted(
         records,
         key=lambda each: (
             phases.index(each.phase),
@@ -126,16 +138,37 @@ def frames(
             each.repetition,
         ),
     )
+
+
+def _traces(ordered: Iterable[RunRecord]) -> bytes:
+    """traces.csv: 50 to 90 bytes per point, so 100 runs stay under 2 MB."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *trace.COLUMNS])
+    for each in ordered:
+        writer.writerows((each.run, *point) for point in trace.unpack(each.trace))
+    return text.getvalue().encode()
+
+
+def frames(
+    records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a run, and a row a run and evaluation, sorted by phase, schedule, point, repetition."""
+    ordered = _ordered(records, phases, schedules)
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
-    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING]
+    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING, *_LATER]
     runs = [
         {
             **{name: getattr(each, name) for name in (*_LEADING, *_TRAILING)},
             **{f"params_{name}": value for name, value in each.params.items()},
             **each.scores,
             "versions": json.dumps(dict(each.versions), sort_keys=True),
+            "seconds_evaluation": each.seconds_evaluation,
+            "started": moment(each.started),
+            "ended": moment(each.ended),
+            "numerics": json.dumps(dict(each.numerics), sort_keys=True) if each.numerics else None,
         }
         for each in ordered
     ]
@@ -158,18 +191,48 @@ def load(path: str | Path) -> Results:
     study = _study(folder / "study.json")
     runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
+    for name in (name for name in _LATER if name not in runs):
+        runs[name] = pd.Series(float("nan"), index=runs.index, dtype=object if name in _TEXT else float)
     _check_runs(folder / "runs.csv", runs, study)
-    strangers = sorted(set(curves["run"].dropna()) - set(runs["run"]))
-    if strangers or curves["run"].isna().any():
-        raise ResultsError(
-            f"{folder / 'curves.csv'}: run is {_said(strangers)}, which runs.csv does not list; {_ADVICE}"
-        )
+    traces = _load_traces(folder / "traces.csv")
+    for place, frame in (("curves.csv", curves), ("traces.csv", traces)):
+        strangers = sorted(set(frame["run"].dropna()) - set(runs["run"]))
+        if strangers or frame["run"].isna().any():
+            raise ResultsError(f"{folder / place}: run is {_said(strangers)}, which runs.csv does not list; {_ADVICE}")
     for name in (str(study["primary"]), str(study["primary"]).removesuffix("_ema")):
         for frame in (runs, curves):
             if name not in frame:  # no run has finished
                 frame[name] = float("nan")
     runs["reason"] = runs["reason"].fillna("").astype(str)
-    return Results(study, runs, curves, folder)
+    return Results(study, runs, curves, folder, traces)
+
+
+def _load_traces(path: Path) -> pd.DataFrame:
+    """traces.csv; an empty table where there is none."""
+    columns = ["run", *trace.COLUMNS]
+    if not path.exists():
+        return pd.DataFrame({name: pd.Series(dtype=_TRACE_TYPES[name]) for name in columns})
+    try:  # ten times as fast as cell by cell, which only a damaged file needs: there may be millions of them
+        frame = pd.read_csv(
+            path,
+            dtype=_TRACE_TYPES,
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8",
+        )
+        numbers = frame[columns].drop(columns="run")
+        if (numbers.abs() <= _LARGEST).to_numpy().all() and (frame["step"] >= 0).all():
+            return frame
+    except (OSError, ValueError, OverflowError, KeyError, TypeError):
+        pass
+    frame = _frame(path, columns)
+    empty = frame[list(trace.COLUMNS)].isna().to_numpy()
+    if empty.any():
+        row, column = np.argwhere(empty)[0]
+        raise ResultsError(
+            f"{path}: row {row + 2}, column '{trace.COLUMNS[column]}' is empty, but allowed is a finite number; {_ADVICE}"
+        )
+    return frame
 
 
 def _study(path: Path) -> dict[str, Any]:
@@ -244,12 +307,14 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: Mapping[str, Any]) -> Non
                 f"{', '.join(values)}; {_ADVICE}"
             )
     runs["chosen"] = runs["chosen"] == "True"
+    for name in ("started", "ended", "numerics"):
+        _check_text(path, runs[name], name)
     keys = ["phase", "schedule", "point", "repetition"]
     for names in (["run"], keys):
         twice = runs.duplicated(names) | runs["run"].isna()
         if twice.any():
             row = int(twice.to_numpy().argmax())
-            raise ResultsError(f"{path}: row {row + 2} is a run that an earlier row is, or has no name; {_ADVICE}")
+            raise ResultsError(f"{path}: row {row + 2} duplicates an earlier run, or has no name; {_ADVICE}")
     chosen = runs[(runs["phase"] == "confirm") & runs["chosen"]]
     if chosen.duplicated(["schedule", "repetition"]).any():
         raise ResultsError(f"{path}: two chosen confirmation runs of a schedule have one repetition; {_ADVICE}")
@@ -257,6 +322,22 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: Mapping[str, Any]) -> Non
     primary = str(study["primary"])
     if done.any() and (primary not in runs or runs.loc[done, primary].isna().any()):
         raise ResultsError(f"{path}: a finished run has no '{primary}'; {_ADVICE}")
+
+
+def _check_text(path: Path, column: pd.Series, name: str) -> None:
+    """Raise ResultsError naming the first cell that is neither empty nor what a column of this name holds."""
+    for row, cell in enumerate(column):
+        try:
+            sound = not isinstance(cell, str) or (
+                isinstance(json.loads(cell), dict) if name == "numerics" else math.isfinite(posix(cell))
+            )
+        except (ValueError, OverflowError, RecursionError):
+            sound = False
+        if not sound:
+            what = "a JSON object" if name == "numerics" else "a time such as 2026-11-25T12:52:14.250+00:00"
+            raise ResultsError(
+                f"{path}: row {row + 2}, column '{name}' is {_said([cell])}, but allowed is {what}; {_ADVICE}"
+            )
 
 
 def _said(values: Sequence[object]) -> str:

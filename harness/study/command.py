@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from harness.study import (
     folder,
     interrupts,
     kept,
+    numerics,
     plan,
     preview,
     sizing,
@@ -148,6 +149,7 @@ def _finish(
             with interrupts.heard():
                 _freeze(spec, options, results, executor, ledger)
             _train(spec, options, console, results, ledger, executor, primary)
+            _note_mixed(results, ledger)
         except Stopped:
             executor.close(at_once=True)
             stored = len(ledger.records)
@@ -163,7 +165,7 @@ def _finish(
     else:
         console.print("All runs are stored already.")
         _write_tables(spec, results, ledger, outcomes)
-        _freeze_words(spec, options, results)
+        _freeze_words(spec, options, results, ledger)
     from harness.study import charts  # with matplotlib, which nothing before this needs
 
     unsaved = charts.save(ledger.study, results.path)
@@ -265,17 +267,32 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
                 f"runs used {used[:12]}…; bring back the same files, or choose another --output"
             )
     study = _study_json(spec, options, facts, stored)
-    tables.write_study(results.path, study)
+    noted = _write_study(results, study, stored, ledger)
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
-    _announce(study, options)
+    _announce(study, noted, options)
 
 
-def _freeze_words(spec: StudySpec, options: Options, results: Folder) -> None:
+def _write_study(results: Folder, study: dict[str, Any], stored: dict[str, Any] | None, ledger: Ledger) -> list[str]:
+    """Write study.json, with a warning where its runs differ in what moves scores; return that warning if it is new."""
+    study, warnings = numerics.noted(study, stored, ledger.records.values())
+    tables.write_study(results.path, study)
+    return warnings
+
+
+def _note_mixed(results: Folder, ledger: Ledger) -> None:
+    """The same warning for workers that differ among themselves, as machines of a cluster may."""
+    stored = results.study()
+    if stored is not None and numerics.noted(stored, stored, ledger.records.values())[1]:
+        for warning in _write_study(results, stored, stored, ledger):
+            print(f"warning: {warning}", file=sys.stderr)
+
+
+def _freeze_words(spec: StudySpec, options: Options, results: Folder, ledger: Ledger) -> None:
     """Bring title, question text and sizes up to date where no run is left to be trained."""
     stored = results.study()
     if stored is not None and stored["sha256"] != digest(spec):
-        tables.write_study(results.path, _study_json(spec, options, stored, stored))
+        _write_study(results, _study_json(spec, options, stored, stored), stored, ledger)
         tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
 
 
@@ -324,12 +341,12 @@ def _study_json(
     }
 
 
-def _announce(study: Mapping[str, Any], options: Options) -> None:
+def _announce(study: Mapping[str, Any], noted: Sequence[str], options: Options) -> None:
     """Say, before training begins, what was found in the data, and (also where quiet) what is to be heeded."""
     if not options.quiet:
         for note in study["data"].get("notes", ()):
             print(note)
-    for warning in study["warnings"]:
+    for warning in [*study["warnings"], *noted]:
         print(f"warning: {warning}", file=sys.stderr)
 
 

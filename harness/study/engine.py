@@ -132,6 +132,7 @@ class Engine:
         outcomes = {run: outcome(record, self.primary) for run, record in self.ledger.records.items()}
         self._queue = Queue(self.spec, outcomes)
         self._failures: dict[str, int] = {}
+        self._first: dict[str, float] = {}  # when a run was first begun here, POSIX seconds
         self._kept: deque[Kept] = deque()  # ended, but not stored yet, since the database is away
         self._away_since = self._next_try = 0.0
         self._written, self._write_seconds = time.monotonic(), 0.0
@@ -144,6 +145,7 @@ class Engine:
                     while self._queue.ready and len(running) < self.executor.slots and not self.stopping:
                         design = self._queue.take()
                         self.display.started(design)
+                        self._first.setdefault(design.run, round(time.time(), 3))
                         running[self.executor.submit(design)] = design
                     if self.stopping:
                         self._drain(running)
@@ -182,7 +184,8 @@ class Engine:
             return
         attempts = self._failures[design.run]
         reason = f"{ended.error} (errors/{design.run}.txt)"
-        self._end(Kept(design, self.failed_record(design, reason, attempts), ()))
+        record = self.failed_record(design, reason, attempts)
+        self._end(Kept(design, record.timed(started=self._first.get(design.run), ended=round(time.time(), 3)), ()))
 
     def _end(self, each: Kept) -> None:
         """Store a run that ended; while the database is away, keep it as a file instead."""
@@ -236,7 +239,7 @@ class Engine:
             self.write_tables()
 
     def write_tables(self) -> None:
-        """Write runs.csv and curves.csv from the stored records."""
+        """Write runs.csv, curves.csv and traces.csv from the stored records."""
         started = time.monotonic()
         chosen = self._queue.chosen
         records = [

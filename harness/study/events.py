@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from harness.results.record import CurvePoint, RunRecord
+from harness.results import trace
+from harness.results.record import RunRecord
 from harness.results.tables import write_bytes
 from harness.study.design import Design
 from harness.study.engine import Display
@@ -72,7 +74,11 @@ def write(folder: Path, records: Iterable[RunRecord], *, samples: Path) -> None:
 
 
 def events(record: RunRecord, pictures: dict[str, bytes]) -> bytes:
-    """The event file of one run: hyper-parameters, losses, rates, scores by step, and `pictures` (PNG by tag)."""
+    """The event file of one run: hyper-parameters, losses, rates, scores by step, and `pictures` (PNG by tag).
+
+    Losses and rates are those of the run's trace: means since the point before. A record of an earlier version has
+    none, and gives those of its evaluations, of one step each. Times between evaluations are interpolated.
+    """
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.hparams import summary_v2
     from tensorboard.summary.writer.record_writer import RecordWriter
@@ -82,9 +88,13 @@ def events(record: RunRecord, pictures: dict[str, bytes]) -> bytes:
     start = summary_v2.hparams_pb(_settings(record), trial_id=record.run, start_time_secs=0.0)
     writer.write(Event(file_version="brain.Event:2", wall_time=0.0).SerializeToString())
     writer.write(Event(wall_time=0.0, summary=start).SerializeToString())
-    for place in record.curve:
-        summary = _scalars(place)
-        writer.write(Event(wall_time=place.seconds, step=place.step, summary=summary).SerializeToString())
+    values = _scalars(record)
+    steps = np.array(sorted(values), dtype=np.float64)
+    clock = {0: 0.0, record.last_step: record.seconds, **{place.step: place.seconds for place in record.curve}}
+    at = sorted(clock)
+    times = np.interp(steps, at, [clock[step] for step in at])
+    for (step, by_tag), seconds in zip(sorted(values.items()), times.tolist(), strict=True):
+        writer.write(Event(wall_time=seconds, step=step, summary=_summary(by_tag)).SerializeToString())
     for tag, content in pictures.items():
         event = Event(wall_time=record.seconds, step=record.last_step, summary=_picture(tag, content))
         writer.write(event.SerializeToString())
@@ -102,16 +112,24 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _scalars(place: CurvePoint) -> Any:
+def _scalars(record: RunRecord) -> dict[int, dict[str, float]]:
+    """Values by step and tag."""
+    found: dict[int, dict[str, float]] = {}
+    for place in trace.unpack(record.trace) or record.curve:
+        found[place.step] = {
+            "loss/generator": place.loss_generator,
+            "loss/discriminator": place.loss_discriminator,
+            "rate/generator": place.rate_generator,
+            "rate/discriminator": place.rate_discriminator,
+        }
+    for place in record.curve:
+        found.setdefault(place.step, {}).update({f"score/{name}": value for name, value in place.scores.items()})
+    return found
+
+
+def _summary(values: Mapping[str, float]) -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    values = {
-        "loss/generator": place.loss_generator,
-        "loss/discriminator": place.loss_discriminator,
-        "rate/generator": place.rate_generator,
-        "rate/discriminator": place.rate_discriminator,
-        **{f"score/{name}": value for name, value in place.scores.items()},
-    }
     kept = {tag: value for tag, value in values.items() if value is not None and not math.isnan(value)}
     return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in kept.items()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import pandas as pd
 from rich.console import Console
 
 from harness import command_line
-from harness.results import Results, ResultsError, agreement, frames, load
+from harness.results import Results, ResultsError, agreement, frames, load, numerics
 from harness.results.agreement import VERDICTS, Agreement
 from harness.spec import SpecError, StudySpec
 from harness.spec import load as load_spec
@@ -137,7 +138,7 @@ def _reproduce(
     try:
         facts = ask(executor, "facts", source=str(request.results))
         _same_material(results, facts)
-        for line in differences(results.study["environment"], facts["environment"]):
+        for line in differences(environment(results, designs), facts["environment"]):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         found = _train(executor, designs, results, console, verbose=request.verbose)
     finally:
@@ -156,6 +157,14 @@ def _same_material(results: Results, facts: dict[str, Any]) -> None:
             )
 
 
+def environment(results: Results, designs: list[Design]) -> dict[str, Any]:
+    """What study.json says of machine and packages, with the numerics of these runs where their rows name one set."""
+    rows = results.runs[results.runs["run"].isin([each.run for each in designs])]
+    named = rows["numerics"].dropna().unique()
+    stored: dict[str, Any] = results.study["environment"]
+    return {**stored, "numerics": json.loads(named[0])} if len(named) == 1 else stored
+
+
 def differences(stored: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """Lines that say in what the machine and packages differ from those that made the results."""
     lines = [
@@ -163,6 +172,7 @@ def differences(stored: dict[str, Any], here: dict[str, Any]) -> list[str]:
         for name in ("cpu", "device", "python", "commit")
         if stored.get(name) != here[name]
     ]
+    lines += numerics.differences(stored.get("numerics", {}), here["numerics"])
     before = stored.get("versions", {})
     return lines + [
         f"{name} was {before.get(name)}, here {version}"

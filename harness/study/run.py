@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from harness.metrics.evaluation import Evaluator
 from harness.results.record import CurvePoint, RunRecord
 from harness.spec import StudySpec
 from harness.study.design import Design, derive
+from harness.study.loss_trace import LossTrace, even_steps
 
 Progress = Callable[[dict[str, Any]], None]
 GRID = 8  # a sample grid has GRID x GRID images
@@ -68,11 +70,6 @@ class RunResult:
     grids: dict[str, bytes]
 
 
-def evaluation_steps(steps: int, points: int) -> tuple[int, ...]:
-    """The steps after which a run is scored: `points` of them, evenly spaced, the last at `steps`."""
-    return tuple(sorted({max(1, round(steps * (place + 1) / points)) for place in range(points)}))
-
-
 def train_run(design: Design, workshop: Workshop, control: Control) -> RunResult:
     """Return the record of `design`; raise Interrupted after a checkpoint when asked to stop.
 
@@ -88,7 +85,7 @@ def train_run(design: Design, workshop: Workshop, control: Control) -> RunResult
 
 
 class _Run:
-    """The state of one run that is not in the trainer: its curve and the time it took so far."""
+    """The state of one run that is not in the trainer: its curve, its trace and the time it took so far."""
 
     def __init__(self, design: Design, workshop: Workshop, control: Control) -> None:
         spec = workshop.spec
@@ -102,35 +99,55 @@ class _Run:
         )
         self.generator_rates, self.discriminator_rates = rates["generator"], rates["discriminator"]
         self.curve: list[CurvePoint] = []
-        self.seconds, self.losses = 0.0, (float("nan"), float("nan"))
+        self.trace = LossTrace(self.generator_rates, self.discriminator_rates)
+        self.losses = (float("nan"), float("nan"))
+        self.numerics = workshop.environment.get("numerics", {})
+        self.started = _now()
+        self.seconds = 0.0
+        self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
         self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)
         self._begin()
 
     def _begin(self) -> None:
         seeds = self.design.seeds
+        self.trainer.prepare()  # belongs to no run: it would make a schedule look slow that was first in its worker
         self.trainer.start(RunSeeds(seeds.weights, seeds.data, seeds.latents, seeds.noise))
         path = self.control.checkpoint
         stored = checkpoints.load(path) if path is not None else None
-        if stored is not None and stored.meta.get("design") == self.design.to_json():
-            try:
-                self.trainer.restore(stored.arrays)
-            except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
-                return
-            self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
-            self.seconds = float(stored.meta["seconds"])
-            self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))
+        if stored is None or stored.meta.get("design") != self.design.to_json():
+            return
+        if stored.meta.get("numerics") != self.numerics or "trace" not in stored.meta:
+            return  # begun under other settings, or by an earlier version: a run is of one kind throughout
+        try:
+            self.trainer.restore(stored.arrays)
+        except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
+            return
+        self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
+        self.trace.resume(stored.meta["trace"])
+        self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))
+        self.started = float(stored.meta["started"])
+        self.seconds = float(stored.meta["seconds"])
+        self.spent = {part: float(stored.meta["spent"][part]) for part in self.spent}
 
     def train(self) -> None:
         """Train and score to the last step; raise Diverged or Interrupted."""
-        started, saved, before = time.monotonic(), time.monotonic(), self.seconds
-        targets = evaluation_steps(self.steps, self.workshop.spec.evaluate.points)
+        begun = time.monotonic() - self.seconds  # as if nothing had come between
+        try:
+            self._train(begun)
+        finally:
+            self.seconds = time.monotonic() - begun
+
+    def _train(self, begun: float) -> None:
+        saved = time.monotonic()
+        targets = even_steps(self.steps, self.workshop.spec.evaluate.points)
         done = self.curve[-1].step if self.curve else 0
         for target in (step for step in targets if step > done):
             while self.trainer.step < target:
                 chunk_started = time.monotonic()
-                self._advance(min(target, self.trainer.step + self.workshop.chunk))
+                with self._timed("training"):
+                    self._advance(min(target, self.trainer.step + self.workshop.chunk))
                 now = time.monotonic()
-                self.seconds = before + now - started
+                self.seconds = now - begun
                 self._adapt(now - chunk_started)
                 self.control.report({"run": self.design.run, "step": self.trainer.step, "scores": self._latest()})
                 stopping = self.control.stop()
@@ -139,13 +156,27 @@ class _Run:
                     saved = now
                 if stopping:
                     raise Interrupted(self.design.run)
-            self._score(target)
-            self.seconds = before + time.monotonic() - started
+            with self._timed("evaluation"):
+                self._score(target)
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        """Add the seconds that the block takes to `part`, however it ends."""
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent[part] += time.monotonic() - before
 
     def _advance(self, target: int) -> None:
         part = slice(self.trainer.step, target)
-        losses = self.trainer.advance(self.generator_rates[part], self.discriminator_rates[part])
-        self.losses = (float(losses.generator), float(losses.discriminator))
+        try:
+            losses = self.trainer.advance(self.generator_rates[part], self.discriminator_rates[part])
+        except Diverged as diverged:
+            self.trace.add(diverged.losses)
+            raise
+        self.trace.add(losses)
+        self.losses = (float(losses.generator[-1]), float(losses.discriminator[-1]))
 
     def _adapt(self, seconds: float) -> None:
         """Let a chunk take about CHUNK_SECONDS. Numbers do not depend on how steps are cut into chunks."""
@@ -181,13 +212,18 @@ class _Run:
                 "curve": [place.to_json() for place in self.curve],
                 "seconds": self.seconds,
                 "losses": list(self.losses),
+                "spent": self.spent,
+                "started": self.started,
+                "trace": self.trace.to_json(),
+                "numerics": self.numerics,
             }
             checkpoints.save(self.control.checkpoint, self.trainer.state(), meta)
 
     def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
-        """The run's record as it stands now."""
+        """The run's record as it stands now; its trace ends here."""
         design, environment = self.design, self.workshop.environment
         finished = status == "finished"
+        self.trace.end()
         return RunRecord(
             run=design.run,
             phase=design.phase,
@@ -201,7 +237,8 @@ class _Run:
             steps=self.steps,
             attempts=1,
             seconds=self.seconds,
-            seconds_per_step=self.seconds / max(last_step, 1),
+            seconds_per_step=self.spent["training"] / max(last_step, 1),
+            seconds_evaluation=self.spent["evaluation"],
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             params=design.values,
             scores=self._latest() if finished else {},
@@ -218,8 +255,17 @@ class _Run:
             threads=self.workshop.spec.train.threads,
             commit=environment["commit"],
             versions=environment["versions"],
+            numerics=self.numerics,
             curve=tuple(self.curve),
+            trace=self.trace.packed(),
+            started=self.started,
+            ended=_now(),
         )
+
+
+def _now() -> float:
+    """POSIX seconds, whole milliseconds: what tables hold, too."""
+    return round(time.time(), 3)
 
 
 def grid(images: NDArray[np.uint8]) -> bytes:

@@ -36,6 +36,15 @@ def versions() -> dict[str, str]:
 def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
     """Load the images and build networks, trainer and evaluator of `spec` in this process."""
     images = data.load(spec.data)
+    environment = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": processor(),
+        "device": device.describe(),
+        "numerics": device.numerics(),
+        "versions": versions(),
+        "commit": commit,
+    }
     extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
     evaluator = Evaluator(
         extractor,
@@ -43,19 +52,17 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         held_out=images.held_out,
         reference=spec.evaluate.reference,
         generated=spec.evaluate.generated,
-        cache=cache,
+        cache=cache / _kind(environment) if cache is not None else None,
         fingerprint=images.fingerprint,
     )
     trainer = Trainer(spec.network, spec.train, images.train)
-    environment = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": processor(),
-        "device": device.describe(),
-        "versions": versions(),
-        "commit": commit,
-    }
     return Workshop(spec, images, trainer, evaluator, environment, cache=cache)
+
+
+def _kind(environment: dict[str, Any]) -> str:
+    """A name for all that moves the last bits of features: machines and settings that differ share none of them."""
+    facts = {name: environment[name] for name in ("cpu", "device", "numerics", "versions")}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def processor() -> str:

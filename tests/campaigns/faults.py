@@ -55,7 +55,8 @@ checkpoint_seconds = 0.3
 retries = 100
 """
 KINDS = {"sobol": {"trials": 1, "sampler": "sobol", "top": 0}, "tpe, select": {"trials": 2, "sampler": "tpe", "top": 1}}
-MEASURED = ["seconds", "seconds_per_step", "peak_memory_mb", "attempts", "trial"]
+MEASURED = ["seconds", "seconds_per_step", "seconds_evaluation", "started", "ended"]
+MEASURED += ["peak_memory_mb", "attempts", "trial"]
 HANG_SECONDS = 240
 
 # What stands between Python and the disk while `HARNESS_FAULTY` names a folder: every so many openings for writing,
@@ -90,9 +91,11 @@ def tables(folder: Path) -> tuple[str, ...]:
     """Everything in the tables that is not a measurement of time, as text."""
     runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=MEASURED)
     curves = pd.read_csv(folder / "curves.csv", dtype=str).drop(columns=["seconds"])
+    traces = pd.read_csv(folder / "traces.csv", dtype=str)
     return (
         runs.sort_values("run").to_csv(index=False),
         curves.sort_values(["run", "step"], kind="stable").to_csv(index=False),
+        traces.sort_values("run", kind="stable").to_csv(index=False),  # steps stay in order
         (folder / "contrasts.csv").read_text(),
     )
 

@@ -168,7 +168,7 @@ class _Results:
     """Damaged copies of a results folder."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = example.results(home / "sound", seeds=8, points=2)
+        self.folder = example.results(home / "sound", seeds=8, points=2, traced=True)
         spec = specs.builtin()  # so that a resumed study may accept what is sound
         study = json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         study |= {"name": spec.name, "spec": specs.resolved(spec)}
@@ -177,7 +177,7 @@ class _Results:
     def prepare(self, home: Path, rng: random.Random) -> Path:
         copy = home / "results"
         shutil.copytree(self.folder, copy)
-        name = rng.choice(("study.json", "study.json", "runs.csv", "runs.csv", "curves.csv"))
+        name = rng.choice(("study.json", "study.json", "runs.csv", "runs.csv", "curves.csv", "traces.csv"))
         path = copy / name
         content = path.read_bytes()
         if name == "study.json" and rng.random() < 0.8:

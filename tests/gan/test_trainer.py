@@ -47,6 +47,22 @@ def test_how_steps_are_cut_and_where_a_run_is_resumed_changes_no_bit(case, make,
     assert equal(other.state(), whole)
 
 
+@pytest.mark.parametrize("case", ["adam", "critics", "compiled"])
+def test_every_steps_losses_come_back_the_same_however_steps_are_cut(case, make):
+    trainer = make(**CASES[case])
+
+    def losses(parts):
+        trainer.start(SEEDS)
+        found = [trainer.advance(rates(steps), rates(steps)) for steps in parts]
+        assert [len(each.generator) for each in found] == parts
+        return [np.concatenate([getattr(each, name) for each in found]) for name in ("generator", "discriminator")]
+
+    whole, parts = losses([12]), losses([1, 0, 4, 7])
+    assert whole[0].dtype == np.float32
+    np.testing.assert_array_equal(parts, whole)
+    assert len(np.unique(whole[0])) == 12
+
+
 def test_schedules_that_agree_for_k_steps_have_equal_weights_at_step_k(make):
     trainer = make()
     same = np.linspace(1e-3, 5e-4, 12, dtype=np.float32)
@@ -75,6 +91,10 @@ def test_every_seed_matters_and_only_through_itself(role, make):
 
 def test_one_trace_serves_all_runs_rates_and_chunks(make):
     trainer = make(loss="least_squares")
+    before = trainer.state()
+    trainer.prepare()
+    assert equal(trainer.state(), before)
+    assert trainer.traces == 1
     for parts in ([1, 2], [5], [7, 1]):
         run(trainer, parts)
     assert trainer.traces == 1
@@ -107,13 +127,17 @@ def test_divergence_is_named_at_the_same_step_however_steps_are_cut(make):
     seen = set()
     for parts in ([30], [7, 23], [11, 19], [1] * 30):
         trainer.start(SEEDS)
+        sound = []
         with pytest.raises(Diverged) as caught:
             for first, steps in zip(np.cumsum([0, *parts[:-1]]), parts, strict=True):
                 part = table[first : first + steps]
-                trainer.advance(part, part)
-        seen.add((caught.value.step, caught.value.reason))
+                sound += trainer.advance(part, part).generator.tolist()
+        sound += caught.value.losses.generator.tolist()
+        assert len(sound) == caught.value.step - 1
+        assert np.isfinite(sound).all()
+        seen.add((caught.value.step, caught.value.reason, tuple(sound)))
     assert len(seen) == 1
-    step, reason = seen.pop()
+    step, reason, _ = seen.pop()
     assert step in (11, 12)
     assert "finite" in reason or "loss of the" in reason
 

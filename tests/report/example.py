@@ -1,12 +1,13 @@
 """Synthetic results of a study, the same on every machine, in several variants."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 
-from harness.results import CurvePoint, RunRecord, tables
+from harness.results import CurvePoint, RunRecord, tables, trace
 from harness.results.tables import write_study
 
 EFFECT = {"constant": 0.0, "linear": -1.0, "exponential": -0.2, "cosine": -0.9, "step": 0.1, "rex": -0.5, "wsd": -0.8}
@@ -27,18 +28,22 @@ def results(
     noise=0.3,
     title="Does decay help?",
     scale=1.0,
+    traced=False,
 ):
     """Write runs.csv, curves.csv, study.json and grids into `path`; `kinds` maps labels to shapes."""
     kinds = kinds or {label: label for label in labels}
     rng = np.random.default_rng(0)
     records = []
+    dense = _trace(100 * points) if traced else []
     for phase, count in (("search", trials), ("confirm", seeds)):
         common = rng.normal(0, noise, count)
         for label in labels:
             for place in range(count):
                 value = scale * (5.0 + EFFECT[kinds[label]] + common[place] + rng.normal(0, noise))
                 lost = diverged(label, phase, place)
-                records.append(_record(label, kinds[label], phase, place, value, lost=lost, points=points))
+                record = _record(label, kinds[label], phase, place, value, lost=lost, points=points)
+                kept = trace.pack(each for each in dense if each.step < 60) if lost else trace.pack(dense)
+                records.append(dataclasses.replace(record, trace=kept, seconds_evaluation=2.0) if traced else record)
     path.mkdir(parents=True, exist_ok=True)
     tables.write(path, records, phases=("search", "select", "confirm"), schedules=list(labels))
     (path / "samples").mkdir(exist_ok=True)
@@ -48,6 +53,11 @@ def results(
                 (path / "samples" / f"{record.run}{suffix}.png").write_bytes(PNG)
     write_study(path, study(labels, kinds, title))
     return path
+
+
+def _trace(steps):
+    """A point every 20 steps; the loss of the generator is 1 + 20/step, that of the discriminator 2."""
+    return [trace.point(step, rates=(1e-3, 1e-3), losses=(1 + 20 / step, 2.0)) for step in range(20, steps + 1, 20)]
 
 
 def _record(label, kind, phase, place, value, *, lost, points):

@@ -148,7 +148,7 @@ def test_the_first_screen_says_what_to_be_careful_with_and_what_other_weights_sa
     page = opened("nine")
     warnings = page.get_by_role("list", name="Warnings").get_by_role("listitem").all_inner_texts()
     assert warnings[0] == "Features of other images."
-    assert warnings[1].startswith("The floor rests on 12 held-out images")
+    assert warnings[1].startswith("Best searched values at the edge of their range")
     assert (
         page.locator("#weights").inner_text().startswith("With averaged weights: Too few seeds for a verdict: linear, ")
     )

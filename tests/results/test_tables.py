@@ -4,11 +4,13 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from harness.results import RunRecord, tables
+from harness.results import RunRecord, tables, trace
+from harness.results.record import moment, posix
 from harness.results.tables import ResultsError
-from tests.report.example import results
+from tests.report.example import _record, results
 
 
 @pytest.fixture
@@ -44,13 +46,43 @@ DAMAGE = {
     "no schema": (lambda f: (f / "study.json").write_text("{}"), "has no schema number"),
     "newer": (
         lambda f: (f / "study.json").write_text(json.dumps({"schema": 99})),
-        "schema is 99, but this version reads up to 1; install the newer harness",
+        f"schema is 99, but this version reads up to {tables.SCHEMA}; install the newer harness",
     ),
     "empty csv": (lambda f: (f / "runs.csv").write_text(""), r"runs\.csv: cannot be read"),
     "binary csv": (lambda f: (f / "curves.csv").write_bytes(b"\xff\xfe\x00\x01"), r"curves\.csv: cannot be read"),
     "column gone": (
         lambda f: (f / "runs.csv").write_text((f / "runs.csv").read_text().replace("status", "state", 1)),
         "column 'status' is missing",
+    ),
+    "stranger in traces": (
+        lambda f: (f / "traces.csv").write_text((f / "traces.csv").read_text().replace("search-linear", "else", 1)),
+        r"traces\.csv: run is 'else-p000-r000', which runs\.csv does not list",
+    ),
+    "words in traces": (
+        lambda f: (f / "traces.csv").write_text((f / "traces.csv").read_text().replace(",0.001,", ",much,", 1)),
+        r"traces\.csv: row 2, column 'rate_generator' is 'much', but allowed is a finite number",
+    ),
+    "hole in traces": (
+        lambda f: (f / "traces.csv").write_text((f / "traces.csv").read_text().replace(",0.001,", ",,", 1)),
+        r"traces\.csv: row 2, column 'rate_generator' is empty, but allowed is a finite number",
+    ),
+    "traces cut in a line": (
+        lambda f: (f / "traces.csv").write_text("run,step,rate_generator\n"),
+        r"traces\.csv: column 'rate_discriminator' is missing",
+    ),
+    "no time": (
+        lambda f: (f / "runs.csv").write_text((f / "runs.csv").read_text().replace(",2.0,,,", ",2.0,soon,,", 1)),
+        r"runs\.csv: row 2, column 'started' is 'soon', but allowed is a time such as 2026-",
+    ),
+    "no numerics": (
+        lambda f: (f / "runs.csv").write_text((f / "runs.csv").read_text().replace(",2.0,,,", ",2.0,,,[1]", 1)),
+        r"runs\.csv: row 2, column 'numerics' is '\[1\]', but allowed is a JSON object",
+    ),
+    "twice": (
+        lambda f: (f / "runs.csv").write_text(
+            (f / "runs.csv").read_text() + (f / "runs.csv").read_text().split("\n")[1]
+        ),
+        r"runs\.csv: row 38 duplicates an earlier run",
     ),
     "stranger": (
         lambda f: (f / "runs.csv").write_text((f / "runs.csv").read_text().replace(",linear,", ",other,", 1)),
@@ -60,7 +92,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_damage_is_one_sentence_that_names_the_file(case, folder):
+def test_damage_is_one_sentence_that_names_the_file(case, tmp_path):
+    folder = results(tmp_path / "study", traced=True)
     damage, words = DAMAGE[case]
     damage(folder)
     with pytest.raises(ResultsError, match=words):
@@ -79,6 +112,47 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         tables.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_traces_come_back_exactly_and_are_small(tmp_path):
+    folder = results(tmp_path, traced=True)
+    found = tables.load(folder)
+    assert list(found.traces.columns) == ["run", *trace.COLUMNS]
+    assert len(found.traces) == len(found.runs) * 15
+    mine = found.traces[found.traces["run"] == "confirm-linear-p000-r003"]
+    rows = [trace.TracePoint(*row) for row in mine.drop(columns="run").itertuples(index=False)]
+    assert rows == [trace.point(s, rates=(1e-3, 1e-3), losses=(1 + 20 / s, 2.0)) for s in range(20, 301, 20)]
+    assert (folder / "traces.csv").stat().st_size / len(found.traces) < 100  # bytes per point: 100 runs in 2 MB
+
+
+def test_results_of_an_earlier_version_have_empty_traces_and_nothing_of_what_came_later(tmp_path):
+    folder = results(tmp_path)
+    assert not (folder / "traces.csv").exists()
+    runs = pd.read_csv(folder / "runs.csv")
+    later = ["seconds_evaluation", "started", "ended", "numerics"]
+    runs.drop(columns=later).to_csv(folder / "runs.csv", index=False)
+    found = tables.load(folder)
+    assert found.traces.empty
+    assert list(found.traces.columns) == ["run", *trace.COLUMNS]
+    assert found.runs[later].isna().all(axis=None)
+
+
+def test_times_are_stored_as_utc_and_come_back_exactly():
+    when = round(1_764_075_134.25, 3)
+    assert moment(when) == "2025-11-25T12:52:14.250+00:00"
+    assert posix(moment(when)) == when
+    assert all(posix(moment(each / 1000)) == each / 1000 for each in range(1_764_075_134_000, 1_764_075_134_400))
+    assert moment(None) is None
+    with pytest.raises(ValueError, match="names no time zone"):
+        posix("2025-11-25T12:52:14")
+
+
+def test_a_record_stored_before_traces_were_kept_is_read():
+    made = _record("linear", "linear", "confirm", 3, 4.5, lost=False, points=2)
+    old = made.to_json()
+    for name in ("trace", "seconds_evaluation", "started", "ended", "numerics"):
+        del old[name]
+    assert RunRecord.from_json(old) == made
 
 
 def test_a_record_with_an_unknown_status_or_missing_fields_is_refused():

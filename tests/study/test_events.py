@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from harness.results import CurvePoint
+from harness.results import CurvePoint, trace
 from harness.results.tables import write_bytes
 from harness.study import events
 from tests.report.example import _record
@@ -50,6 +50,16 @@ def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
     settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
     assert settings["schedule"].string_value == "linear"
     assert settings["peak"].number_value == record.params["peak"]
+
+
+def test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evaluations(record, tmp_path):
+    points = [trace.point(step, rates=(1e-3, 2e-3), losses=(step / 10, 1.0)) for step in range(50, 201, 50)]
+    events.write(tmp_path, [dataclasses.replace(record, trace=trace.pack(points))], samples=tmp_path)
+    found = EventAccumulator(str(tmp_path / record.run)).Reload()
+    assert [(e.step, e.value) for e in found.Scalars("loss/generator")] == [(50, 5), (100, 10), (150, 15), (200, 20)]
+    assert [e.wall_time for e in found.Scalars("loss/generator")] == [0.0, 0.0, 2.5, 5.0]  # evaluated at 0 and 5 s
+    assert [e.step for e in found.Scalars("rate/discriminator")] == [50, 100, 150, 200]
+    assert [e.step for e in found.Scalars(f"score/{SCORE}")] == [100, 200]
 
 
 def test_writing_events_loads_no_tensorflow():

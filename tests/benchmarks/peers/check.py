@@ -73,7 +73,7 @@ def differences(name: str) -> dict[str, dict[str, float]]:
         trainer.start(seeds)
         for _ in range(STEPS):
             found = trainer.advance(constant[:1], constant[:1])
-            losses.append((found.generator, found.discriminator))
+            losses.append((float(found.generator[-1]), float(found.discriminator[-1])))
     result = {}
     for peer, gan in peers.items():
         gan.load(copy.deepcopy(moved), copy.deepcopy(first[1]))
