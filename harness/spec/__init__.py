@@ -9,6 +9,7 @@ from harness.spec.loading import (
     growth_faults,
     load,
     parse,
+    refused_changes,
     resolved,
     validate,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "keys_page",
     "load",
     "parse",
+    "refused_changes",
     "resolved",
     "schema",
     "slug",
