@@ -23,7 +23,7 @@ from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, refused_changes, resolved, to_toml, validate
-from harness.study import checks, display, events, folder, interrupts, kept, plan, sizing
+from harness.study import checks, display, events, folder, interrupts, kept, plan, restored, sizing
 from harness.study.database import AddressError, StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
 from harness.study.engine import Display, Engine, Queue, Stopped, outcome, show
@@ -61,7 +61,7 @@ def run(spec: StudySpec, options: Options) -> int:
     if options.verbose:
         console.print(_surroundings(options), highlight=False, markup=False)
     try:
-        checks.check(spec, source=options.source, here=options.cluster is None)
+        _check(spec, options, results)
         folder.check(results, spec, source=options.source)
         if options.tensorboard is not None:
             events.check()
@@ -93,6 +93,15 @@ def run(spec: StudySpec, options: Options) -> int:
         return EXIT_FAILED
 
 
+def _check(spec: StudySpec, options: Options, results: Folder) -> None:
+    """Raise CheckError for what would be found wrong in training, unless all is trained: data may be gone by then."""
+    try:
+        checks.check(spec, source=options.source, here=options.cluster is None)
+    except checks.CheckError:
+        if options.dry_run or not restored.complete(results, spec, checks.primary_score(spec)):
+            raise
+
+
 def _surroundings(options: Options) -> str:
     """What a report of a fault needs: version, commit, machine, and where everything goes."""
     storage = without_password(options.storage) if options.storage else sqlite_url(options.output)
@@ -118,7 +127,12 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
                 "study's own database back, or choose another --output"
             )
         kept.adopt(results.work, ledger)
-        _refuse_lost_runs(results, ledger, options)
+        added = restored.adopt(results, spec, ledger)
+        if added:
+            place = without_password(options.storage) if options.storage else results.path / folder.DATABASE
+            print(
+                f"{place}: lacks {len(added)} runs that the tables hold; they are restored from there", file=sys.stderr
+            )
         ended = _finish(spec, options, console, results, ledger, primary)
     return ended if ended is not None else _conclude(spec, options, results)
 
@@ -169,17 +183,6 @@ def _claim(options: Options, results: Folder, ledger: Ledger) -> None:
         show(results, picture.name)
     if options.tensorboard is not None:  # runs of earlier times, too
         events.write(options.tensorboard, ledger.records.values(), samples=results.samples)
-
-
-def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None:
-    """Tables follow from the database, so runs that only a table knows mean that the database was lost or replaced."""
-    missing = results.tabled().keys() - ledger.records.keys()
-    if missing:
-        place = without_password(options.storage) if options.storage else results.path / folder.DATABASE
-        raise StorageError(
-            f"{place}: lacks {len(missing)} runs that {results.path / 'runs.csv'} holds (such as {min(missing)}); bring the "
-            "database back, or move the folder away to train them again"
-        )
 
 
 def _train(
