@@ -158,7 +158,9 @@ def frames(
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
-    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING, *_LATER]
+    # Tables of runs that an earlier version stored stay as they are.
+    later = _LATER if any(getattr(each, name) for each in ordered for name in _LATER) else []
+    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING, *later]
     runs = [
         {
             **{name: getattr(each, name) for name in (*_LEADING, *_TRAILING)},

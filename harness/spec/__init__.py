@@ -10,6 +10,7 @@ from harness.spec.loading import (
     growth_faults,
     load,
     parse,
+    refused_changes,
     resolved,
     validate,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "keys_page",
     "load",
     "parse",
+    "refused_changes",
     "resolved",
     "schema",
     "slug",

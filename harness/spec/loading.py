@@ -9,9 +9,9 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +23,19 @@ _UNWRITTEN = (NUMBER, RANGE, "[key]")  # words in the location of a fault that u
 
 class SpecError(ValueError):
     """A study file that cannot be run; the message has one line a fault."""
+
+
+class Placed(Protocol):
+    """Where a run stands in the plan of a study."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def point(self) -> int: ...
+    @property
+    def repetition(self) -> int: ...
 
 
 def load(path: Path) -> StudySpec:
@@ -84,9 +97,11 @@ def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
     """The differences that would make stored runs part of another experiment.
 
     Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
-    number of retries or checkpoint period, and other words (title, question text).
+    number of retries or checkpoint period, other words (title, question text), and another place of the same images or
+    weights: what they are is told by their content, which is compared when a worker has read them.
     """
     free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
+    free |= {"data.data_dir", "evaluate.weights"}
     may_rise = {"search.trials", "confirm.seeds", "select.seeds"}
     added = tuple(f"schedules.{label}." for label in new.schedules if label not in old.schedules)
     faults = {}
@@ -97,6 +112,26 @@ def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
         if key not in free and not rises and not (added and key.startswith(added)):
             faults[key] = (before, after)
     return faults
+
+
+def refused_changes(old: StudySpec, new: StudySpec, runs: Iterable[Placed]) -> dict[str, tuple[Any, Any]]:
+    """The differences that would make the stored `runs` part of another experiment.
+
+    What was added to a study may be taken away again as long as no run of it is stored.
+    """
+    faults = growth_faults(old, new)
+    if faults and old.search.allocation != "adaptive" and not growth_faults(new, old):
+        return {} if all(_planned(new, run) for run in runs) else faults
+    return faults
+
+
+def _planned(spec: StudySpec, run: Placed) -> bool:
+    """Whether a run lies within the schedules, trials and seeds of `spec`."""
+    if run.schedule not in spec.schedules:
+        return False
+    if run.phase == "search":
+        return run.point < spec.search.trials
+    return run.repetition < (spec.select.seeds if run.phase == "select" else spec.confirm.seeds)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

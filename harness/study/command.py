@@ -22,7 +22,7 @@ from rich.text import Text
 from harness import __version__, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
-from harness.spec import SpecError, StudySpec, builtin, digest, load, resolved, to_toml
+from harness.spec import SpecError, StudySpec, builtin, digest, load, refused_changes, resolved, to_toml, validate
 from harness.study import (
     cautions,
     checks,
@@ -34,13 +34,14 @@ from harness.study import (
     numerics,
     plan,
     preview,
+    restored,
     sizing,
     stored_runs,
 )
-from harness.study.database import StorageError, sqlite_url, without_password
+from harness.study.database import AddressError, StorageError, sqlite_url, without_password
 from harness.study.design import PHASES, Design
-from harness.study.engine import Display, Engine, Queue, Stopped, outcome
-from harness.study.executors import Executor, LocalExecutor, WorkerFault
+from harness.study.engine import Display, Engine, Queue, Stopped, outcome, show
+from harness.study.executors import Executor, InputFault, LocalExecutor, WorkerFault
 from harness.study.folder import Folder, FolderError
 from harness.study.storage import Ledger
 from harness.study.worker import Question, WorkerSetup
@@ -74,7 +75,7 @@ def run(spec: StudySpec, options: Options) -> int:
     if options.verbose:
         console.print(_surroundings(options), highlight=False, markup=False)
     try:
-        checks.check(spec, source=options.source, here=options.cluster is None, output=options.output)
+        _check(spec, options, results)
         folder.check(results, spec, source=options.source)
         if options.tensorboard is not None:
             events.check()
@@ -92,7 +93,7 @@ def run(spec: StudySpec, options: Options) -> int:
     except KeyboardInterrupt:  # before or after training, whose engine answers Ctrl-C itself
         print(f"stopped: everything finished is stored; go on with: {_command(options)}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except FolderError as error:
+    except (FolderError, AddressError, InputFault) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     except (StorageError, WorkerFault) as error:
@@ -106,6 +107,15 @@ def run(spec: StudySpec, options: Options) -> int:
             file=sys.stderr,
         )
         return EXIT_FAILED
+
+
+def _check(spec: StudySpec, options: Options, results: Folder) -> None:
+    """Raise CheckError for what would be found wrong in training, unless all is trained: data may be gone by then."""
+    try:
+        checks.check(spec, source=options.source, here=options.cluster is None, output=options.output)
+    except checks.CheckError:
+        if options.dry_run or not restored.complete(results, spec, checks.primary_score(spec)):
+            raise
 
 
 def _surroundings(options: Options) -> str:
@@ -127,8 +137,18 @@ def _conduct(spec: StudySpec, options: Options, console: Console, results: Folde
     with interrupts.heard():
         opened = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
     with closing(opened) as ledger:
-        kept.store(results.work, ledger)
-        _refuse_lost_runs(results, ledger, options)
+        if options.storage is None and ledger.others:
+            raise FolderError(
+                f"{results.path / folder.DATABASE} holds the study '{ledger.others[0]}', not '{spec.name}'; bring the "
+                "study's own database back, or choose another --output"
+            )
+        kept.adopt(results.work, ledger)
+        added = restored.adopt(results, spec, ledger)
+        if added:
+            place = without_password(options.storage) if options.storage else results.path / folder.DATABASE
+            print(
+                f"{place}: lacks {len(added)} runs that the tables hold; they are restored from there", file=sys.stderr
+            )
         ended = _finish(spec, options, console, results, ledger, primary)
     return ended if ended is not None else _conclude(spec, options, results)
 
@@ -140,9 +160,7 @@ def _finish(
     outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
     remaining = Queue(spec, outcomes).ready
     _print_plan(spec, console, stored=ledger.records)
-    if options.tensorboard is not None:  # runs of earlier times, too
-        events.write(options.tensorboard, ledger.records.values(), samples=results.samples)
-    if remaining or results.study() is None:
+    if remaining or results.study() is None or not results.claimed():
         executor, said = _executor(spec, options, results)
         console.print(said, highlight=False)
         try:
@@ -164,6 +182,7 @@ def _finish(
         executor.close(at_once=False)
     else:
         console.print("All runs are stored already.")
+        _claim(options, results, ledger)
         _write_tables(spec, results, ledger, outcomes)
         _freeze_words(spec, options, results, ledger)
     from harness.study import charts  # with matplotlib, which nothing before this needs
@@ -174,15 +193,13 @@ def _finish(
     return None
 
 
-def _refuse_lost_runs(results: Folder, ledger: Ledger, options: Options) -> None:
-    """Tables follow from the database, so runs that only a table knows mean that the database was lost or replaced."""
-    missing = results.tabled_runs() - ledger.records.keys()
-    if missing:
-        place = without_password(options.storage) if options.storage else results.path / "study.db"
-        raise StorageError(
-            f"{place}: lacks {len(missing)} runs that {results.path / 'runs.csv'} holds (such as {min(missing)}); bring the "
-            "database back, or move the folder away to train them again"
-        )
+def _claim(options: Options, results: Folder, ledger: Ledger) -> None:
+    """Let database and folder be those of the study, with all that was stored elsewhere meanwhile."""
+    kept.store(results.work, ledger)
+    for picture in results.samples.glob("*-r*.png"):
+        show(results, picture.name)
+    if options.tensorboard is not None:  # runs of earlier times, too
+        events.write(options.tensorboard, ledger.records.values(), samples=results.samples)
 
 
 def _train(
@@ -245,6 +262,8 @@ def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any
             continue
         except WorkerFault:
             raise
+        except ValueError as error:  # of data, weights or study, as everything that reads them has it
+            raise InputFault(f"{source}: {error}") from error
         except Exception as error:
             raise WorkerFault(f"{source}: a worker could not be set up: {error}") from error
     raise WorkerFault(
@@ -254,9 +273,13 @@ def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any
 
 
 def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor, ledger: Ledger) -> None:
-    """Write the study as it runs, before the first run; refuse data or features that changed since."""
+    """Claim the folder and write the study as it runs, before the first run; refuse data or features that changed.
+
+    All that can be found wrong is found before anything is written.
+    """
     facts = ask(executor, "summary", source=options.source)
-    stored = results.study()
+    before = results.study()
+    stored = before if results.claimed() else None
     # A folder is lost sooner than a shared database, whose runs know as well what they used.
     a_run = next(iter(ledger.records.values()), None)
     for what, key in (("data", "fingerprint"), ("features", "sha256")):
@@ -266,11 +289,24 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
                 f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
                 f"runs used {used[:12]}…; bring back the same files, or choose another --output"
             )
+    _claim(options, results, ledger)
+    if stored is None and before is not None and not _goes_on(before, spec, facts):
+        results.vacate()
     study = _study_json(spec, options, facts, stored)
     noted = _write_study(results, study, stored, ledger)
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
     _announce(study, noted, options)
+
+
+def _goes_on(before: dict[str, Any], spec: StudySpec, facts: dict[str, Any]) -> bool:
+    """Whether what was begun under the study.json `before` is part of `spec` too."""
+    try:
+        changes = refused_changes(validate(before["spec"], source="study.json"), spec, ())
+    except SpecError:
+        return False
+    same = all(before[what][key] == facts[what][key] for what, key in (("data", "fingerprint"), ("features", "sha256")))
+    return same and not changes
 
 
 def _write_study(results: Folder, study: dict[str, Any], stored: dict[str, Any] | None, ledger: Ledger) -> list[str]:

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from harness.results import tables
@@ -129,6 +128,7 @@ class Engine:
 
     def conduct(self) -> None:
         """Train all runs that are not stored yet; raise Stopped when asked to stop, after checkpoints."""
+        self.ledger.claim()
         outcomes = {run: outcome(record, self.primary) for run, record in self.ledger.records.items()}
         self._queue = Queue(self.spec, outcomes)
         self._failures: dict[str, int] = {}
@@ -171,7 +171,7 @@ class Engine:
         pictures = [f"{design.run}{suffix}.png" for suffix in grids]
         for name, picture in zip(pictures, grids.values(), strict=True):
             tables.write_bytes(self.folder.samples / name, picture)
-            _link(self.folder.artifacts / artifact_id(name), self.folder.samples / name)
+            show(self.folder, name)
         attempts = self._failures.get(design.run, 0) + 1
         self._end(Kept(design, record.attempted(attempts), tuple(pictures)))
 
@@ -274,8 +274,9 @@ def _ended(running: dict[Future[Ended], Design]) -> set[Future[Ended]]:
     return wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
 
 
-def _link(link: Path, target: Path) -> None:
-    """Make a relative symbolic link, on file systems that have them: pictures in a dashboard are a courtesy."""
-    link.parent.mkdir(exist_ok=True)
+def show(folder: Folder, picture: str) -> None:
+    """Link a sample grid where Optuna's dashboard looks for it, on file systems that have links: it is a courtesy."""
+    link, target = folder.artifacts / artifact_id(picture), folder.samples / picture
     with contextlib.suppress(OSError):
+        link.parent.mkdir(exist_ok=True)
         link.symlink_to(os.path.relpath(target, link.parent))

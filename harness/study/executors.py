@@ -21,6 +21,10 @@ class WorkerFault(RuntimeError):
     """No worker can train this study; the message says why."""
 
 
+class InputFault(WorkerFault):
+    """A worker found that data, weights or study cannot be used as they are: bad input, to be mended by the user."""
+
+
 class Executor(Protocol):
     """Trains runs somewhere."""
 

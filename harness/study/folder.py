@@ -5,23 +5,36 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import filelock
+from typing import Any, NamedTuple
 
 from harness.results import document, tables
-from harness.spec import SpecError, StudySpec, growth_faults, validate
+from harness.spec import SpecError, StudySpec, refused_changes, validate
+from harness.study import locks
 
-LOCK, HOLDER = ".lock", ".lock.holder"
+LOCK, HOLDER, DATABASE = ".lock", ".lock.holder", "study.db"
+ENDED = ".ended"  # suffix of a run that has ended and is kept beside the checkpoints
+_PASSING = (LOCK, f".{DATABASE}", ".study.json.")  # what a killed driver may leave before it claims the folder
 
 
 class FolderError(RuntimeError):
     """The results folder cannot be used; the message says why and what to do."""
+
+
+class Placed(NamedTuple):
+    """A stored run, and its place in the plan."""
+
+    run: str
+    phase: str
+    schedule: str
+    point: int
+    repetition: int
 
 
 @dataclass(frozen=True)
@@ -55,9 +68,27 @@ class Folder:
         """Tracebacks of failed runs."""
         return self.path / "errors"
 
-    def tabled_runs(self) -> set[str]:
-        """Names of the runs in runs.csv as it lies there; none if it is absent or damaged."""
-        return _runs_in(self.path / "runs.csv")
+    def tabled(self) -> dict[str, Placed]:
+        """The runs in the tables as they lie there, by name; none of a table that is absent or damaged."""
+        return {each.run: each for name in ("curves.csv", "runs.csv") for each in _runs_in(self.path / name)}
+
+    def runs(self) -> list[Placed]:
+        """The runs in the tables, and those that ended while their database was away."""
+        kept = [_kept(path) for path in self.work.glob(f"*{ENDED}")]
+        return [*self.tabled().values(), *(each for each in kept if each is not None)]
+
+    def claimed(self) -> bool:
+        """Whether a run is stored: in a table, as a file that waits for its database, or in the folder's own database.
+
+        Before that the folder is nobody's: whatever study.json says, another study may take its place.
+        """
+        return bool(self.runs()) or _holds_runs(self.path / DATABASE)
+
+    def vacate(self) -> None:
+        """Remove the checkpoints of unfinished runs: of a study that another one takes the place of."""
+        for pattern in ("*.npz*", "*.progress*"):
+            for path in self.work.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def study(self) -> dict[str, Any] | None:
         """The stored study.json; None where there is none yet; raises FolderError if it cannot be read."""
@@ -81,16 +112,42 @@ class Folder:
             ) from error
 
 
-def _runs_in(path: Path) -> set[str]:
+def _runs_in(path: Path) -> list[Placed]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return {row["run"] for row in csv.DictReader(stream)}
-    except (OSError, ValueError, KeyError, csv.Error):
-        return set()  # absent or damaged: it is written anew from the database
+            rows = list(csv.DictReader(stream))
+        return [
+            Placed(row["run"], row["phase"], row["schedule"], int(row["point"]), int(row["repetition"])) for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []  # absent or damaged: it is written anew from the database
+
+
+def _kept(path: Path) -> Placed | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))["record"]
+        return Placed(*(record[name] for name in Placed._fields))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # damaged: the run is trained again
+
+
+def _holds_runs(path: Path) -> bool:
+    """Whether a database holds a run of ours; one that cannot be read may."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            tables_ = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'trial_user_attributes'")
+            if tables_.fetchone() is None:
+                return False
+            found = connection.execute("SELECT 1 FROM trial_user_attributes WHERE key = 'record' LIMIT 1")
+            return found.fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
-    """Raise FolderError unless the folder is new, or holds this study (possibly smaller). Writes nothing."""
+    """Raise FolderError unless the folder is new, has no run yet, or holds this study (possibly smaller). Writes nothing."""
     path = folder.path
     if path.exists() and not path.is_dir():
         raise FolderError(f"--output is {path}, which is a file; allowed is a folder")
@@ -99,12 +156,14 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
         raise FolderError(f"--output is {path}, but {parent} is not writable; choose a folder you can write to")
     stored = folder.study()
     if stored is None:
-        strangers = [each.name for each in path.iterdir() if not each.name.startswith(".lock")] if path.exists() else []
-        if strangers and "study.db" not in strangers:
+        strangers = _strangers(folder)
+        if strangers and not (path / DATABASE).exists():
             raise FolderError(
                 f"--output is {path}, which holds other files ({', '.join(sorted(strangers)[:3])}); "
                 "choose an empty folder or one with this study's results"
             )
+        return
+    if not folder.claimed():
         return
     if stored["name"] != spec.name:
         raise FolderError(
@@ -115,7 +174,7 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
         before = validate(stored["spec"], source=str(path / "study.json"))
     except SpecError as error:
         raise FolderError(f"{error}; the stored study cannot be read by this version") from error
-    faults = growth_faults(before, spec)
+    faults = refused_changes(before, spec, folder.runs())
     if faults:
         lines = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in faults.items()]
         raise FolderError(
@@ -125,22 +184,32 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
         )
 
 
+def _strangers(folder: Folder) -> list[str]:
+    """Names in the folder that a driver which was killed before the first run cannot have left."""
+    if not folder.path.exists():
+        return []
+    names = [each.name for each in folder.path.iterdir() if not each.name.startswith(_PASSING)]
+    if folder.work.is_dir() and {each.name for each in folder.work.iterdir()} <= {folder.cache.name}:
+        names.remove(folder.work.name)
+    return names
+
+
 @contextmanager
 def lock(folder: Folder) -> Iterator[None]:
     """Hold the folder for this process; raise FolderError naming the holder if another driver has it.
 
-    The operating system lets go of the lock when its holder ends in any way.
+    The operating system lets go of the lock when its holder ends in any way. A folder that was new, and in which no
+    study came to be, is left as it was found.
     """
+    made = [place for place in (folder.path, *folder.path.absolute().parents) if not place.exists()]
+    empty = not _strangers(folder) and not folder.work.exists()
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(folder.path / LOCK, timeout=0)
-        held.acquire()
-    except filelock.Timeout as error:
-        raise FolderError(
-            f"{folder.path} is in use by {_holder(folder)}; wait until it ends, or stop it first"
-        ) from error
+        held = locks.take(folder.path / LOCK)
     except OSError as error:
         raise FolderError(f"--output is {folder.path}: {(error.strerror or str(error)).lower()}") from error
+    if held is None:
+        raise FolderError(f"{folder.path} is in use by {_holder(folder)}; wait until it ends, or stop it first")
     try:
         holder = {"host": socket.gethostname(), "pid": os.getpid()}
         (folder.path / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
@@ -148,7 +217,12 @@ def lock(folder: Folder) -> Iterator[None]:
     finally:
         with suppress(OSError):
             (folder.path / HOLDER).unlink()
-        held.release()
+        if empty and not _strangers(folder):
+            shutil.rmtree(folder.work, ignore_errors=True)
+        locks.release(held)
+        with suppress(OSError):
+            for place in made:
+                place.rmdir()  # an empty one only
 
 
 def _holder(folder: Folder) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.study.design import Design
+from harness.study.folder import ENDED
 from harness.study.storage import Ledger
-
-SUFFIX = ".ended"
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,12 @@ class Kept:
 def save(work: Path, each: Kept) -> None:
     """Write the run's file durably."""
     content = {"record": each.record.to_json(), "pictures": each.pictures}
-    tables.write_bytes(work / f"{each.record.run}{SUFFIX}", json.dumps(content).encode())
+    tables.write_bytes(work / f"{each.record.run}{ENDED}", json.dumps(content).encode())
 
 
-def store(work: Path, ledger: Ledger) -> int:
-    """Store the runs that an earlier driver could not; return how many. A damaged file's run is trained again."""
-    stored = 0
-    for path in sorted(work.glob(f"*{SUFFIX}")):
+def adopt(work: Path, ledger: Ledger) -> None:
+    """Count the runs as stored that an earlier driver could not store. A damaged file's run is trained again."""
+    for path in sorted(work.glob(f"*{ENDED}")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             record = RunRecord.from_json(content["record"])
@@ -41,8 +39,15 @@ def store(work: Path, ledger: Ledger) -> int:
             path.unlink()
             continue
         if record.run not in ledger.records:
-            ledger.add(record, pictures)
-            stored += 1
-        for left in work.glob(f"{record.run}.*"):
-            left.unlink(missing_ok=True)
-    return stored
+            ledger.adopt(record, pictures)
+
+
+def store(work: Path, ledger: Ledger) -> None:
+    """Claim the study and store those runs in it; then remove their files and checkpoints."""
+    adopt(work, ledger)
+    ledger.claim()
+    for path in sorted(work.glob(f"*{ENDED}")):
+        run = path.name.removesuffix(ENDED)
+        if run in ledger.records:
+            for left in work.glob(f"{run}.*"):
+                left.unlink(missing_ok=True)

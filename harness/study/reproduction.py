@@ -24,7 +24,7 @@ from harness.spec import load as load_spec
 from harness.study import checks, sizing
 from harness.study.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, ask, commit
 from harness.study.design import PHASES, Design, design
-from harness.study.executors import LocalExecutor, WorkerFault
+from harness.study.executors import InputFault, LocalExecutor, WorkerFault
 from harness.study.worker import Ended, WorkerSetup
 
 EXIT = dict(zip(VERDICTS, (0, 3, 4, 5), strict=True))
@@ -63,7 +63,7 @@ def run(request: Request) -> int:
     try:
         with tempfile.TemporaryDirectory() as cache:
             return _reproduce(request, results, spec, designs, console, Path(cache))
-    except Irreproducible as error:
+    except (Irreproducible, InputFault) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     except WorkerFault as error:

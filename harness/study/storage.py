@@ -2,62 +2,152 @@
 
 A trial is added when its run has ended, with its parameters, values, curve (intermediate values) and the complete
 record, so that no interruption leaves a half-written or a 'running' trial behind. `optuna trials`, the Optuna
-Dashboard and `study.trials_dataframe()` read it as any other study.
+Dashboard and `study.trials_dataframe()` read it as any other study. Trials that others added stay as they are.
 """
 
 from __future__ import annotations
 
 import json
+import time
 import uuid
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import BaseStorage
+from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.results.record import RunRecord
-from harness.spec import SpecError, StudySpec, digest, growth_faults, resolved, validate
-from harness.study import space
-from harness.study.database import Claim, StorageError, explained, open_storage, without_password
+from harness.spec import StudySpec
+from harness.study import identity, space
+from harness.study.database import Database, Storage, StorageError, explained, without_password
 
-DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
-SPEC = "harness:resolved"
-COMPLETE = "harness:complete"  # of a draft: every trial has been copied
 RECORD = "record"
+GAP = 10_000  # trials that are put in the place of lost ones at most, so that others keep their numbers
 
 
 class Ledger:
-    """The study's trials: what has been run, and the place where records are added."""
+    """The study's trials: what has been run, and the place where records are added.
+
+    Opening one reads; it writes nothing before `claim`, by which the study in the database becomes `spec`.
+    """
 
     def __init__(self, spec: StudySpec, url: str, *, primary: str) -> None:
-        """Open the study of `spec` at `url`, creating it or making room for schedules added since.
+        """Read the study of `spec` at `url`; raises StorageError if its runs are another experiment's.
 
         `primary` is the full name of the score that becomes a trial's value.
         """
         self._spec, self._url, self._primary = spec, url, primary
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._storage = open_storage(url)
-        self._claim = Claim(self._storage, spec.name)
+        self._database = Database(url)
+        self._storage: Storage | None = None
+        self._study: optuna.Study | None = None
+        self._adopted: list[tuple[RunRecord, Sequence[str]]] = []
+        self._doubtful: set[str] = set()
+        self.records: dict[str, RunRecord] = {}
+        self.others: list[str] = []  # studies with trials in a database that lacks this one
+        self._claim = self._database.claim(spec.name)
         try:
             with explained(url):
                 self._claim.renew()
-                self._study = _open_study(spec, optuna.storages.get_storage(self._storage), url)
-                trials = self._study.get_trials(deepcopy=False)
+                self._look()
         except BaseException:
             self.close()
             raise
-        self.records = _records(trials)
-        self._last = max((trial._trial_id for trial in trials), default=-1)
-        self._doubtful: set[str] = set()
+
+    def _look(self) -> None:
+        """Take the records of the study as it is stored."""
+        storage = self._database.stored()
+        if storage is None:
+            return
+        try:
+            study = identity.stored(storage, self._spec.name)
+            if study is None:
+                found = storage.get_all_studies()
+                self.others = [each.study_name for each in found if storage.get_n_trials(each._study_id)]
+                return
+            trials = storage.get_all_trials(study, deepcopy=False)
+            self.records = _records(trials)
+            place = f"study '{self._spec.name}' in database {without_password(self._url)}"
+            attributes = storage.get_study_user_attrs(study)
+            if not identity.is_ours(attributes, storage.get_study_directions(study), trials=len(trials)):
+                raise StorageError(f"{place} was not made by this harness; choose another name in the study file")
+            identity.refuse_others(self._spec, attributes, self.records.values(), place=place)
+        finally:
+            storage.engine.dispose()
+
+    def adopt(self, record: RunRecord, pictures: Sequence[str] = ()) -> None:
+        """Count a run as stored that the database lacks; `claim` stores it, under its trial number where that is free."""
+        self.records[record.run] = record
+        self._adopted.append((record, pictures))
+
+    def claim(self) -> None:
+        """Make the study that of `spec`, in the database; afterwards no other experiment may have its name there.
+
+        What is written is written whole: after a kill or a fault the study is as it was, or as it shall be.
+        """
+        if self._study is not None:
+            return
+        with explained(self._url):
+            self._claim.renew()
+            if self._storage is None:
+                self._storage = self._database.create()
+            identity.settle(self._storage, self._spec.name)
+            number = identity.of(self._storage, self._spec.name)
+            if number is None:
+                number = self._storage.create_new_study([StudyDirection.MINIMIZE], self._spec.name)
+            trials = self._storage.get_all_trials(number, deepcopy=False)
+            ours = [trial for trial in trials if _record(trial) is not None]
+            attributes = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
+            if not identity.is_written(self._spec, self._primary, *attributes, ours):
+                identity.write(self._storage, number, self._spec, self._primary, ours)
+            self._last = max((trial._trial_id for trial in trials), default=-1)
+            self._store_adopted(number, len(trials))
+            self._study = optuna.load_study(
+                study_name=self._spec.name,
+                storage=optuna.storages.get_storage(self._storage),
+                sampler=optuna.samplers.RandomSampler(seed=0),
+                pruner=optuna.pruners.NopPruner(),
+            )
+
+    def _store_adopted(self, study: int, trials: int) -> None:
+        """Store in one transaction what was adopted; `trials` are stored already."""
+        assert self._storage is not None, "claim opens it"
+        if not self._adopted:
+            return
+        added = []
+        with _create_scoped_session(self._storage.scoped_session) as session:
+            models.StudyModel.find_or_raise_by_id(study, session, for_update=True)
+
+            def add(template: FrozenTrial) -> Any:
+                assert self._storage is not None, "claim opens it"
+                return self._storage._get_prepared_new_trial(study, template, session)
+
+            ordered = sorted(self._adopted, key=lambda each: (each[0].trial is None, each[0].trial))
+            for record, pictures in ordered:
+                if record.trial is not None and trials < record.trial <= trials + GAP:
+                    for _ in range(trials, record.trial):
+                        add(_lost())
+                made = add(_trial(self._spec, record, self._primary, pictures))
+                added.append((record.numbered(made.number), made.trial_id))
+                trials = made.number + 1
+        self._adopted = []
+        for record, place in added:
+            self.records[record.run] = record
+            self._last = max(self._last, place)
 
     @property
     def study(self) -> optuna.Study:
-        """The Optuna study."""
+        """The Optuna study, claimed."""
+        self.claim()
+        assert self._study is not None, "claim opens it"
         return self._study
 
     def add(self, record: RunRecord, pictures: Sequence[str] = ()) -> RunRecord:
@@ -65,15 +155,23 @@ class Ledger:
 
         Raises StorageAway where the server does not answer; the same record may then be added again.
         """
+        study = self.study._study_id
+        assert self._storage is not None, "claim opens it"
         with explained(self._url):
             self._claim.renew()
-            # A connection may be lost between the server's commit and its answer.
-            stored = self._stored(record.run) if record.run in self._doubtful else None
-            self._doubtful.add(record.run)
-            if stored is None:
-                trial = _trial(self._spec, record, self._primary, pictures)
-                # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
-                stored = self._storage._create_new_trial(self._study._study_id, trial)
+            try:
+                # A connection may be lost between the server's commit and its answer.
+                stored = self._stored(record.run) if record.run in self._doubtful else None
+                self._doubtful.add(record.run)
+                if stored is None:
+                    trial = _trial(self._spec, record, self._primary, pictures)
+                    # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
+                    stored = self._storage._create_new_trial(study, trial)
+            except KeyError as error:
+                raise StorageError(
+                    f"study '{self._spec.name}' in database {without_password(self._url)} was deleted meanwhile; "
+                    "run the same command again, which restores its runs from the tables"
+                ) from error
         self._doubtful.discard(record.run)
         self._last = max(self._last, stored._trial_id)
         self.records[record.run] = record.numbered(stored.number)
@@ -81,111 +179,38 @@ class Ledger:
 
     def _stored(self, run: str) -> FrozenTrial | None:
         """The trial of `run` among those stored since the last that is known of."""
-        later = self._storage._get_trials(self._study._study_id, None, set(), self._last)
+        assert self._storage is not None, "claim opens it"
+        later = self._storage._get_trials(self.study._study_id, None, set(), self._last)
         return next((trial for trial in later if trial.user_attrs.get("run") == run), None)
 
     def close(self) -> None:
         """Let other drivers have the study, and end the connections."""
         self._claim.release()
-        self._storage.engine.dispose()
-
-
-def _open_study(spec: StudySpec, storage: BaseStorage, url: str) -> optuna.Study:
-    """The study of `spec`: a new one, the stored one, or the stored one widened by schedules added since.
-
-    Optuna fixes a categorical's choices with its first trial, so a study that gains a schedule is copied. The draft of
-    the copy is marked complete before the original goes, so that a kill at any point leaves one whole study.
-    """
-    names = set(optuna.get_all_study_names(storage))
-    draft = f"{spec.name} (copying)"
-    if draft in names:
-        _settle(storage, spec.name, draft)
-        names = set(optuna.get_all_study_names(storage))
-    if spec.name not in names:
-        return _fill(storage, spec.name, _identity(spec), [])
-    study = optuna.load_study(
-        study_name=spec.name,
-        storage=storage,
-        sampler=optuna.samplers.RandomSampler(seed=0),
-        pruner=optuna.pruners.NopPruner(),
-    )
-    trials = study.get_trials(deepcopy=False)
-    if trials or DIGEST in study.user_attrs:  # else a driver was killed as it made the study
-        _refuse_others(study, spec, url)
-    labels = next((list(_choices(trial)) for trial in trials), list(spec.schedules))
-    if study.user_attrs.get(DIGEST) != digest(spec):  # it grew, or its words changed
-        for key, value in _identity(spec).items():
-            study.set_user_attr(key, value)
-    if labels == list(spec.schedules):
-        return study
-    _fill(storage, draft, study.user_attrs, [_widened(spec, trial) for trial in trials]).set_user_attr(COMPLETE, True)
-    _settle(storage, spec.name, draft)
-    return optuna.load_study(study_name=spec.name, storage=storage)
-
-
-def _refuse_others(study: optuna.Study, spec: StudySpec, url: str) -> None:
-    """Raise StorageError unless the stored study is `spec`, or a smaller one that `spec` has grown from."""
-    place = f"study '{spec.name}' in database {without_password(url)}"
-    if DIGEST not in study.user_attrs:
-        raise StorageError(f"{place} was not made by this harness; choose another name in the study file")
-    if study.user_attrs[DIGEST] == digest(spec):
-        return
-    try:
-        faults = growth_faults(validate(json.loads(study.user_attrs[SPEC]), source=place), spec)
-    except SpecError as error:
-        raise StorageError(f"{error}; the stored study cannot be read by this version") from error
-    if faults:
-        changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
-        raise StorageError(
-            f"{place} is another experiment ({changes}); choose another name in the study file, or another --storage"
-        )
-
-
-def _choices(trial: FrozenTrial) -> tuple[Any, ...]:
-    """The schedules that were possible when the trial was stored."""
-    distribution = trial.distributions["schedule"]
-    assert isinstance(distribution, CategoricalDistribution), "schedule is a categorical parameter"
-    return tuple(distribution.choices)
-
-
-def _settle(storage: BaseStorage, name: str, draft: str) -> None:
-    """Put a complete draft in the place of the study `name`; drop an incomplete one, whose original is whole."""
-    copy = optuna.load_study(study_name=draft, storage=storage)
-    attributes, trials = copy.user_attrs, copy.get_trials(deepcopy=False)
-    if attributes.pop(COMPLETE, False):
-        if name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=name, storage=storage)
-        _fill(storage, name, attributes, trials)
-    optuna.delete_study(study_name=draft, storage=storage)
-
-
-def _fill(storage: BaseStorage, name: str, attributes: dict[str, Any], trials: Sequence[FrozenTrial]) -> optuna.Study:
-    study = optuna.create_study(
-        study_name=name,
-        storage=storage,
-        direction="minimize",
-        sampler=optuna.samplers.RandomSampler(seed=0),
-        pruner=optuna.pruners.NopPruner(),
-    )
-    for key, value in attributes.items():
-        study.set_user_attr(key, value)
-    study.add_trials(trials)
-    return study
-
-
-def _identity(spec: StudySpec) -> dict[str, Any]:
-    # The digest last: a study that has it is whole.
-    return {SPEC: json.dumps(resolved(spec)), "question": spec.question.text, DIGEST: digest(spec)}
+        self._database.close()
+        if self._storage is not None:
+            self._storage.engine.dispose()
 
 
 def _records(trials: Sequence[FrozenTrial]) -> dict[str, RunRecord]:
     """Records by run; of a run stored twice (possible only by hand) the first counts."""
     records: dict[str, RunRecord] = {}
     for trial in trials:
-        if RECORD in trial.user_attrs:
-            record = RunRecord.from_json(json.loads(trial.user_attrs[RECORD])).numbered(trial.number)
+        record = _record(trial)
+        if record is not None:
             records.setdefault(record.run, record)
     return records
+
+
+def _record(trial: FrozenTrial) -> RunRecord | None:
+    """The record of a trial of ours; None for one that others added, whatever it holds."""
+    text = trial.user_attrs.get(RECORD)
+    if not isinstance(text, str) or not trial.state.is_finished():
+        return None
+    try:
+        record = RunRecord.from_json(json.loads(text)).numbered(trial.number)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return record if record.run == trial.user_attrs.get("run") else None
 
 
 def artifact_id(picture: str) -> str:
@@ -223,24 +248,32 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
     finished = record.status == "finished"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.trial.create_trial(
+        trial = optuna.trial.create_trial(
             state=TrialState.COMPLETE if finished else TrialState.FAIL,
             value=record.scores[primary] if finished else None,
             params=params,
             distributions=distributions,
             user_attrs=attributes,
-            system_attrs=_artifacts(pictures),
-            intermediate_values={place.step: place.scores[primary] for place in record.curve},
+            system_attrs={**_artifacts(pictures), **identity.marks(record.phase)},
+            intermediate_values={
+                place.step: place.scores[primary] for place in record.curve if primary in place.scores
+            },
         )
+    trial.datetime_start, trial.datetime_complete = _times(record)
+    return trial
 
 
-def _widened(spec: StudySpec, trial: FrozenTrial) -> FrozenTrial:
+def _times(record: RunRecord) -> tuple[datetime, datetime]:
+    """When the run began and ended, as Optuna has it: local time without a zone."""
+    ended = getattr(record, "ended", None)
+    ended = time.time() if ended is None else float(ended)
+    started = getattr(record, "started", None)
+    started = ended - record.seconds if started is None else float(started)
+    return datetime.fromtimestamp(started), datetime.fromtimestamp(ended)
+
+
+def _lost() -> FrozenTrial:
+    """A trial in the place of one that was in a lost database and was no run of the study."""
     return optuna.trial.create_trial(
-        state=trial.state,
-        value=trial.value,
-        params=trial.params,
-        distributions={**trial.distributions, "schedule": CategoricalDistribution(list(spec.schedules))},
-        user_attrs=trial.user_attrs,
-        system_attrs=trial.system_attrs,
-        intermediate_values=trial.intermediate_values,
+        state=TrialState.FAIL, user_attrs={"status": "lost", "reason": "a trial of others, lost with the database"}
     )

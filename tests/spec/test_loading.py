@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from harness import schedules
 from harness import spec as specs
 from harness.spec import SpecError
 
+Placed = namedtuple("Placed", "phase schedule point repetition")
 ROOT = Path(__file__).parents[2]
 MINIMAL = """
 name = "mine"
@@ -151,6 +153,29 @@ def test_what_may_grow_and_what_may_not():
     assert specs.growth_faults(old, fewer) == {"schedules.linear.kind": ("linear", None)}
     shrunk = specs.parse(MINIMAL.replace("[train]", "[confirm]\nseeds = 3\n[train]"), source="new")
     assert specs.growth_faults(old, shrunk) == {"confirm.seeds": (10, 3)}
+
+
+def test_the_place_of_data_and_weights_is_not_what_they_are():
+    text = MINIMAL.replace("[data]", '[data]\ndata_dir = "here"').replace("[evaluate]", '[evaluate]\nweights = "a.npz"')
+    moved = text.replace("here", "/there").replace("a.npz", "b.npz")
+    for old, new in ((text, moved), (MINIMAL, text), (text, MINIMAL)):
+        assert specs.growth_faults(specs.parse(old, source="old"), specs.parse(new, source="new")) == {}
+
+
+def test_what_was_added_may_be_taken_away_until_a_run_of_it_is_stored():
+    small = specs.parse(MINIMAL, source="small")
+    text = MINIMAL.replace("[train]", "[search]\ntrials = 20\n[confirm]\nseeds = 30\n[train]") + "[schedules.cosine]\n"
+    grown = specs.parse(text, source="grown")
+    within = [Placed("search", "linear", 7, 7), Placed("confirm", "constant", 3, 9)]
+    assert specs.refused_changes(grown, small, within) == {}
+    for beyond in (
+        Placed("search", "linear", 8, 8),
+        Placed("confirm", "linear", 0, 10),
+        Placed("search", "cosine", 0, 0),
+    ):
+        assert "search.trials" in specs.refused_changes(grown, small, [*within, beyond])
+    longer = specs.parse(MINIMAL.replace("steps = 100", "steps = 200"), source="new")
+    assert "train.steps" in specs.refused_changes(grown, longer, [])
 
 
 def test_schema_knows_every_section_and_shape_and_is_the_committed_one():

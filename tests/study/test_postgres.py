@@ -1,6 +1,7 @@
 """PostgreSQL, a real server: the same tables as SQLite, through restarts, lost connections and other studies."""
 
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy.exc
@@ -12,6 +13,7 @@ from harness.study.engine import Engine, Stopped
 from harness.study.folder import Folder
 from harness.study.storage import Ledger
 from tests.study import postgres
+from tests.study import test_storage as storages
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, failed, record
 
@@ -122,6 +124,7 @@ def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothi
 
 def test_a_commit_whose_answer_was_lost_is_not_repeated(server, spec, tmp_path, monkeypatch):
     ledger = Ledger(spec, server.url(), primary=PRIMARY)
+    ledger.claim()
     design = engines.Queue(spec, {}).take()
     create = ledger._storage._create_new_trial
 
@@ -160,8 +163,28 @@ def test_a_second_driver_and_another_study_of_the_same_name_are_refused(server, 
     with pytest.raises(StorageError, match=r"study 'small' in database .* is in use by another run_study"):
         Ledger(spec, url, primary=PRIMARY)
     server.cut()  # a driver that is gone holds nothing
-    Ledger(spec, url, primary=PRIMARY).close()
+    second = Ledger(spec, url, primary=PRIMARY)
+    second.add(record(engines.Queue(spec, {}).take()))
+    second.close()
     first.close()
     longer = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 41})})
     with pytest.raises(StorageError, match=r"is another experiment \(train.steps: 40 -> 41\); choose another name"):
         Ledger(longer, url, primary=PRIMARY)
+
+
+def test_two_studies_that_start_at_once_on_an_empty_database_both_get_their_tables(server, spec):
+    url = server.url()
+
+    def start(name):
+        ledger = Ledger(spec.model_copy(update={"name": name}), url, primary=PRIMARY)
+        ledger.add(record(engines.Queue(spec, {}).take()))
+        ledger.close()
+        return ledger.records
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [len(each) for each in pool.map(start, ("a", "b", "c", "d"))] == [1, 1, 1, 1]
+
+
+def test_a_study_grows_in_place_and_keeps_what_others_added(server, spec):
+    url = server.url()
+    storages.assert_growth_keeps_what_others_added(spec, url)
