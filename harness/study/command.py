@@ -472,7 +472,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folde
 
 def _refuse_other_material(results: Folder, facts: Mapping[str, Any]) -> None:
     """Raise FolderError if data or features are not those of the stored study."""
-    study = results.study()
+    study = results.study() if results.claimed() else None
     for what, key in (("data", "fingerprint"), ("features", "sha256")):
         if study is not None and study[what][key] != facts[what][key]:
             raise FolderError(

@@ -265,10 +265,8 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
 
 def _times(record: RunRecord) -> tuple[datetime, datetime]:
     """When the run began and ended, as Optuna has it: local time without a zone."""
-    ended = getattr(record, "ended", None)
-    ended = time.time() if ended is None else float(ended)
-    started = getattr(record, "started", None)
-    started = ended - record.seconds if started is None else float(started)
+    ended = time.time() if record.ended is None else record.ended
+    started = ended - record.seconds if record.started is None else record.started
     return datetime.fromtimestamp(started), datetime.fromtimestamp(ended)
 
 

@@ -128,9 +128,8 @@ def test_traces_come_back_exactly_and_are_small(tmp_path):
 def test_results_of_an_earlier_version_have_empty_traces_and_nothing_of_what_came_later(tmp_path):
     folder = results(tmp_path)
     assert not (folder / "traces.csv").exists()
-    runs = pd.read_csv(folder / "runs.csv")
     later = ["seconds_evaluation", "started", "ended", "numerics"]
-    runs.drop(columns=later).to_csv(folder / "runs.csv", index=False)
+    assert not set(later) & set(pd.read_csv(folder / "runs.csv"))
     found = tables.load(folder)
     assert found.traces.empty
     assert list(found.traces.columns) == ["run", *trace.COLUMNS]
