@@ -107,7 +107,7 @@ def test_sizes_of_digits_are_known_without_reading_them():
     ("name", "content", "words"),
     [
         ("absent.pth", None, "absent.pth, which cannot be read (No such file or directory)"),
-        ("weights.h5", b"x", "weights.h5, but allowed endings are .pth, .npz and .pb"),
+        ("weights.h5", b"x", "weights.h5, but allowed endings are .pth, .pt, .npz and .pb"),
         ("weights.pth", b"no weights", "weights.pth: cannot be read as weights (BadZipFile); the file is damaged"),
         ("absent.pb", None, "absent.pb, which cannot be read"),
     ],
