@@ -159,7 +159,7 @@ def frames(
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
     # Tables of runs that an earlier version stored stay as they are.
-    later = _LATER if any(getattr(each, name) for each in ordered for name in _LATER) else []
+    later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
     run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING, *later]
     runs = [
         {

@@ -200,7 +200,9 @@ def test_growth_of_which_no_run_is_stored_may_be_taken_back(study, tmp_path, mon
 
 def test_the_same_images_elsewhere_are_the_same_study(study, tmp_path):
     def placed(path, seeds):
-        spec = changed(SMALL, data={"name": "folder", "data_dir": Path(path), "size": 8, "fit": "resize"}, confirm={"seeds": seeds})
+        spec = changed(
+            SMALL, data={"name": "folder", "data_dir": Path(path), "size": 8, "fit": "resize"}, confirm={"seeds": seeds}
+        )
         (tmp_path / "mine.toml").write_text(to_toml(spec), encoding="utf-8")
         return spec
 
