@@ -62,7 +62,7 @@ def _traces(path: Path) -> dict[str, str]:
 
 def _cells(path: Path) -> pd.DataFrame:
     """A table as text, so that every number is read as exactly as it was written."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return tables.read_frame(path, dtype=str)
 
 
 def _names(kind: type[RunRecord] | type[CurvePoint]) -> set[str]:

@@ -112,6 +112,17 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
+def read_frame(path: Path, *, dtype: Any, na_values: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV file, with or without the byte-order mark that spreadsheets write; raises what pandas raises.
+
+    The file is opened here, since pandas takes a name such as `file:x/runs.csv` or `s3:x/runs.csv` for an address.
+    """
+    with path.open("rb") as stream:
+        return pd.read_csv(
+            stream, dtype=dtype, keep_default_na=False, na_values=list(na_values), encoding="utf-8-sig"
+        )
+
+
 def write_study(path: Path, study: Mapping[str, Any]) -> None:
     """Write study.json into the results folder `path`."""
     write_bytes(path / "study.json", (json.dumps(study, indent=1, ensure_ascii=False) + "\n").encode())
@@ -215,13 +226,7 @@ def _load_traces(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=_TRACE_TYPES[name]) for name in columns})
     try:  # ten times as fast as cell by cell, which only a damaged file needs: there may be millions of them
-        frame = pd.read_csv(
-            path,
-            dtype=_TRACE_TYPES,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8",
-        )
+        frame = read_frame(path, dtype=_TRACE_TYPES, na_values=[""])
         numbers = frame[columns].drop(columns="run")
         if (numbers.abs() <= _LARGEST).to_numpy().all() and (frame["step"] >= 0).all():
             return frame
@@ -259,7 +264,7 @@ def _study(path: Path) -> dict[str, Any]:
 def _frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     """A table whose columns are text or finite numbers (empty cells NaN)."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
+        frame = read_frame(path, dtype=str, na_values=[""])
     except FileNotFoundError as error:
         raise ResultsError(f"{path}: not found; {_ADVICE}") from error
     except (OSError, ValueError, OverflowError, pd.errors.ParserError) as error:

@@ -114,7 +114,7 @@ class Folder:
 
 def _runs_in(path: Path) -> list[Placed]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
         return [
             Placed(row["run"], row["phase"], row["schedule"], int(row["point"]), int(row["repetition"])) for row in rows

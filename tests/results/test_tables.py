@@ -157,3 +157,20 @@ def test_a_record_stored_before_traces_were_kept_is_read():
 def test_a_record_with_an_unknown_status_or_missing_fields_is_refused():
     with pytest.raises(ValueError, match=r"lacks .*status"):
         RunRecord.from_json({"run": "x"})
+
+
+@pytest.mark.parametrize("name", ["file:x", "s3:x", "http:x", "a?b#c%20d", "zip:x"])
+def test_folders_whose_names_look_like_addresses_are_read(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = results(tmp_path / "made")
+    folder.rename(name)
+    assert len(tables.load(name).runs) == len(tables.load(tmp_path / name).runs) > 0
+
+
+def test_tables_that_a_spreadsheet_saved_are_read(tmp_path):
+    folder = results(tmp_path)
+    before = tables.load(folder)
+    for path in folder.glob("*.csv"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    pd.testing.assert_frame_equal(tables.load(folder).runs, before.runs)
+    pd.testing.assert_frame_equal(tables.load(folder).curves, before.curves)
