@@ -201,6 +201,8 @@ def frames(
 def load(path: str | Path) -> Results:
     """Read a results folder; raises ResultsError naming the file that is missing, damaged or too new."""
     folder = Path(path)
+    if folder.is_file():
+        raise ResultsError(f"{folder}: is a file, but allowed is the results folder of a study")
     study = _study(folder / "study.json")
     runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 import subprocess
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import __version__, data, schedules
+from harness import __version__, command_line, data, schedules
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, builtin, digest, load, refused_changes, resolved, to_toml, validate
@@ -70,7 +69,7 @@ class Options:
 
 def run(spec: StudySpec, options: Options) -> int:
     """Conduct, resume or (with `dry_run`) estimate `spec`; return the exit status."""
-    console = Console(quiet=options.quiet)
+    console = Console(quiet=options.quiet, stderr=options.json)  # with --json, standard output is JSON and nothing else
     results = Folder(options.output)
     if options.verbose:
         console.print(_surroundings(options), highlight=False, markup=False)
@@ -381,7 +380,7 @@ def _announce(study: Mapping[str, Any], noted: Sequence[str], options: Options) 
     """Say, before training begins, what was found in the data, and (also where quiet) what is to be heeded."""
     if not options.quiet:
         for note in study["data"].get("notes", ()):
-            print(note)
+            print(note, file=sys.stderr if options.json else sys.stdout)
     for warning in [*study["warnings"], *noted]:
         print(f"warning: {warning}", file=sys.stderr)
 
@@ -427,7 +426,7 @@ def _conclude(spec: StudySpec, options: Options, results: Folder) -> int:
     made = report.build(results.path) if options.report else None
     summary = report.headline(results.path)
     if options.json:
-        print(json.dumps(summary, ensure_ascii=False, indent=2))
+        command_line.print_json(summary, indent=2)
         return 0
     console = Console()
     console.print(report.terminal_table(results.path))
@@ -463,7 +462,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folde
     )
     seen = preview.Preview(spec, found, facts, seconds, workers)
     if options.json:
-        print(json.dumps(seen.values(), ensure_ascii=False, indent=2))
+        command_line.print_json(seen.values(), indent=2)
     else:
         seen.show(console)
     for warning in seen.warnings:

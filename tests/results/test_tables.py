@@ -174,3 +174,9 @@ def test_tables_that_a_spreadsheet_saved_are_read(tmp_path):
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     pd.testing.assert_frame_equal(tables.load(folder).runs, before.runs)
     pd.testing.assert_frame_equal(tables.load(folder).curves, before.curves)
+
+
+def test_a_file_given_as_a_results_folder_is_named(tmp_path):
+    (tmp_path / "mine.toml").write_text("", encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"mine\.toml: is a file, but allowed is the results folder"):
+        tables.load(tmp_path / "mine.toml")

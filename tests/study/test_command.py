@@ -277,6 +277,17 @@ def test_dry_run_of_a_stored_study_counts_what_remains_and_touches_nothing(whole
 
 
 @pytest.mark.slow
+def test_with_json_standard_output_is_json_alone_in_any_encoding(whole, tmp_path):
+    path = write(tmp_path, steps=600)
+    words = [sys.executable, "-m", "harness.run_study", str(path), "--output", str(whole), "--json", "--no-report"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["study"] == "tiny"
+    assert b"All runs are stored already" in done.stderr
+
+
+@pytest.mark.slow
 def test_what_is_to_be_heeded_and_what_the_score_sees_is_stored_with_the_study(whole):
     study = json.loads((whole / "study.json").read_text(encoding="utf-8"))
     assert study["warnings"][:3] == [
