@@ -63,7 +63,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
     options.add_argument("--no-report", action="store_true", help="write the tables only")
     options.add_argument(
-        "--tensorboard", type=Path, metavar="DIR", help="also write TensorBoard event files, a folder a run, into DIR"
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        help="also write TensorBoard event files, one folder per run, into DIR",
     )
     told = options.add_mutually_exclusive_group()
     told.add_argument("--quiet", action="store_true", help="print errors and the final table only")

@@ -198,9 +198,9 @@ def _pairwise(generated: Features, real: Features, *, size: int, warnings: list[
         warnings.append(f"subsets of {size} images need as many, but there are {fewest}: kid_subsets is left out")
         made["kid"], made["kid_stderr"] = kernel.full_distance(generated, real)
     else:
-        warnings.append(f"KID needs 3 images a side, but there are {fewest}: left out")
+        warnings.append(f"KID needs 3 images per side, but there are {fewest}: left out")
     if fewest < 6:
-        warnings.append(f"neighbour metrics need 6 images a side, but there are {fewest}: left out")
+        warnings.append(f"neighbour metrics need 6 images per side, but there are {fewest}: left out")
         return made
     manifold = neighbours.Manifold.of(real, 3)
     made["precision"] = neighbours.share_inside(generated, manifold)

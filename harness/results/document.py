@@ -75,7 +75,7 @@ class Network(_Part):
 
 
 class Train(_Part):
-    """How long a run was, and on how many images a step."""
+    """How long a run was, and on how many images per step."""
 
     steps: Annotated[int, Field(gt=0)]
     batch: Annotated[int, Field(gt=0)]

@@ -164,7 +164,7 @@ def _traces(ordered: Iterable[RunRecord]) -> bytes:
 def frames(
     records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a run, and a row a run and evaluation, sorted by phase, schedule, point, repetition."""
+    """One row per run, and one row per run and evaluation, sorted by phase, schedule, point, repetition."""
     ordered = _ordered(records, phases, schedules)
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))

@@ -1,4 +1,4 @@
-"""Databases that hold studies: addresses, opening them, one driver a study, and what their faults mean."""
+"""Databases that hold studies: addresses, opening them, one driver per study, and what their faults mean."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def _check_sqlite(path: Path) -> None:
 
 
 class Claim:
-    """One driver a study: a lock of PostgreSQL's, which ends with the connection, or a file beside SQLite's.
+    """One driver per study: a lock of PostgreSQL's, which ends with the connection, or a file beside SQLite's.
 
     Other servers have no such lock here; there the results folder's keeps drivers apart.
     """

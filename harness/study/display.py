@@ -111,7 +111,7 @@ class PlainDisplay:
             f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left",
             highlight=False,
             markup=False,
-            soft_wrap=True,  # a line a run, also where the output is a file
+            soft_wrap=True,  # one line per run, also where the output is a file
         )
 
     def retrying(self, design: Design, error: str) -> None:

@@ -123,13 +123,13 @@ class Preview:
                 soft_wrap=True,
             )
             console.print(sanity_table(self.facts["sanity"]))
-        steps = f"{spec.train.steps} steps: {1000 * self.probe['step']:.2f} ms a step"
+        steps = f"{spec.train.steps} steps: {1000 * self.probe['step']:.2f} ms per step"
         if not self.remaining:
             console.print(f"\nall {total(spec)} runs are stored already; a run has {steps}", highlight=False)
             return
         which = f"{self.remaining} of {total(spec)} runs remain, of" if self.stored else f"{self.remaining} runs of"
         console.print(
-            f"\n{which} {steps}, {self.probe['evaluation']:.2f} s an evaluation (raw and averaged), "
+            f"\n{which} {steps}, {self.probe['evaluation']:.2f} s per evaluation (raw and averaged), "
             f"{self.probe['set_up']:.0f} s to set up a worker; {display.duration(self.a_run)} a run, about "
             f"{display.duration(self.seconds)} with {self.workers} workers on this machine as it is now",
             highlight=False,

@@ -60,6 +60,6 @@ def describe(spec: StudySpec, here: Machine, *, workers: int) -> str:
     on = f"{here.gpus} GPUs, " if here.gpus else ""
     need, free = worker_mb(spec) / 1000, here.memory_mb / 1000
     return (
-        f"{workers} local workers ({on}{here.cores} cores, {spec.train.threads} a run; "
-        f"about {need:.1f} GB a worker, {free:.1f} GB free)"
+        f"{workers} local workers ({on}{here.cores} cores, {spec.train.threads} per run; "
+        f"about {need:.1f} GB per worker, {free:.1f} GB free)"
     )

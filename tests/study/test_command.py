@@ -257,7 +257,7 @@ def test_dry_run_prints_study_plan_and_cost_and_writes_nothing(tmp_path):
     assert code == 0, err
     assert "[schedules.linear]" in out
     assert "6 runs of 40 steps" in out
-    assert "ms a step" in out
+    assert "ms per step" in out
     assert "images: 1438 for training, 359 held out, 8x8x1 (digits)" in out
     assert "half the classes missing" in out
     assert "warning: confirm.seeds is 2, but 1 comparison" in err

@@ -52,7 +52,7 @@ def test_default_workers(case):
 
 def test_the_default_is_said_with_its_reasons():
     said = sizing.describe(changed(), Machine(8, 2, 16e3), workers=4)
-    assert said == "4 local workers (2 GPUs, 8 cores, 1 a run; about 1.0 GB a worker, 16.0 GB free)"
+    assert said == "4 local workers (2 GPUs, 8 cores, 1 per run; about 1.0 GB per worker, 16.0 GB free)"
 
 
 def test_larger_networks_take_more_memory():

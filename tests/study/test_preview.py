@@ -119,7 +119,7 @@ def test_it_shows_plan_images_floor_sanity_cost_and_disk(folder):
     assert [line.split() for line in text.splitlines() if line.startswith("grey")] == [
         ["grey", "500", "0.25", "0.25", "NO"]
     ]
-    assert "9 of 21 runs remain, of 40 steps: 10.00 ms a step" in text
+    assert "9 of 21 runs remain, of 40 steps: 10.00 ms per step" in text
     assert "disk: very roughly" in text
     values = seen(spec, stored).values()
     assert json.loads(json.dumps(values)) == values
