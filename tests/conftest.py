@@ -24,6 +24,16 @@ hypothesis.settings.register_profile("explore", derandomize=False, deadline=None
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
+# Files that take minutes: begun first, so that no process is left alone with one of them at the end.
+LONG = ("study/test_cluster.py", "study/test_command.py", "study/test_faults.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Put the long files first; the order is a random one within both groups, as before."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
+
 @pytest.fixture(scope="session")
 def fashion_mnist():
     """The folder with Fashion-MNIST's IDX files, or None: HARNESS_FASHION_MNIST, or shared/ beside the checkout."""
