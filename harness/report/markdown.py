@@ -38,6 +38,10 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     lines += ["## Protocol", "", *table(shown_tables.get("settings")), *table(shown_tables.get("sanity"))]
     lines += [f"- pairing: {plain(analysis.pairing)}"] if analysis.pairing else []
     lines += [f"- primary score: `{study['primary']}`: {plain(study['scores'][analysis.raw]['protocol'])}"]
+    lines += [
+        f"- data: {plain(study['data']['name'])}, read from the folder: {plain(note)}"
+        for note in study["data"].get("notes", ())
+    ]
     lines += [f"- study: SHA-256 `{study['sha256'][:16]}…`, commit `{study['environment']['commit']}`"]
     lines += [f"- machine: {plain(study['environment']['cpu'])}, {plain(study['environment']['device'])}"]
     lines += [f"- command: {code(study['command'])}", ""]

@@ -489,3 +489,13 @@ def test_the_cost_table_says_whether_evaluations_are_in_its_seconds(tmp_path):
     runs.loc[runs["repetition"] > 5, "seconds_evaluation"] = 2.0
     runs.to_csv(old / "runs.csv", index=False)
     assert "included in both in runs stored by an earlier version" in caption(old)
+
+
+def test_the_page_says_which_files_of_a_folder_were_read_and_which_were_skipped(tmp_path):
+    folder = results(tmp_path, seeds=3)
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["data"]["notes"] = ["60 images; skipped: 2 hidden, 1 .<b>"]
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    report.build(folder)
+    assert "60 images; skipped: 2 hidden, 1 .&lt;b&gt;" in (folder / "report.html").read_text(encoding="utf-8")
+    assert r"60 images; skipped: 2 hidden, 1 .\<b\>" in (folder / "report.md").read_text(encoding="utf-8")
