@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import sqlalchemy
 
-from harness.spec import SpecError, StudySpec, growth_faults, validate
-from harness.study.database import StorageError, explained, without_password
+from harness.spec import SpecError, StudySpec, refused_changes, validate
+from harness.study.database import Database, StorageError, explained, sqlite_url, without_password
 from harness.study.folder import Folder
 
 _RESOLVED = "harness:resolved"  # user attribute of a study: its study file
@@ -27,14 +27,17 @@ class Placed:
 
     phase: str
     schedule: str
+    point: int
+    repetition: int
 
 
 def runs(spec: StudySpec, results: Folder, *, storage: str | None) -> dict[str, Placed]:
     """The stored runs of `spec` by name: those in the database at `storage` (None: the folder's own), and in runs.csv.
 
-    Raises StorageError if the database cannot be read, or holds another experiment of this name.
+    Raises StorageError if the database cannot be read, or holds runs of another experiment of this name, and AddressError
+    if none can be at `storage`.
     """
-    place = storage or f"sqlite:///{results.path / 'study.db'}"
+    place = storage or sqlite_url(results.path)
     with explained(place), _reading(storage, results) as connection:
         found = {} if connection is None else _in_database(connection, spec, without_password(place))
     return _in_table(results.path / "runs.csv") | found
@@ -43,12 +46,16 @@ def runs(spec: StudySpec, results: Folder, *, storage: str | None) -> dict[str, 
 @contextmanager
 def _reading(storage: str | None, results: Folder) -> Iterator[sqlalchemy.Connection | None]:
     """A connection that cannot write to a file; None if there is no file."""
-    url = None if storage is None else sqlalchemy.make_url(storage)
-    if url is not None and url.get_backend_name() != "sqlite":
-        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    database = Database(storage or sqlite_url(results.path)) if storage or results.path.is_dir() else None
+    if database is None:
+        yield None
+        return
+    path = database.file
+    database.close()
+    if path is None:
+        engine = sqlalchemy.create_engine(database.url, poolclass=sqlalchemy.NullPool)
     else:
-        path = results.path / "study.db" if url is None else Path(url.database or "")
-        if not path.is_file():
+        if not path.is_file() or path.stat().st_size == 0:
             yield None
             return
         # Without a log beside it the file is whole: read as it lies, where SQLite would else make files of its own.
@@ -76,8 +83,6 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
         .join(studies, studies.c.study_id == of_study.c.study_id)
         .where(mine, of_study.c.key == _RESOLVED)
     ).scalar()
-    if resolved is not None:
-        _refuse_others(json.loads(json.loads(resolved)), spec, place)
     rows = connection.execute(
         sqlalchemy.select(of_trial.c.value_json)
         .join(trials, trials.c.trial_id == of_trial.c.trial_id)
@@ -85,13 +90,16 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
         .where(mine, of_trial.c.key == _RECORD)
         .order_by(trials.c.trial_id)
     ).scalars()
-    return _placed(json.loads(json.loads(row)) for row in rows)
+    found = _placed(json.loads(json.loads(row)) for row in rows)
+    if resolved is not None and found:
+        _refuse_others(json.loads(json.loads(resolved)), spec, place, found)
+    return found
 
 
-def _refuse_others(stored: Mapping[str, object], spec: StudySpec, place: str) -> None:
+def _refuse_others(stored: Mapping[str, object], spec: StudySpec, place: str, found: Mapping[str, Placed]) -> None:
     where = f"study '{spec.name}' in database {place}"
     try:
-        faults = growth_faults(validate(stored, source=where), spec)
+        faults = refused_changes(validate(stored, source=where), spec, found.values())
     except SpecError as error:
         raise StorageError(f"{error}; the stored study cannot be read by this version") from error
     if faults:
@@ -110,4 +118,6 @@ def _in_table(path: Path) -> dict[str, Placed]:
 
 
 def _placed(rows: Iterator[Mapping[str, str]] | csv.DictReader[str]) -> dict[str, Placed]:
-    return {row["run"]: Placed(row["phase"], row["schedule"]) for row in rows}
+    return {
+        row["run"]: Placed(row["phase"], row["schedule"], int(row["point"]), int(row["repetition"])) for row in rows
+    }

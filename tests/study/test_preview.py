@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.study import preview, stored_runs
-from harness.study.database import StorageError, sqlite_url
+from harness.study.database import AddressError, StorageError, sqlite_url
 from harness.study.folder import Folder
 from harness.study.preview import Preview
 from tests.study.conftest import make
@@ -124,3 +124,24 @@ def test_it_shows_plan_images_floor_sanity_cost_and_disk(folder):
     values = seen(spec, stored).values()
     assert json.loads(json.dumps(values)) == values
     assert any("does not see: grey" in each for each in values["warnings"])
+
+
+@pytest.mark.parametrize("name", ["run?1", "a b", "a%20b", "a#b", "x&y=z", "{n}", "file:x"])
+def test_stored_runs_are_found_in_folders_of_any_name(name, folder, tmp_path):
+    copy = Folder(tmp_path / name)
+    shutil.copytree(folder.path, copy.path)
+    (copy.path / "runs.csv").unlink(missing_ok=True)  # so that the database alone knows
+    spec = make(trials=2, seeds=2)
+    assert (
+        stored_runs.runs(spec, copy, storage=None).keys()
+        == stored_runs.runs(spec, folder, storage=None).keys()
+        != set()
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "redis://x", "mysql://u:p@h/d", "postgresql+psycopg2://u@h/d", "sqlite://"]
+)
+def test_an_address_that_no_database_can_have_is_refused_as_when_training(address, folder):
+    with pytest.raises(AddressError, match="--storage is "):
+        stored_runs.runs(make(trials=2, seeds=2), folder, storage=address)
