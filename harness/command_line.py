@@ -9,6 +9,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 # What stands for a character of ours that an output cannot show. A sign must never be lost.
@@ -40,6 +41,18 @@ def whole_number(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"is {text!r}, but allowed is a whole number from 1")
     return value
+
+
+def folder_fault(path: Path, *, option: str) -> str | None:
+    """Why `path`, which `option` names, cannot be a folder to write into, in one sentence; None if it can. Writes nothing."""
+    if path.exists() and not path.is_dir():
+        return f"{option} is {path}, which is a file; allowed is a folder"
+    parent = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not parent.is_dir():
+        return f"{option} is {path}, but {parent} is a file; allowed is a folder"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{option} is {path}, but {parent} is not writable; choose a folder you can write to"
+    return None
 
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

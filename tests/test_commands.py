@@ -145,3 +145,13 @@ def test_the_readme_s_commands_set_nothing_but_the_path():
     for _, words in commands:
         assert set(re.findall(r"\b([A-Z_]+)=", words)) <= {"PATH"}
         assert set(re.findall(r"\$\{?([A-Za-z_]+)", words)) <= {"PATH", "PWD"}
+
+
+def test_the_folder_of_the_page_across_studies_is_checked_before_any_page_is_made(tmp_path, capsys):
+    from harness.report.__main__ import main
+
+    folders = [results(tmp_path / name, seeds=2) for name in ("a", "b")]
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main([*map(str, folders), "--output", str(tmp_path / "file")]) == 2
+    assert "--output is " in capsys.readouterr().err
+    assert not (folders[0] / "report.html").exists()

@@ -87,7 +87,11 @@ def _build(chosen: argparse.Namespace) -> None:
 
     from harness import report
     from harness.report import cross
+    from harness.results import ResultsError
 
+    fault = command_line.folder_fault(chosen.output, option="--output") if len(chosen.results) > 1 else None
+    if fault is not None:
+        raise ResultsError(fault)
     console = Console(quiet=chosen.quiet or chosen.json, highlight=False)
     for folder in chosen.results:
         made = report.build(folder, pdf=chosen.pdf)

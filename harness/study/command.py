@@ -77,8 +77,8 @@ def run(spec: StudySpec, options: Options) -> int:
         _check(spec, options, results)
         folder.check(results, spec, source=options.source)
         if options.tensorboard is not None:
-            events.check()
-    except (checks.CheckError, FolderError, events.TensorBoardMissing) as error:
+            events.check(options.tensorboard)
+    except (checks.CheckError, FolderError, events.TensorBoardFault) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     if options.workers_per_gpu is not None and options.cluster is None and not checks.gpus():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from harness import command_line
 from harness.results import trace
 from harness.results.record import RunRecord
 from harness.results.tables import write_bytes
@@ -21,16 +22,19 @@ from harness.study.engine import Display
 GRIDS = {"": "samples/raw", "-ema": "samples/averaged"}  # suffix of the grid's file -> tag
 
 
-class TensorBoardMissing(RuntimeError):
-    """The package that knows the format is not installed; the message says how to get it."""
+class TensorBoardFault(RuntimeError):
+    """Event files cannot be written: the package is not installed, or the folder cannot be one; the message says what to do."""
 
 
-def check() -> None:
-    """Raise TensorBoardMissing unless event files can be written."""
+def check(folder: Path) -> None:
+    """Raise TensorBoardFault unless event files can be written into `folder`."""
+    fault = command_line.folder_fault(folder, option="--tensorboard")
+    if fault is not None:
+        raise TensorBoardFault(fault)
     try:
         import tensorboard.plugins.hparams.summary_v2  # noqa: F401
     except ImportError as error:
-        raise TensorBoardMissing(
+        raise TensorBoardFault(
             f"--tensorboard: package '{error.name}' is not installed; install the extra 'tensorboard'"
         ) from error
 

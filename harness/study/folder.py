@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness import command_line
 from harness.results import document, tables
 from harness.spec import SpecError, StudySpec, refused_changes, validate
 from harness.study import locks
@@ -149,11 +150,9 @@ def _holds_runs(path: Path) -> bool:
 def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
     """Raise FolderError unless the folder is new, has no run yet, or holds this study (possibly smaller). Writes nothing."""
     path = folder.path
-    if path.exists() and not path.is_dir():
-        raise FolderError(f"--output is {path}, which is a file; allowed is a folder")
-    parent = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise FolderError(f"--output is {path}, but {parent} is not writable; choose a folder you can write to")
+    fault = command_line.folder_fault(path, option="--output")
+    if fault is not None:
+        raise FolderError(fault)
     stored = folder.study()
     if stored is None:
         strangers = _strangers(folder)

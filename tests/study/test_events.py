@@ -4,6 +4,7 @@ import dataclasses
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -64,7 +65,7 @@ def test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evalu
 
 def test_writing_events_loads_no_tensorflow():
     probe = (
-        "import sys; from harness.study import events; events.check()\n"
+        "import sys; from pathlib import Path; from harness.study import events; events.check(Path('.'))\n"
         "from tensorboard.summary.writer.record_writer import RecordWriter; print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
@@ -73,5 +74,16 @@ def test_writing_events_loads_no_tensorflow():
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams.summary_v2", None)
-    with pytest.raises(events.TensorBoardMissing, match="install the extra 'tensorboard'"):
-        events.check()
+    with pytest.raises(events.TensorBoardFault, match="install the extra 'tensorboard'"):
+        events.check(Path())
+
+
+def test_a_folder_that_cannot_be_one_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    events.check(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(
+            events.TensorBoardFault, match=r"--tensorboard is .*file; allowed is a folder|is a file; allowed"
+        ):
+            events.check(path)
