@@ -279,15 +279,7 @@ def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Execut
     facts = ask(executor, "summary", source=options.source)
     before = results.study()
     stored = before if results.claimed() else None
-    # A folder is lost sooner than a shared database, whose runs know as well what they used.
-    a_run = next(iter(ledger.records.values()), None)
-    for what, key in (("data", "fingerprint"), ("features", "sha256")):
-        used = stored[what][key] if stored else getattr(a_run, f"{what}_{key}", facts[what][key])
-        if used != facts[what][key]:
-            raise FolderError(
-                f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
-                f"runs used {used[:12]}…; bring back the same files, or choose another --output"
-            )
+    _refuse_other_material(results, facts, stored, next(iter(ledger.records.values()), None))
     _claim(options, results, ledger)
     if stored is None and before is not None and not _goes_on(before, spec, facts):
         results.vacate()
@@ -455,7 +447,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folde
         facts = ask(executor, "summary", source=options.source)
     finally:
         executor.close(at_once=True)
-    _refuse_other_material(results, facts)
+    _refuse_other_material(results, facts, results.study() if results.claimed() else None)
     runs = max(1, preview.remaining(spec, found))
     workers = options.workers or sizing.local_workers(
         spec, sizing.machine(), workers_per_gpu=options.workers_per_gpu, runs=runs
@@ -469,14 +461,19 @@ def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folde
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def _refuse_other_material(results: Folder, facts: Mapping[str, Any]) -> None:
-    """Raise FolderError if data or features are not those of the stored study."""
-    study = results.study() if results.claimed() else None
+def _refuse_other_material(
+    results: Folder, facts: Mapping[str, Any], stored: Mapping[str, Any] | None, a_run: RunRecord | None = None
+) -> None:
+    """Raise FolderError if data or features are not those of the study.json `stored`, or without one of a stored run.
+
+    A folder is lost sooner than a shared database, whose runs know as well what they used.
+    """
     for what, key in (("data", "fingerprint"), ("features", "sha256")):
-        if study is not None and study[what][key] != facts[what][key]:
+        used = stored[what][key] if stored else getattr(a_run, f"{what}_{key}", facts[what][key])
+        if used != facts[what][key]:
             raise FolderError(
-                f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored runs "
-                f"used {study[what][key][:12]}…; bring back the same files, or choose another --output"
+                f"{results.path}: {what} '{facts[what]['name']}' have {key} {facts[what][key][:12]}…, but the stored "
+                f"runs used {used[:12]}…; bring back the same files, or choose another --output"
             )
 
 
