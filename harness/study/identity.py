@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec, digest, refused_changes, resolved, validate
+from harness.spec.loading import Placed
 from harness.study.database import Storage, StorageError
 
 DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
@@ -77,10 +78,14 @@ def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collecti
 
     Without a run it is nobody's yet. `place` names it in the message.
     """
-    if not runs or attributes[DIGEST] == digest(spec):
-        return
+    if runs and attributes[DIGEST] != digest(spec):
+        refuse_changes(attributes[SPEC], spec, runs, place=place)
+
+
+def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, place: str) -> None:
+    """The same of a study file `stored` (resolved, as JSON), whatever its digest."""
     try:
-        faults = refused_changes(validate(json.loads(attributes[SPEC]), source=place), spec, runs)
+        faults = refused_changes(validate(json.loads(stored), source=place), spec, runs)
     except (SpecError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{error}; the stored study cannot be read by this version") from error
     if faults:

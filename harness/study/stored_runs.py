@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import sqlalchemy
 
-from harness.spec import SpecError, StudySpec, refused_changes, validate
-from harness.study.database import Database, StorageError, explained, sqlite_url, without_password
+from harness.spec import StudySpec
+from harness.study import identity
+from harness.study.database import Database, explained, sqlite_url, without_password
 from harness.study.folder import Folder
 
-_RESOLVED = "harness:resolved"  # user attribute of a study: its study file
 _RECORD = "record"  # user attribute of a trial: the run
 
 
@@ -81,7 +81,7 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
     resolved = connection.execute(
         sqlalchemy.select(of_study.c.value_json)
         .join(studies, studies.c.study_id == of_study.c.study_id)
-        .where(mine, of_study.c.key == _RESOLVED)
+        .where(mine, of_study.c.key == identity.SPEC)
     ).scalar()
     rows = connection.execute(
         sqlalchemy.select(of_trial.c.value_json)
@@ -92,21 +92,10 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
     ).scalars()
     found = _placed(json.loads(json.loads(row)) for row in rows)
     if resolved is not None and found:
-        _refuse_others(json.loads(json.loads(resolved)), spec, place, found)
-    return found
-
-
-def _refuse_others(stored: Mapping[str, object], spec: StudySpec, place: str, found: Mapping[str, Placed]) -> None:
-    where = f"study '{spec.name}' in database {place}"
-    try:
-        faults = refused_changes(validate(stored, source=where), spec, found.values())
-    except SpecError as error:
-        raise StorageError(f"{error}; the stored study cannot be read by this version") from error
-    if faults:
-        changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
-        raise StorageError(
-            f"{where} is another experiment ({changes}); choose another name in the study file, or another --storage"
+        identity.refuse_changes(
+            json.loads(resolved), spec, found.values(), place=f"study '{spec.name}' in database {place}"
         )
+    return found
 
 
 def _in_table(path: Path) -> dict[str, Placed]:
