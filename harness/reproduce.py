@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = command_line.parse(parser(), arguments)
-    from harness.study import reproduction
+    from harness.driver import reproduction
 
     return reproduction.run(
         reproduction.Request(

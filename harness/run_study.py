@@ -94,10 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = command_line.parse(parser(), arguments)
     from harness import spec as specs
-    from harness.study import command
+    from harness.driver import session
 
     if options.list:
-        command.print_list()
+        session.print_list()
         return 0
     if options.schema:
         command_line.print_json(specs.schema(), indent=2)
@@ -107,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
-    return command.run(
+    return session.run(
         spec,
-        command.Options(
+        session.Options(
             source=source,
             output=options.output or Path("results") / spec.name,
             dry_run=options.dry_run,

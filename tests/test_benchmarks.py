@@ -47,7 +47,7 @@ def test_work_of_a_step_by_hand():
     ids=lambda peer: f"{peer.name}-{peer.side}",
 )
 def test_peers_networks_have_as_many_trained_values_as_ours(peer):
-    from harness.gan import networks
+    from harness.models.gan import networks
     from harness.spec.models import NetworkSpec
 
     pair = networks.build(NetworkSpec(name=peer.name, latent=peer.latent), (peer.side, peer.side, peer.channels))

@@ -1,4 +1,4 @@
-"""Who may import whom (design.md, section 2): reads the imports and fails on any other."""
+"""Who may import whom (docs/architecture.md): reads the imports and fails on any other."""
 
 import ast
 import subprocess
@@ -12,26 +12,37 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # part -> the parts of the harness it may import. Everything may import `harness` itself (the version).
 ALLOWED = {
+    "kinds": set(),
+    "lazy": set(),
+    "files": set(),
     "command_line": set(),
-    "schedules": set(),
+    "schedules": {"kinds"},
     "stats": set(),
-    "data": set(),
-    "metrics": {"data", "command_line"},
-    "gan": set(),
-    "spec": {"schedules"},
-    "results": {"schedules"},
-    "report": {"results", "stats", "schedules", "command_line"},
+    "data": {"kinds", "files"},
+    "metrics": {"data", "command_line", "kinds", "lazy", "files"},
+    "models": {"kinds", "lazy", "files"},
+    "spec": {"schedules", "kinds"},
+    "results": {"schedules", "kinds", "files"},
+    "report": {"results", "stats", "schedules", "command_line", "kinds", "files"},
+    "plan": {"spec", "schedules", "kinds"},
+    "worker": {"plan", "models", "metrics", "data", "results", "spec", "schedules", "kinds", "files", "lazy"},
+    "executors": {"worker", "plan", "data", "spec", "kinds"},
+    "driver": {
+        *("executors", "worker", "plan", "report", "results", "metrics", "data", "spec", "schedules", "stats"),
+        *("command_line", "kinds", "files"),
+    },
     "__main__": set(),
-    "study": {"command_line", "stats", "schedules", "spec", "data", "metrics", "gan", "results", "report"},
-    "run_study": {"spec", "study", "command_line"},
-    "reproduce": {"study", "command_line"},
+    "run_study": {"spec", "driver", "command_line"},
+    "reproduce": {"driver", "command_line"},
 }
+# What a driver takes from the worker's side: how to start one and ask it, never what it runs.
+FROM_WORKER = ("harness.worker.process",)
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {
-    "tensorflow": ("gan/", "metrics/features.py", "metrics/inception.py", "metrics/inception_graph.py"),
-    "keras": ("gan/", "metrics/features.py", "metrics/inception.py", "data/"),
-    "optuna": ("study/",),
-    "ray": ("study/ray_executor.py",),
+    "tensorflow": ("lazy.py", "models/", "worker/", "metrics/"),
+    "keras": ("models/", "metrics/", "data/", "worker/"),
+    "optuna": ("driver/", "plan/"),
+    "ray": ("executors/ray_cluster.py",),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),
     "pydantic": ("spec/", "results/document.py"),
@@ -65,6 +76,20 @@ def test_imports_point_down(path):
             assert words[1] in ALLOWED[mine] | {mine}, f"{mine} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if part(path) in ("driver", "executors")],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_the_driver_never_imports_what_trains(path):
+    for name in imports(path):
+        assert (
+            not name.startswith(("harness.models", "harness.worker"))
+            or name.startswith(FROM_WORKER)
+            or (name == "harness.worker.process")
+        ), f"{path} imports {name}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_heavy_libraries_stay_in_their_homes(path):
     where = str(path.relative_to(PACKAGE))
@@ -88,7 +113,7 @@ LIGHT = (
     ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),
-    ("import harness.study.command", ("tensorflow",)),
+    ("import harness.driver.session", ("tensorflow",)),
     ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),
 )

@@ -20,8 +20,8 @@ from scipy import stats as distributions
 
 from harness import spec as specs
 from harness import stats
-from harness.study.engine import Queue
-from harness.study.plan import Outcome
+from harness.driver.engine import Queue
+from harness.plan.stages import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "calibration"
 PRACTICE_SEEDS = 3

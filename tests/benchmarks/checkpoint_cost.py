@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.gan import checkpoints
-from harness.gan.draws import RunSeeds
-from harness.gan.trainer import Trainer
+from harness.models import checkpoints
+from harness.models.nn.draws import RunSeeds
+from harness.models.training import Trainer
 from harness.spec.models import NetworkSpec, SafetySpec, TrainSpec
 from tests.benchmarks.record import figure, save
 

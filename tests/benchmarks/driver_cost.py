@@ -21,13 +21,14 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import spec as specs
+from harness.driver import progress
+from harness.driver.database import sqlite_url
+from harness.driver.engine import Engine, Stopped
+from harness.driver.folder import Folder
+from harness.driver.store import Ledger
+from harness.plan import stages, tpe
 from harness.results.record import CurvePoint, RunRecord
-from harness.study import display, plan, tuner
-from harness.study.database import sqlite_url
-from harness.study.engine import Engine, Stopped
-from harness.study.folder import Folder
-from harness.study.storage import Ledger
-from harness.study.worker import Ended
+from harness.worker.process import Ended
 from tests.benchmarks.record import figure, save
 
 MEASURES = [
@@ -136,7 +137,7 @@ def conduct(runs, *, sampler="sobol"):
         path = Path(place)
         ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
         clock, ends = Clock(), []
-        shown = display.PlainDisplay(display.Tally(spec, PRIMARY, 2, {}), Console(file=io.StringIO()))
+        shown = progress.PlainDisplay(progress.Tally(spec, PRIMARY, 2, {}), Console(file=io.StringIO()))
         engine = Engine(spec, Folder(path), ledger, Stub(2), shown, PRIMARY, None)
         original = shown.ended
         shown.ended = lambda ended: (original(ended), ends.append((time.perf_counter(), time.process_time())))
@@ -145,10 +146,10 @@ def conduct(runs, *, sampler="sobol"):
         engine.write_tables = clock.timed("tables", engine.write_tables)
         engine._store = clock.timed("files of a run", engine._store)
         with ExitStack() as stack:
-            for owner, name in ((plan, "stages"), (tuner, "propose")):
+            for owner, name in ((stages, "stages"), (tpe, "propose")):
                 before = getattr(owner, name)
                 stack.callback(setattr, owner, name, before)
-            tuner.propose = clock.timed("asking TPE", tuner.propose)
+            tpe.propose = clock.timed("asking TPE", tpe.propose)
             started, worked = time.perf_counter(), time.process_time()
             engine.conduct()
             whole, processor = time.perf_counter() - started, time.process_time() - worked
@@ -178,9 +179,11 @@ def concurrent(slots, seconds, *, live):
         path = Path(place)
         ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
         console = Console(file=io.StringIO(), force_terminal=live, width=120, height=50)
-        tally = display.Tally(spec, PRIMARY, slots, {})
+        tally = progress.Tally(spec, PRIMARY, slots, {})
         shown = (
-            display.LiveDisplay(tally, console, path / "checkpoints") if live else display.PlainDisplay(tally, console)
+            progress.LiveDisplay(tally, console, path / "checkpoints")
+            if live
+            else progress.PlainDisplay(tally, console)
         )
         (path / "checkpoints").mkdir()
         with shown:

@@ -16,12 +16,12 @@ from tests.benchmarks.record import figure, save
 
 
 def main():
-    from harness.gan import device
+    from harness.worker import device
 
     spec = specs.builtin()
     device.configure(threads=spec.train.threads, gpu=None)
-    from harness.gan.draws import RunSeeds
-    from harness.study import workshop as shops
+    from harness.models.nn.draws import RunSeeds
+    from harness.worker import context as shops
 
     shop = shops.build(spec, cache=None, commit="benchmark")
     shop.trainer.start(RunSeeds(1, 2, 3, 4))

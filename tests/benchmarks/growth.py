@@ -51,11 +51,11 @@ def measure(case: Case) -> dict[str, float]:
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    from harness.gan import device
+    from harness.worker import device
 
     threadpool_limits(1)
     device.configure(threads=1, gpu=None)
-    from harness.gan.trainer import RunSeeds, Trainer
+    from harness.models.training import RunSeeds, Trainer
     from harness.spec.models import NetworkSpec, TrainSpec
 
     images = np.random.default_rng(0).integers(0, 256, (2048, case.side, case.side, 1), dtype=np.uint8)

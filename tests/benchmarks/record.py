@@ -19,7 +19,7 @@ PACKAGES = ("tensorflow", "keras", "torch", "jax", "numpy", "scipy", "optuna", "
 
 def machine() -> dict[str, Any]:
     """Processor, cores this process may use, memory in GiB, system."""
-    from harness.study.workshop import processor
+    from harness.worker.context import processor
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {

@@ -52,7 +52,7 @@ seeds = {seeds}
 SAME = """
 import numpy as np
 from harness import data, spec
-from harness.gan import device
+from harness.worker import device
 device.configure(threads=1, gpu=None)
 from harness.metrics import features
 from harness.metrics.evaluation import Evaluator

@@ -22,11 +22,11 @@ def ours(plan, images, settings):
     """Our trainer as a worker sets it up."""
     from threadpoolctl import threadpool_limits
 
-    from harness.gan import device
+    from harness.worker import device
 
     threadpool_limits(settings["threads"])
     device.configure(threads=settings["threads"], gpu=None)
-    from harness.gan.trainer import RunSeeds, Trainer
+    from harness.models.training import RunSeeds, Trainer
     from harness.spec.models import NetworkSpec, TrainSpec
 
     precision = settings.get("precision", "float32")
@@ -102,7 +102,7 @@ class Products:
     def __init__(self, settings):
         from threadpoolctl import threadpool_limits
 
-        from harness.gan import device
+        from harness.worker import device
 
         threads = settings["threads"]
         device.configure(threads=threads, gpu=None)

@@ -13,13 +13,13 @@ import numpy as np
 import psutil
 
 from harness import spec as specs
-from harness.study import checks
-from harness.study.database import sqlite_url
-from harness.study.engine import Engine
-from harness.study.executors import LocalExecutor
-from harness.study.folder import Folder
-from harness.study.storage import Ledger
-from harness.study.worker import WorkerSetup
+from harness.driver import preflight
+from harness.driver.database import sqlite_url
+from harness.driver.engine import Engine
+from harness.driver.folder import Folder
+from harness.driver.store import Ledger
+from harness.executors.local import LocalExecutor
+from harness.worker.process import WorkerSetup
 from tests.benchmarks.record import figure, save
 
 
@@ -64,7 +64,7 @@ def main():
     spec, watch = study(words.runs), Watch()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place)
-        primary = checks.primary_score(spec)
+        primary = preflight.primary_score(spec)
         ledger = Ledger(spec, sqlite_url(path), primary=primary)
         setup = WorkerSetup(spec, work=path / "checkpoints", cache=path / "cache", gpu=None, commit="benchmark")
         executor = LocalExecutor(setup, workers=1)

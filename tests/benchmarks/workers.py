@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from harness import spec as specs
-from harness.study import plan
-from harness.study.executors import LocalExecutor
-from harness.study.worker import WorkerSetup
+from harness.executors.local import LocalExecutor
+from harness.plan import stages
+from harness.worker.process import WorkerSetup
 from tests.benchmarks.record import figure, save
 
 SIDES = {"2 workers x 1 thread": (2, 1), "1 worker x 2 threads": (1, 2), "1 worker x 1 thread": (1, 1)}
@@ -30,7 +30,7 @@ def quick(steps, threads):
 
 def train(spec, workers, runs):
     """Seconds for `runs` runs of warm workers, and the records."""
-    designs = [each for stages in plan.stages(spec, {}) for each in next(stages)]
+    designs = [each for sequence in stages.stages(spec, {}) for each in next(sequence)]
     with tempfile.TemporaryDirectory() as place:
         setup = WorkerSetup(spec, work=Path(place), cache=Path(place) / "cache", gpu=None, commit="benchmark")
         executor = LocalExecutor(setup, workers=workers)

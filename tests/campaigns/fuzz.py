@@ -34,15 +34,15 @@ from PIL import Image
 from harness import spec as specs
 from harness.data import DataError, published
 from harness.data import folder as folders
-from harness.gan import checkpoints
+from harness.driver import folder, preflight
+from harness.driver.database import StorageError, sqlite_url
+from harness.driver.folder import Folder, FolderError
+from harness.driver.store import Ledger
 from harness.metrics import cache, frechet, inception_weights
 from harness.metrics import images as inputs
+from harness.models import checkpoints
 from harness.report import build
 from harness.results import ResultsError, load
-from harness.study import checks, folder
-from harness.study.database import StorageError, sqlite_url
-from harness.study.folder import Folder, FolderError
-from harness.study.storage import Ledger
 from tests.report import example
 
 SLOW_SECONDS = 20.0
@@ -161,7 +161,7 @@ def _study_file(home: Path, rng: random.Random) -> Path:
 
 
 def _study(path: Path) -> None:
-    checks.check(specs.load(path), source=str(path))
+    preflight.check(specs.load(path), source=str(path))
 
 
 class _Results:
@@ -330,7 +330,7 @@ def targets(home: Path) -> dict[str, Target]:
     with contextlib.closing(sqlite3.connect(sound / "study.db")) as connection:
         database = connection.serialize()
     return {
-        "study file": Target(_study_file, _study, (specs.SpecError, checks.CheckError), weight=50, many_lines=True),
+        "study file": Target(_study_file, _study, (specs.SpecError, preflight.CheckError), weight=50, many_lines=True),
         "results folder, read": Target(results.prepare, load, (ResultsError,), weight=18),
         "results folder, report": Target(results.prepare, build, (ResultsError,), weight=0, writes=True),
         "results folder, resumed": Target(results.prepare, _check_folder, (FolderError,), weight=10, many_lines=True),

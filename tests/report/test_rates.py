@@ -114,7 +114,7 @@ def test_the_network_that_follows_is_drawn_and_named(applies_to, network, words,
         schedules.Schedule(schedules.shape("linear"), peak=1e-3, warmup=0.1), 300, ratio=0.5, applies_to=applies_to
     )
     runs.to_csv(folder / "runs.csv", index=False)
-    for name in ("generator", "discriminator"):  # as study/run.py records them: the rate of the last step done
+    for name in ("generator", "discriminator"):  # as worker/run.py records them: the rate of the last step done
         mine = curves["schedule"] == "linear"
         curves.loc[mine, f"rate_{name}"] = made[name][curves.loc[mine, "step"] - 1]
     curves.to_csv(folder / "curves.csv", index=False)

@@ -3,8 +3,8 @@
 import pytest
 
 from harness import spec as specs
+from harness.driver import cautions
 from harness.metrics import sanity
-from harness.study import cautions
 from tests.study.conftest import make
 
 SEEN = {"damage": "blur 1 px", "value": 9.0, "floor": 1.0, "seen": True, "images": 100}

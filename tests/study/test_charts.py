@@ -5,15 +5,15 @@ import json
 import optuna
 import pytest
 
+from harness.driver import dashboard
 from harness.report.analysis import Analysis
 from harness.results import load
-from harness.study import charts
 from tests.report.example import results
 
 
 def test_charts_hold_the_numbers_of_the_tables(tmp_path):
     analysis = Analysis(load(results(tmp_path)))
-    made = {name: json.loads(chart.to_json()) for name, chart in charts.charts(analysis).items()}
+    made = {name: json.loads(chart.to_json()) for name, chart in dashboard.charts(analysis).items()}
     assert list(made) == ["differences", "finals", "curves"]
     assert made["differences"]["data"][0]["x"] == pytest.approx(list(analysis.contrasts["difference"]))
     finals = {trace["name"]: trace["y"] for trace in made["finals"]["data"]}
@@ -24,14 +24,14 @@ def test_charts_hold_the_numbers_of_the_tables(tmp_path):
 
 @pytest.mark.parametrize("odd", [{"diverged": lambda *_: True}, {"seeds": 0}, {"labels": ("constant",)}, {"seeds": 1}])
 def test_odd_studies_have_charts_of_plain_json(odd, tmp_path):
-    for chart in charts.charts(Analysis(load(results(tmp_path, **odd)))).values():
+    for chart in dashboard.charts(Analysis(load(results(tmp_path, **odd)))).values():
         assert "NaN" not in chart.to_json()
 
 
 def test_names_are_text(tmp_path):
     label = "<b>x</b>"
     folder = results(tmp_path, labels=("constant", label), kinds={"constant": "constant", label: "linear"})
-    for chart in charts.charts(Analysis(load(folder))).values():
+    for chart in dashboard.charts(Analysis(load(folder))).values():
         assert label not in chart.to_json()
 
 
@@ -40,10 +40,10 @@ def test_the_dashboard_finds_them_in_the_study_and_saving_again_replaces_them(tm
     folder = results(tmp_path)
     study = optuna.create_study()
     for _ in range(2):
-        assert charts.save(study, folder) is None
+        assert dashboard.save(study, folder) is None
     found = custom.get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))
     assert {name: json.loads(text) for name, text in found.items()} == {
-        name: json.loads(chart.to_json()) for name, chart in charts.charts(Analysis(load(folder))).items()
+        name: json.loads(chart.to_json()) for name, chart in dashboard.charts(Analysis(load(folder))).items()
     }
 
 
@@ -55,4 +55,4 @@ def test_a_database_that_is_away_is_a_sentence(tmp_path, monkeypatch):
         raise optuna.exceptions.StorageInternalError("the server is away\nand more")
 
     monkeypatch.setattr(study._storage, "set_study_system_attr", away)
-    assert "were not stored (the server is away)" in charts.save(study, results(tmp_path))
+    assert "were not stored (the server is away)" in dashboard.save(study, results(tmp_path))

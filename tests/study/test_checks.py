@@ -6,8 +6,8 @@ from PIL import Image
 
 from harness import data
 from harness import spec as specs
+from harness.driver import preflight
 from harness.metrics.evaluation import Evaluator
-from harness.study import checks
 from tests.metrics.test_sanity import Summary
 
 STUDY = """
@@ -38,8 +38,8 @@ def study(*, data=DIGITS, train="", features="digits", evaluate=""):
 
 def faults(spec, **words):
     try:
-        checks.check(spec, source="mine.toml", **words)
-    except checks.CheckError as error:
+        preflight.check(spec, source="mine.toml", **words)
+    except preflight.CheckError as error:
         return str(error).splitlines()
     return []
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from harness.data import DataError
+from harness.driver import folder as folders
+from harness.driver import session
+from harness.driver.database import sqlite_url
 from harness.metrics.inception_weights import WeightsError
 from harness.results.record import RunRecord
 from harness.spec import to_toml
-from harness.study import command
-from harness.study import folder as folders
-from harness.study.database import sqlite_url
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant
 from tests.study.test_storage import disturb, load
@@ -60,9 +60,9 @@ def study(tmp_path, monkeypatch, capsys):
 
     def run(spec, *, facts=FACTS, output="out", fate=None, **words):
         executor = Asked(facts, fate=fate)
-        monkeypatch.setattr(command, "_executor", lambda *_: (executor, "one worker"))
-        options = command.Options("mine.toml", Path(output), report=False, quiet=True, **words)
-        code = command.run(spec, options)
+        monkeypatch.setattr(session, "_executor", lambda *_: (executor, "one worker"))
+        options = session.Options("mine.toml", Path(output), report=False, quiet=True, **words)
+        code = session.run(spec, options)
         said = capsys.readouterr().err.splitlines(keepends=True)
         return code, "".join(line for line in said if not line.startswith("warning: ")), executor.made
 
@@ -105,8 +105,8 @@ def kill_at(monkeypatch, place):
         raise SystemExit
 
     monkeypatch.setattr(folders.shutil, "rmtree", lambda *_, **__: None)
-    monkeypatch.setattr(command.tables, "write_study", die) if place == "claim" else monkeypatch.setattr(
-        command, "_train", die
+    monkeypatch.setattr(session.tables, "write_study", die) if place == "claim" else monkeypatch.setattr(
+        session, "_train", die
     )
 
 
@@ -129,7 +129,7 @@ def test_before_a_run_is_stored_any_study_may_take_the_place_of_one_that_was_kil
     code, err, _ = study(then, fate=lambda design, attempt: seen.append(left.exists()) or "finished")
     assert (code, err) == (0, "")
     assert not seen[0] or place == "claim"
-    assert json.loads((tmp_path / "out" / "study.json").read_text())["sha256"] == command.digest(then)
+    assert json.loads((tmp_path / "out" / "study.json").read_text())["sha256"] == session.digest(then)
     code, err, _ = study(SMALL)
     assert code == 2
     assert "study 'other'" in err or "another experiment" in err

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from harness import run_study
-from harness.gan import checkpoints as stored
+from harness.models import checkpoints as stored
 from tests.campaigns.faults import tables
 
 STUDY = """
@@ -224,7 +224,7 @@ def test_changed_files_second_drivers_and_other_studies_are_refused(whole, tmp_p
     other = write(tmp_path, change=lambda text: text.replace('name = "tiny"', 'name = "other"'))
     code, _, err = run(other, "--output", whole, cwd=tmp_path)
     assert (code, "holds results of the study 'tiny', not of 'other'" in err) == (2, True)
-    from harness.study import folder
+    from harness.driver import folder
 
     with folder.lock(folder.Folder(whole)):
         code, _, err = run(write(tmp_path, steps=600), "--output", whole, cwd=tmp_path)

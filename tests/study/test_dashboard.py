@@ -10,11 +10,11 @@ import urllib.request
 
 import pytest
 
-from harness.study.database import sqlite_url
-from harness.study.engine import Engine
-from harness.study.folder import Folder
-from harness.study.storage import Ledger
-from harness.study.worker import Ended
+from harness.driver.database import sqlite_url
+from harness.driver.engine import Engine
+from harness.driver.folder import Folder
+from harness.driver.store import Ledger
+from harness.worker.process import Ended
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant, Silent, failed
 

@@ -7,10 +7,10 @@ import types
 
 import pytest
 
-from harness.gan import device
-from harness.study import checks, executors, sizing
-from harness.study.sizing import Machine, local_workers
-from harness.study.worker import WorkerSetup
+from harness.executors import local, resources
+from harness.executors.resources import Machine, local_workers
+from harness.worker import device
+from harness.worker.process import WorkerSetup
 from tests.study.conftest import make
 
 
@@ -51,26 +51,26 @@ def test_default_workers(case):
 
 
 def test_the_default_is_said_with_its_reasons():
-    said = sizing.describe(changed(), Machine(8, 2, 16e3), workers=4)
+    said = resources.describe(changed(), Machine(8, 2, 16e3), workers=4)
     assert said == "4 local workers (2 GPUs, 8 cores, 1 per run; about 1.0 GB per worker, 16.0 GB free)"
 
 
 def test_larger_networks_take_more_memory():
     small, large = changed(size=32, network="article"), changed(size=32, network="article", batch=256)
-    assert sizing.worker_mb(changed()) < sizing.worker_mb(small) < sizing.worker_mb(large)
+    assert resources.worker_mb(changed()) < resources.worker_mb(small) < resources.worker_mb(large)
 
 
 def test_workers_take_the_gpus_in_turn_and_without_gpus_none():
     setup = WorkerSetup(make(), work=None, cache=None, gpu=None, commit="c")
-    five = executors.LocalExecutor(setup, workers=5, gpus=2)
+    five = local.LocalExecutor(setup, workers=5, gpus=2)
     assert [each.gpu for each in five._setups] == [0, 1, 0, 1, 0]
-    assert [each.gpu for each in executors.LocalExecutor(setup, workers=2)._setups] == [None, None]
+    assert [each.gpu for each in local.LocalExecutor(setup, workers=2)._setups] == [None, None]
 
 
 def test_gpus_are_those_that_this_process_may_see(monkeypatch):
     for visible, expected in {"3,5": 2, "GPU-1f,GPU-2e,GPU-3d": 3, "": 0, "-1": 0}.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        assert len(checks.gpus()) == expected
+        assert len(resources.gpus()) == expected
 
 
 class Recorder(types.ModuleType):
@@ -140,14 +140,14 @@ def test_a_worker_sees_one_gpu_and_asks_for_memory_growth_before_anything_runs(m
 
 LOGICAL = """
 import numpy as np
-from harness.gan import device
+from harness.worker import device
 device.configure(threads=1, gpu=None)
 import keras, tensorflow as tf
 tf.config.set_soft_device_placement(False)
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from harness.study import workshop
-from harness.gan.trainer import RunSeeds
+from harness.models.training import RunSeeds
 from tests.study.conftest import make
 made = {}
 for place, precision in (("/CPU:0", "float32"), ("/CPU:1", "float32"), ("/CPU:1", "mixed_bfloat16")):
@@ -178,6 +178,6 @@ def test_another_device_gives_the_same_numbers_and_mixed_precision_reaches_neith
 
 
 def test_neither_driver_nor_worker_loads_tensorflow_before_its_device_is_set():
-    code = "import sys, harness.study.command, harness.study.worker; print('tensorflow' in sys.modules)"
+    code = "import sys, harness.driver.session, harness.worker.process; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

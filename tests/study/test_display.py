@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from harness import spec
+from harness.driver import progress
 from harness.results import load
 from harness.results.record import RunRecord
-from harness.study import display
 from tests.report.example import results
 
 
@@ -39,8 +39,8 @@ def drawn(show):
 
 
 def test_the_leaderboard_is_led_by_the_best_confirmed_schedule(stored, tmp_path):
-    tally = display.Tally(spec.builtin(), "fid_digits_5k", 2, stored)
-    board = display.LiveDisplay(tally, Console(file=io.StringIO()), tmp_path)._leaderboard()
+    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, stored)
+    board = progress.LiveDisplay(tally, Console(file=io.StringIO()), tmp_path)._leaderboard()
     rows = [line.split() for line in drawn(lambda console: console.print(board)).splitlines()[1:]]
     assert [row[0] for row in rows] == ["linear", "constant", "exponential"]
     means = [stored[f"confirm-linear-p000-r00{seed}"].scores["fid_digits_5k"] for seed in (0, 1)]
@@ -51,6 +51,6 @@ def test_the_leaderboard_is_led_by_the_best_confirmed_schedule(stored, tmp_path)
 
 def test_a_reason_is_printed_as_it_is(stored):
     lost = dataclasses.replace(next(iter(stored.values())), status="failed", reason="[/red] cannot read [bold]/data[/]")
-    tally = display.Tally(spec.builtin(), "fid_digits_5k", 2, {})
-    said = drawn(lambda console: display.PlainDisplay(tally, console).ended(lost))
+    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, {})
+    said = drawn(lambda console: progress.PlainDisplay(tally, console).ended(lost))
     assert "failed: [/red] cannot read [bold]/data[/]" in " ".join(said.split())

@@ -9,13 +9,13 @@ import optuna
 import pandas as pd
 import pytest
 
+from harness.driver.database import StorageError, sqlite_url
+from harness.driver.engine import Engine, Stopped
+from harness.driver.folder import Folder
+from harness.driver.store import Ledger
 from harness.results import tables
 from harness.results.record import CurvePoint, RunRecord
-from harness.study.database import StorageError, sqlite_url
-from harness.study.engine import Engine, Stopped
-from harness.study.folder import Folder
-from harness.study.storage import Ledger
-from harness.study.worker import Ended
+from harness.worker.process import Ended
 from tests.study.conftest import make
 
 PRIMARY = "fid_digits_500"
@@ -230,7 +230,7 @@ def test_two_studies_share_a_database_without_touching_each_other(tmp_path):
     two = make().model_copy(update={"name": "other"})
     first = Ledger(one, url, primary=PRIMARY)
     second = Ledger(two, url, primary=PRIMARY)
-    from harness.study.engine import Queue
+    from harness.driver.engine import Queue
 
     design = Queue(one, {}).take()
     first.add(record(design))

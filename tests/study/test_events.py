@@ -11,9 +11,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from harness.driver import event_files
 from harness.results import CurvePoint, trace
 from harness.results.tables import write_bytes
-from harness.study import events
 from tests.report.example import _record
 
 SCORE = "fid_digits_100"
@@ -37,8 +37,8 @@ def picture():
 
 def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
     write_bytes(tmp_path / "samples" / f"{record.run}-ema.png", picture())
-    events.write(tmp_path / "board", [record], samples=tmp_path / "samples")
-    events.write(tmp_path / "board", [record], samples=tmp_path / "samples")  # again: no event twice
+    event_files.write(tmp_path / "board", [record], samples=tmp_path / "samples")
+    event_files.write(tmp_path / "board", [record], samples=tmp_path / "samples")  # again: no event twice
     found = EventAccumulator(str(tmp_path / "board" / record.run)).Reload()
     assert [(e.step, e.value) for e in found.Scalars(f"score/{SCORE}")] == [(100, 4.5), (200, 5.5)]
     assert [e.value for e in found.Scalars("rate/generator")] == pytest.approx([1e-3, 5e-4])
@@ -55,7 +55,7 @@ def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
 
 def test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evaluations(record, tmp_path):
     points = [trace.point(step, rates=(1e-3, 2e-3), losses=(step / 10, 1.0)) for step in range(50, 201, 50)]
-    events.write(tmp_path, [dataclasses.replace(record, trace=trace.pack(points))], samples=tmp_path)
+    event_files.write(tmp_path, [dataclasses.replace(record, trace=trace.pack(points))], samples=tmp_path)
     found = EventAccumulator(str(tmp_path / record.run)).Reload()
     assert [(e.step, e.value) for e in found.Scalars("loss/generator")] == [(50, 5), (100, 10), (150, 15), (200, 20)]
     assert [e.wall_time for e in found.Scalars("loss/generator")] == [0.0, 0.0, 2.5, 5.0]  # evaluated at 0 and 5 s
@@ -74,16 +74,16 @@ def test_writing_events_loads_no_tensorflow():
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams.summary_v2", None)
-    with pytest.raises(events.TensorBoardFault, match="install the extra 'tensorboard'"):
-        events.check(Path())
+    with pytest.raises(event_files.TensorBoardFault, match="install the extra 'tensorboard'"):
+        event_files.check(Path())
 
 
 def test_a_folder_that_cannot_be_one_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    events.check(tmp_path / "new" / "folder")
+    event_files.check(tmp_path / "new" / "folder")
     assert not (tmp_path / "new").exists()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(
-            events.TensorBoardFault, match=r"--tensorboard is .*file; allowed is a folder|is a file; allowed"
+            event_files.TensorBoardFault, match=r"--tensorboard is .*file; allowed is a folder|is a file; allowed"
         ):
-            events.check(path)
+            event_files.check(path)

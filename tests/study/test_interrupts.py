@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from harness.study import interrupts
+from harness.driver import interrupts
 
 
 def test_a_swallowed_ctrl_c_is_raised_at_the_end_of_the_block():

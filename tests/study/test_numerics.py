@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from harness.driver import reproduction
+from harness.driver.numerics import noted
 from harness.results import numerics
-from harness.study import reproduction
-from harness.study.numerics import noted
 from tests.report.example import _record
 
 ON = {"onednn": True, "intra_op_threads": 1}
@@ -22,7 +22,7 @@ ENVIRONMENT = {"cpu": "c", "device": "d", "python": "3", "commit": "x", "version
 @pytest.mark.parametrize("chosen", ["0", "1", None])
 def test_whether_onednn_is_on_is_what_tensorflow_says(chosen):
     code = (
-        "import json; from harness.gan import device; device.configure(threads=2, gpu=None)\n"
+        "import json; from harness.worker import device; device.configure(threads=2, gpu=None)\n"
         "from tensorflow.python.framework import test_util\n"
         "print(json.dumps([device.numerics(), test_util.IsMklEnabled()]))"
     )

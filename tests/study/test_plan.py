@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.study import plan, space
-from harness.study.design import PHASES, Design, Seeds, derive
-from harness.study.engine import Queue
-from harness.study.plan import Outcome
+from harness.driver.engine import Queue
+from harness.plan import points, stages
+from harness.plan.design import PHASES, Design, Seeds, derive
+from harness.plan.stages import Outcome
 from tests.study.conftest import make
 
 
@@ -43,7 +43,10 @@ def test_every_schedule_gets_the_same_number_of_runs_in_every_phase(sampler, top
     made = conduct(spec)
     counts = Counter((each.phase, each.schedule) for each in made)
     expected = {
-        (phase, label): number for phase, group in plan.size(spec).items() for label, number in group.items() if number
+        (phase, label): number
+        for phase, group in stages.size(spec).items()
+        for label, number in group.items()
+        if number
     }
     assert counts == expected
     assert len({each.run for each in made}) == len(made)
@@ -97,7 +100,7 @@ def test_search_confirm_and_select_never_share_a_seed():
 
 def test_sixteen_points_fill_every_sixteenth_of_the_peak_range_once():
     spec = make(trials=16)
-    logs = [np.log(space.point(spec, "linear", index)["peak"]) for index in range(16)]
+    logs = [np.log(points.point(spec, "linear", index)["peak"]) for index in range(16)]
     strata = np.floor((np.array(logs) - np.log(1e-4)) / (np.log(1e-2) - np.log(1e-4)) * 16)
     assert sorted(strata) == list(range(16))
 

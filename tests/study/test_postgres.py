@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy.exc
 
-from harness.study import engine as engines
-from harness.study import kept
-from harness.study.database import StorageAway, StorageError, sqlite_url
-from harness.study.engine import Engine, Stopped
-from harness.study.folder import Folder
-from harness.study.storage import Ledger
+from harness.driver import engine as engines
+from harness.driver import spool
+from harness.driver.database import StorageAway, StorageError, sqlite_url
+from harness.driver.engine import Engine, Stopped
+from harness.driver.folder import Folder
+from harness.driver.store import Ledger
 from tests.study import postgres
 from tests.study import test_storage as storages
 from tests.study.conftest import make
@@ -54,7 +54,7 @@ def conduct(spec, url, path, executor, display=None):
     path.mkdir(exist_ok=True)
     ledger = Ledger(spec, url, primary=PRIMARY)
     try:
-        kept.store(Folder(path).work, ledger)
+        spool.store(Folder(path).work, ledger)
         executor.engine = Engine(spec, Folder(path), ledger, executor, display or Silent(), PRIMARY, failed)
         executor.engine.conduct()
         return ledger.study.get_trials()

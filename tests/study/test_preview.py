@@ -8,10 +8,10 @@ import sqlite3
 import pytest
 from rich.console import Console
 
-from harness.study import preview, stored_runs
-from harness.study.database import AddressError, StorageError, sqlite_url
-from harness.study.folder import Folder
-from harness.study.preview import Preview
+from harness.driver import preview, stored_runs
+from harness.driver.database import AddressError, StorageError, sqlite_url
+from harness.driver.folder import Folder
+from harness.driver.preview import Preview
 from tests.study.conftest import make
 from tests.study.test_engine import Instant, conduct
 

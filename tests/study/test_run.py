@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from harness.gan import checkpoints, device
-from harness.gan.trainer import Losses
+from harness.models import checkpoints
+from harness.models.training import Losses
 from harness.results import trace
-from harness.study.loss_trace import POINTS, LossTrace, even_steps
-from harness.study.run import Control, Interrupted, train_run
+from harness.worker import device
+from harness.worker.loss_trace import POINTS, LossTrace, even_steps
+from harness.worker.run import Control, Interrupted, train_run
 from tests.study.conftest import make
 
 device.configure(threads=1, gpu=None)
@@ -67,7 +68,7 @@ def test_a_short_run_has_every_step_and_a_diverged_one_ends_at_its_last_sound_st
 
 @pytest.fixture(scope="module")
 def shop():
-    from harness.study import workshop
+    from harness.worker import context
 
     spec = make(more="[safety]\ncheckpoint_seconds = 1000.0\n")
     train = spec.train.model_copy(update={"steps": 450, "batch": 8})
@@ -75,11 +76,11 @@ def shop():
     spec = spec.model_copy(
         update={"train": train, "evaluate": evaluate, "network": spec.network.model_copy(update={"width": 4})}
     )
-    return workshop.build(spec, cache=None, commit="c")
+    return context.build(spec, cache=None, commit="c")
 
 
 def design(shop, run="search-linear-p001-r001"):
-    from harness.study.engine import Queue
+    from harness.driver.engine import Queue
 
     return next(each for each in Queue(shop.spec, {}).ready if each.run == run)
 

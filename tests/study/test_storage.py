@@ -10,11 +10,11 @@ import optuna
 import pytest
 import sqlalchemy.pool
 
+from harness.driver import identity
+from harness.driver.database import AddressError, Storage, StorageError, sqlite_url, without_password
+from harness.driver.engine import Queue
+from harness.driver.store import RECORD, Ledger
 from harness.results.record import RunRecord
-from harness.study import identity
-from harness.study.database import AddressError, Storage, StorageError, sqlite_url, without_password
-from harness.study.engine import Queue
-from harness.study.storage import RECORD, Ledger
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant, conduct, record
 

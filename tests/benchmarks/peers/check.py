@@ -35,9 +35,10 @@ def differences(name: str) -> dict[str, dict[str, float]]:
     """Largest difference from ours, by peer and what is compared."""
     import tensorflow as tf
 
-    from harness.gan import draws, networks
-    from harness.gan.layers import Call
-    from harness.gan.trainer import RunSeeds, Trainer
+    from harness.models.gan import networks
+    from harness.models.nn import draws
+    from harness.models.nn.layers import Call
+    from harness.models.training import RunSeeds, Trainer
     from harness.spec.models import NetworkSpec, TrainSpec
     from tests.benchmarks.peers.jax_gan import JaxGan
     from tests.benchmarks.peers.keras_gan import KerasGan

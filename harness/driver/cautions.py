@@ -1,0 +1,202 @@
+"""What a study file and its data allow but hardly anybody means: one sentence each, for terminal, study.json and page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import data
+from harness.driver import preflight
+from harness.metrics import sanity
+from harness.plan import tpe
+from harness.spec import Range, StudySpec
+from harness.stats import paired
+
+PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
+FLOOR_IMAGES = 1000  # held-out images below which a floor is a rough one
+_OF_ONE_DATA_SET = {"digits": "the handwritten digits of scikit-learn", "fashion_mnist": "Fashion-MNIST"}
+_PUBLISHED_SPLITS = ("fashion_mnist", "cifar10")
+
+
+def of(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
+    """All cautions; `facts` are a worker's summary or a study.json. One whose cause a grown study lacks is not there."""
+    return [*of_file(spec), *_of_facts(spec, facts)]
+
+
+def of_file(spec: StudySpec) -> list[str]:
+    """Those that can be told from the study file alone."""
+    return [*_of_verdicts(spec), *_ignored(spec)]
+
+
+def _of_verdicts(spec: StudySpec) -> Iterator[str]:
+    """What stands in the way of a verdict."""
+    comparisons = len(spec.schedules) - 1
+    if not comparisons:
+        yield f"schedules has only '{spec.question.baseline}': with nothing to compare it with, there will be no verdict"
+        return
+    needed = paired.seeds_needed(comparisons, spec.question.alpha)
+    if spec.confirm.seeds < needed:
+        yield (
+            f"confirm.seeds is {spec.confirm.seeds}, but {comparisons} comparison{'s' * (comparisons > 1)} at question.alpha = "
+            f"{spec.question.alpha:g} need {needed}: verdicts will be descriptive only"
+        )
+    if spec.question.rope == 0:
+        yield "question.rope is 0: no schedule can be called equivalent to the baseline"
+    if spec.search.trials == 1 and _samples(spec):
+        yield "search.trials is 1: the settings of every schedule are one random draw, not the best of several"
+    if spec.search.trials > 1 and not _samples(spec):
+        yield f"search.trials is {spec.search.trials}, but no parameter is a range: all trials of a schedule are alike"
+
+
+def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What the numbers of images, the features and the measured sanity say."""
+    train, held_out = int(facts["data"]["train"]), int(facts["data"]["held_out"])
+    dimensions, generated = int(facts["features"]["dimensions"]), spec.evaluate.generated
+    sides = {"train": train, "held_out": held_out}
+    reference = spec.evaluate.reference
+    other = "held_out" if reference == "train" else "train"
+    features, name = spec.evaluate.features, facts["data"]["name"]
+    if spec.train.xla and str(facts.get("environment", {}).get("device", "")).startswith("CPU"):
+        yield "train.xla is true, but the runs train on a CPU, where it makes them many times slower"
+    if spec.train.batch > train:
+        yield f"train.batch is {spec.train.batch}, but there are only {train} training images: every batch repeats some"
+    if features in _OF_ONE_DATA_SET and name != features:
+        yield (
+            f"evaluate.features is '{features}', a network trained on {_OF_ONE_DATA_SET[features]}, but it scores images of "
+            f"'{name}'"
+        )
+    fid = spec.question.score == "fid"
+    if fid and generated <= dimensions:
+        yield (
+            f"evaluate.generated is {generated}, but the features have {dimensions} dimensions: so few images make a "
+            "Fréchet distance far too large"
+        )
+    if fid and sides[reference] <= dimensions:
+        yield (
+            f"there are {sides[reference]} real images ({reference}), but the features have {dimensions} dimensions: a "
+            "Fréchet distance to so few is far from that to all"
+        )
+    elif generated > sides[reference] and sides[reference] < PER_DIMENSION * dimensions:
+        yield f"evaluate.generated is {generated}, but they are compared with only {sides[reference]} real images ({reference})"
+    if fid and sides[other] < generated:
+        yield (
+            f"the floor is of {sides[other]} real images ({other}), fewer than the {generated} generated ones of a score: a "
+            "Fréchet distance of fewer images is larger, so the floor is too high"
+        )
+    elif sides[other] < min(FLOOR_IMAGES, generated):
+        yield f"the floor is of {sides[other]} real images ({other}) only: it is a rough one"
+    yield from _of_sanity(spec, facts)
+
+
+def _of_sanity(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
+    measured = facts.get("sanity")
+    if measured is None:  # stored by an earlier version
+        return
+    score = preflight.primary_score(spec).removesuffix("_ema")
+    if not measured:
+        images = int(facts["data"]["train"]) + int(facts["data"]["held_out"])
+        yield f"{score}: what it sees was not measured, since {images} real images are too few ({sanity.FEWEST} needed)"
+        return
+    blind = [each["damage"] for each in measured if not each["seen"]]
+    if blind:
+        yield sanity.sentence(score, blind, images=max(int(each["images"]) for each in measured))
+
+
+def _ignored(spec: StudySpec) -> Iterator[str]:
+    """Keys that the file sets but that nothing reads, given its other keys."""
+    for section, key, applies, why in _RULES:
+        model = getattr(spec, section)
+        if not applies(spec) and model.sets(key):
+            yield f"{section}.{key} is {_shown(getattr(model, key))}, which changes nothing: {why(spec)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else f"'{value}'" if not isinstance(value, int) else str(value)
+
+
+def _samples(spec: StudySpec) -> bool:
+    """Whether the search has anything to sample."""
+    return bool(spec.shared_space()) or any(spec.own_space(label) for label in spec.schedules)
+
+
+def _is_resized(spec: StudySpec) -> bool:
+    native = data.shape(spec.data.model_copy(update={"size": None}))
+    return spec.data.name == "folder" or native[0] != data.shape(spec.data)[0]
+
+
+Rule = tuple[str, str, Callable[[StudySpec], bool], Callable[[StudySpec], str]]
+# section, key, when it is read, and why it is not read otherwise
+_RULES: Sequence[Rule] = (
+    ("data", "data_dir", lambda spec: spec.data.name != "digits", lambda spec: "data.name 'digits' has no files"),
+    (
+        "data",
+        "held_out",
+        lambda spec: spec.data.name not in _PUBLISHED_SPLITS,
+        lambda spec: f"data.name '{spec.data.name}' has a published test split",
+    ),
+    ("data", "fit", _is_resized, lambda spec: "data.size is the images' own"),
+    (
+        "network",
+        "width",
+        lambda spec: spec.network.name == "dcgan",
+        lambda spec: f"network.name is '{spec.network.name}'",
+    ),
+    ("train", "beta1", lambda spec: spec.train.optimizer == "adam", lambda spec: _optimizer(spec)),
+    ("train", "beta2", lambda spec: spec.train.optimizer != "sgd", lambda spec: _optimizer(spec)),
+    ("train", "momentum", lambda spec: spec.train.optimizer != "adam", lambda spec: _optimizer(spec)),
+    (
+        "evaluate",
+        "weights",
+        lambda spec: spec.evaluate.features == "inception",
+        lambda spec: f"evaluate.features is '{spec.evaluate.features}', whose weights ship with the package",
+    ),
+    (
+        "search",
+        "sampler",
+        lambda spec: (
+            spec.search.allocation == "balanced"
+            and spec.search.trials > (tpe.START_UP if spec.search.sampler == "tpe" else 0)
+            and _samples(spec)
+        ),
+        lambda spec: _search(spec),
+    ),
+    (
+        "search",
+        "allocation",
+        lambda spec: spec.search.trials > 0 and len(spec.schedules) > 1,
+        lambda spec: _search(spec) if not spec.search.trials else "there is one schedule",
+    ),
+    (
+        "search",
+        "round",
+        lambda spec: spec.search.trials > 0 and (spec.search.sampler == "tpe" or spec.search.allocation == "adaptive"),
+        lambda spec: _search(spec) if not spec.search.trials else f"search.sampler is '{spec.search.sampler}'",
+    ),
+    ("select", "seeds", lambda spec: spec.select.top > 0, lambda spec: "select.top is 0"),
+    (
+        "train",
+        "applies_to",
+        lambda spec: any(schedule.kind != "constant" for schedule in spec.schedules.values()) or _warms_up(spec),
+        lambda spec: "all schedules are constant",
+    ),
+)
+
+
+def _optimizer(spec: StudySpec) -> str:
+    return f"train.optimizer is '{spec.train.optimizer}'"
+
+
+def _search(spec: StudySpec) -> str:
+    if not spec.search.trials:
+        return "search.trials is 0"
+    if spec.search.allocation == "adaptive":
+        return "search.allocation is 'adaptive', which always takes tpe"
+    if not _samples(spec):
+        return "no parameter is a range"
+    return f"the first {tpe.START_UP} trials are points of sobol, and search.trials is {spec.search.trials}"
+
+
+def _warms_up(spec: StudySpec) -> bool:
+    return isinstance(spec.space.warmup, Range) or spec.space.warmup > 0

@@ -1,0 +1,78 @@
+"""Runs that the tables hold and the database lacks: checked against the study, and counted as stored again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from harness.driver.engine import Queue, outcome
+from harness.driver.folder import Folder, FolderError
+from harness.driver.store import Ledger
+from harness.plan.design import Design, Seeds
+from harness.results import ResultsError, reading
+from harness.results.record import RunRecord
+from harness.spec import StudySpec
+
+_GRIDS = ("", "-ema")  # what follows a run's name in those of its sample grids
+_ADVICE = "its database lacks these runs: bring the table or the database back, or choose another --output"
+
+
+def adopt(results: Folder, spec: StudySpec, ledger: Ledger) -> list[RunRecord]:
+    """Have `ledger` count the runs of the folder's tables that it lacks; return them.
+
+    The tables hold all that a database does, so nothing is lost by this. Raises FolderError where they are damaged, or
+    are not of the study and of the runs that the database holds.
+    """
+    lacking = results.tabled().keys() - ledger.records.keys()
+    if not lacking and (ledger.records or not (results.path / "runs.csv").exists()):
+        return []
+    try:
+        found = reading.records(results.path)
+    except ResultsError as error:
+        raise FolderError(f"{str(error).partition(';')[0]}; {_ADVICE}") from error
+    for record in found:
+        _check(results, spec, record, ledger.records)
+    missing = [record for record in found if record.run not in ledger.records]
+    for record in missing:
+        names = [f"{record.run}{grid}.png" for grid in _GRIDS]
+        ledger.adopt(record, [name for name in names if (results.samples / name).is_file()])
+    return missing
+
+
+def _check(results: Folder, spec: StudySpec, record: RunRecord, stored: Mapping[str, RunRecord]) -> None:
+    """Raise FolderError unless a run of the tables is one of the study, and the one that the database holds, if any."""
+    table, study = results.path / "runs.csv", results.study()
+    assert study is not None, "adopt has seen it"
+    seeds = Seeds.of(spec.seed, record.phase, record.repetition)
+    kind = spec.schedules[record.schedule].kind if record.schedule in spec.schedules else None
+    design = Design(record.phase, record.schedule, record.kind, record.point, record.repetition, (), seeds)
+    theirs = (record.seed_weights, record.seed_data, record.seed_latents, record.seed_noise)
+    if record.kind != kind or design.run != record.run or theirs != tuple(vars(seeds).values()):
+        raise FolderError(f"{table}: run {record.run} is none of this study; {_ADVICE}")
+    if (record.data_fingerprint, record.features_sha256) != (study["data"]["fingerprint"], study["features"]["sha256"]):
+        raise FolderError(f"{table}: run {record.run} used other data or features than study.json says; {_ADVICE}")
+    same = stored.get(record.run, next(iter(stored.values()), None))
+    if same is None:
+        return
+    other = (same.data_fingerprint, same.features_sha256) != (record.data_fingerprint, record.features_sha256)
+    if other or (same.run == record.run and _numbers(same) != _numbers(record)):
+        raise FolderError(
+            f"{table}: run {record.run} is not what the database holds of run {same.run}; the database is another "
+            "study's, or was replaced: bring the study's own back, or choose another --output"
+        )
+
+
+def _numbers(record: RunRecord) -> dict[str, float]:
+    """Parameters and scores, as far as they are numbers."""
+    return {name: value for name, value in {**record.params, **record.scores}.items() if not math.isnan(value)}
+
+
+def complete(results: Folder, spec: StudySpec, primary: str) -> bool:
+    """Whether the folder's tables hold every run that `spec` plans, so that nothing is left to be trained."""
+    try:
+        if results.study() is None:
+            return False
+        found = reading.records(results.path)
+    except (FolderError, ResultsError):
+        return False
+    return bool(found) and not Queue(spec, {each.run: outcome(each, primary) for each in found}).ready

@@ -1,0 +1,1 @@
+"""Where runs are trained: worker processes of this machine, or tasks of a Ray cluster."""

@@ -1,0 +1,62 @@
+"""What an executor is: something that trains runs, here or elsewhere, and has a worker answer questions."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor, Future
+from typing import Any, Protocol
+
+from harness.plan.design import Design
+from harness.worker.process import Ended, Question
+
+ASKED = 3  # times a question is put to a worker that dies over it
+DIED = "worker died"
+
+
+class WorkerFault(RuntimeError):
+    """No worker can train this study; the message says why."""
+
+
+class InputFault(WorkerFault):
+    """A worker found that data, weights or study cannot be used as they are: bad input, to be mended by the user."""
+
+
+class Executor(Protocol):
+    """Trains runs somewhere."""
+
+    @property
+    def slots(self) -> int:
+        """How many runs may be under way."""
+
+    def submit(self, design: Design) -> Future[Ended]:
+        """Begin one run in a free slot; the future never raises for a fault inside the run."""
+
+    def ask(self, question: Question) -> Future[dict[str, Any]]:
+        """Have one worker answer what only a process with TensorFlow can know."""
+
+    def stop(self) -> None:
+        """End, as interrupted, all runs that no worker will leave a checkpoint of; the others see the file STOP."""
+
+    def close(self, *, at_once: bool) -> None:
+        """End all workers; `at_once` does not wait for runs."""
+
+    def kill(self) -> None:
+        """End all workers at once; called from a signal handler, so it must wait for nothing."""
+
+
+def ask(executor: Executor, question: Question, *, source: str) -> dict[str, Any]:
+    """A worker's answer; one that is killed meanwhile is replaced, up to ASKED times."""
+    for _ in range(ASKED):
+        try:
+            return executor.ask(question).result()
+        except BrokenExecutor:
+            continue
+        except WorkerFault:
+            raise
+        except ValueError as error:  # of data, weights or study, as everything that reads them has it
+            raise InputFault(f"{source}: {error}") from error
+        except Exception as error:
+            raise WorkerFault(f"{source}: a worker could not be set up: {error}") from error
+    raise WorkerFault(
+        f"{source}: a worker could not be set up: it died {ASKED} times (killed, or out of memory); try fewer "
+        "--workers or a smaller evaluate.generated"
+    )

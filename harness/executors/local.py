@@ -1,0 +1,99 @@
+"""Worker processes of this machine, one pool of one process per worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from typing import Any
+
+from harness.executors.executor import DIED
+from harness.plan.design import Design
+from harness.worker import process
+from harness.worker.process import Ended, Question, WorkerSetup
+
+
+class LocalExecutor:
+    """`workers` processes, each with its own pool of one, so that a worker that dies harms only its own run."""
+
+    def __init__(self, setup: WorkerSetup, *, workers: int, gpus: int = 0) -> None:
+        self.slots = workers
+        self._setups = [replace(setup, gpu=place % gpus if gpus else None) for place in range(workers)]
+        self._pools: list[ProcessPoolExecutor | None] = [None] * workers
+        self._busy: set[int] = set()
+
+    def submit(self, design: Design) -> Future[Ended]:
+        """Begin `design` in a free worker, starting (or replacing) the process where needed."""
+        place = next(place for place in range(self.slots) if place not in self._busy)
+        self._busy.add(place)
+        outer: Future[Ended] = Future()
+        outer.set_running_or_notify_cancel()
+        try:
+            inner = self._pool(place).submit(process.train, design)
+        except BrokenProcessPool:  # it died while idle
+            self._pools[place] = None
+            inner = self._pool(place).submit(process.train, design)
+        inner.add_done_callback(lambda future: self._finish(place, future, outer))
+        return outer
+
+    def ask(self, question: Question) -> Future[dict[str, Any]]:
+        """Have the first worker, which must be idle, answer; raises in the future what the worker raised.
+
+        The future raises BrokenExecutor if the worker is killed meanwhile; asked again, a fresh one answers.
+        """
+        try:
+            return self._pool(0).submit(process.answer, question)
+        except BrokenProcessPool:  # it died since
+            self._pools[0] = None
+            return self._pool(0).submit(process.answer, question)
+
+    def _pool(self, place: int) -> ProcessPoolExecutor:
+        pool = self._pools[place]
+        if pool is None:
+            pool = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=process.start,
+                initargs=(self._setups[place], os.getpid()),
+            )
+            self._pools[place] = pool
+            # Blocked while the process starts, Ctrl-C stays blocked in the worker: the driver alone answers it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return pool
+
+    def _finish(self, place: int, inner: Future[Ended], outer: Future[Ended]) -> None:
+        error = inner.exception()
+        if error is not None:
+            self._pools[place] = None
+        self._busy.discard(place)
+        if error is None:
+            outer.set_result(inner.result())
+        elif isinstance(error, BrokenProcessPool):
+            outer.set_result(Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
+        else:
+            outer.set_result(Ended(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
+
+    def stop(self) -> None:
+        """Nothing to do: every run is under way, in a worker that sees the file STOP."""
+
+    def close(self, *, at_once: bool) -> None:
+        """End the workers; with `at_once` they are killed."""
+        if at_once:
+            self.kill()
+        for pool in self._pools:
+            if pool is not None:
+                # Waiting also ends the pool's own thread: left behind, it races with the interpreter's exit.
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def kill(self) -> None:
+        """Kill the workers and take no lock, so that a signal handler may call it."""
+        for pool in self._pools:
+            for child in list((pool._processes or {}).values()) if pool is not None else ():
+                child.kill()

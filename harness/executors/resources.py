@@ -1,0 +1,89 @@
+"""What a machine offers, and how many workers it should have: by cores or GPUs, memory, and the size of the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import psutil
+
+from harness import data
+from harness.spec import StudySpec
+
+# Megabytes of a worker, measured on CPU: TensorFlow with the quick study, and what Inception adds.
+_WORKER_MB, _INCEPTION_MB = 950.0, 1500.0
+_ARTICLE_CHANNELS = 64
+_ACTIVATIONS = 24  # tensors as large as the widest layer's output: two networks, forwards and gradients
+# Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
+_PACKING = ((16, 4), (32, 2))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this process may use: CPU cores, GPUs, and megabytes of free memory."""
+
+    cores: int
+    gpus: int
+    memory_mb: float
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def gpus() -> list[str]:
+    """NVIDIA GPUs visible to this process, asked of the driver's own tool, so that TensorFlow stays unloaded."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [each for each in visible.split(",") if each.strip() not in ("", "-1")]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [
+        str(place) for place, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))
+    ]
+
+
+def machine() -> Machine:
+    """The machine as it is now."""
+    return Machine(cores(), len(gpus()), psutil.virtual_memory().available / 1e6)
+
+
+def worker_mb(spec: StudySpec) -> float:
+    """About how many megabytes of memory one worker of this study takes."""
+    size, _ = data.shape(spec.data)
+    channels = _ARTICLE_CHANNELS if spec.network.name == "article" else spec.network.width
+    activations = 4 * spec.train.batch * size * size * channels * _ACTIVATIONS / 1e6
+    return _WORKER_MB + activations + (_INCEPTION_MB if spec.evaluate.features == "inception" else 0.0)
+
+
+def packed(spec: StudySpec) -> int:
+    """How many workers of this study should share a GPU (of a size that has not been tried)."""
+    size, _ = data.shape(spec.data)
+    return next((workers for pixels, workers in _PACKING if size <= pixels), 1)
+
+
+def local_workers(spec: StudySpec, here: Machine, *, workers_per_gpu: int | None, runs: int) -> int:
+    """The number of workers: `workers_per_gpu` a GPU, or the cores of a run each; no more than there is memory for."""
+    available = here.cores // spec.train.threads
+    if here.gpus:
+        wanted = here.gpus * (workers_per_gpu or packed(spec))
+        available = wanted if workers_per_gpu else max(here.gpus, min(wanted, available))
+    return max(1, min(available, int(here.memory_mb / worker_mb(spec)), runs))
+
+
+def describe(spec: StudySpec, here: Machine, *, workers: int) -> str:
+    """A line that says what trains the runs."""
+    on = f"{here.gpus} GPUs, " if here.gpus else ""
+    need, free = worker_mb(spec) / 1000, here.memory_mb / 1000
+    return (
+        f"{workers} local workers ({on}{here.cores} cores, {spec.train.threads} per run; "
+        f"about {need:.1f} GB per worker, {free:.1f} GB free)"
+    )

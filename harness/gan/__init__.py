@@ -1,1 +1,0 @@
-"""Networks, losses, the trainer and checkpoints (TensorFlow)."""

@@ -1,0 +1,1 @@
+"""Models that a study trains: networks, losses, their training as one compiled loop, checkpoints (TensorFlow)."""

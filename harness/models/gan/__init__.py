@@ -1,0 +1,1 @@
+"""Generative adversarial networks: pairs of networks, losses, the adversarial step."""

@@ -1,0 +1,1 @@
+"""Parts of networks and of their training: layers, optimizers, stateless draws."""

@@ -1,1 +1,0 @@
-"""Plan, runs, engine, storage: how a study is conducted (Optuna)."""

@@ -1,0 +1,1 @@
+"""The process that trains: TensorFlow lives here, and in what it calls."""

@@ -1,0 +1,178 @@
+"""Builds what the runs of one study share in a process, and times it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import __version__, data
+from harness.metrics import features, sanity
+from harness.metrics.evaluation import Evaluator
+from harness.models.training import RunSeeds, Trainer
+from harness.plan.design import Seeds
+from harness.results import tables
+from harness.spec import StudySpec
+from harness.worker import device
+from harness.worker.run import Workshop, grid
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "optuna", "pandas", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that numbers depend on."""
+    return {"harness": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
+
+
+def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
+    """Load the images and build networks, trainer and evaluator of `spec` in this process."""
+    images = data.load(spec.data)
+    environment = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": processor(),
+        "device": device.describe(),
+        "numerics": device.numerics(),
+        "versions": versions(),
+        "commit": commit,
+    }
+    extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
+    evaluator = Evaluator(
+        extractor,
+        train=images.train,
+        held_out=images.held_out,
+        reference=spec.evaluate.reference,
+        generated=spec.evaluate.generated,
+        cache=cache / _kind(environment) if cache is not None else None,
+        fingerprint=images.fingerprint,
+    )
+    trainer = Trainer(spec.network, spec.train, images.train)
+    return Workshop(spec, images, trainer, evaluator, environment, cache=cache)
+
+
+def _kind(environment: dict[str, Any]) -> str:
+    """A name for all that moves the last bits of features: machines and settings that differ share none of them."""
+    facts = {name: environment[name] for name in ("cpu", "device", "numerics", "versions")}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def processor() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def probe(shop: Workshop, *, started: float) -> dict[str, float]:
+    """Seconds of set-up (with the first trace), of a step, and of one evaluation of both generators.
+
+    And bytes of a checkpoint and of a sample grid.
+    """
+    spec = shop.spec
+    shop.trainer.start(RunSeeds(**vars(Seeds.of(spec.seed, "probe", 0))))
+    low = spec.space.peak if isinstance(spec.space.peak, float) else spec.space.peak.low
+
+    def advance(steps: int) -> float:
+        before = time.monotonic()
+        shop.trainer.advance(np.full(steps, low, np.float32), np.full(steps, low, np.float32))
+        return time.monotonic() - before
+
+    advance(2)
+    set_up = time.monotonic() - started
+    steps, seconds = 4, advance(4)
+    while seconds < 1.0:
+        steps *= 2
+        seconds = advance(steps)
+    before = time.monotonic()
+    for ema in (False, True):
+        shop.evaluator.scores(shop.trainer.generate(shop.latents, ema=ema))
+    first = time.monotonic() - before  # the first one also traces and prepares the reference
+    before = time.monotonic()
+    for ema in (False, True):
+        images = shop.trainer.generate(shop.latents, ema=ema)
+        shop.evaluator.scores(images)
+    evaluation = time.monotonic() - before
+    return {
+        "set_up": set_up + first - evaluation,
+        "step": seconds / steps,
+        "evaluation": evaluation,
+        "checkpoint": float(sum(array.nbytes for array in shop.trainer.state().values())),
+        "grid": float(len(grid(images))),
+    }
+
+
+def facts(shop: Workshop) -> dict[str, Any]:
+    """What study.json says of data, features, scores and floor; and a grid (PNG) of real images."""
+    images, evaluator = shop.images, shop.evaluator
+    floor = evaluator.floor()
+    if not all(map(math.isfinite, floor.values())):
+        raise data.DataError(
+            f"data.name is '{images.name}', whose images have no detail at all (each is of one colour): neither noise nor "
+            "detail of generated images can be compared with theirs"
+        )
+    return {
+        "data": {
+            "name": images.name,
+            "fingerprint": images.fingerprint,
+            "train": len(images.train),
+            "held_out": len(images.held_out),
+            "shape": list(images.train.shape[1:]),
+            **({"notes": list(images.notes)} if images.notes else {}),
+        },
+        "features": {
+            "name": evaluator.extractor.name,
+            "sha256": evaluator.extractor.sha256,
+            "dimensions": evaluator.extractor.dimensions,
+        },
+        "scores": evaluator.describe(),
+        "floor": floor,
+        "environment": shop.environment,
+        "real": grid(images.train[:64]),
+    }
+
+
+def summary(shop: Workshop) -> dict[str, Any]:
+    """The facts, and what the primary score makes of damaged real images."""
+    return facts(shop) | {"sanity": _sanity(shop)}
+
+
+def _sanity(shop: Workshop) -> list[dict[str, Any]]:
+    """The damages as plain values, from the cache of reference features if there: they follow from data and features."""
+    images, extractor, metric = shop.images, shop.evaluator.extractor, shop.spec.question.score
+    generated = shop.spec.evaluate.generated
+    key = "/".join((sanity.VERSION, images.fingerprint, extractor.sha256, metric, str(generated)))
+    path = None if shop.cache is None else shop.cache / f"sanity-{hashlib.sha256(key.encode()).hexdigest()}.json"
+    if path is not None:
+        try:
+            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+        except (OSError, ValueError):
+            pass  # not there, or damaged: measured again
+    chosen, places = sanity.pool((images.train, images.held_out), dimensions=extractor.dimensions)
+    labels = _labels(images)
+    measured = sanity.measure(
+        extractor, chosen, metric=metric, labels=None if labels is None else labels[places], count=generated
+    )
+    made = [asdict(each) for each in measured]
+    if path is not None:
+        tables.write_bytes(path, json.dumps(made).encode())
+    return made
+
+
+def _labels(images: data.ImageSet) -> NDArray[np.int64] | None:
+    """Classes of the training images, then of the held-out ones, where both are known."""
+    if images.train_labels is None or images.held_out_labels is None:
+        return None
+    labels = np.concatenate([images.train_labels, images.held_out_labels])
+    return labels if len(labels) == len(images.train) + len(images.held_out) else None

@@ -1,0 +1,287 @@
+"""One run: train, sample, score, from a design to a record, continuing from its checkpoint where there is one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness import schedules
+from harness.data import ImageSet
+from harness.metrics.evaluation import Evaluator
+from harness.models import checkpoints
+from harness.models.training import Diverged, RunSeeds, Trainer, evaluation_latents
+from harness.plan.design import Design, derive
+from harness.results.record import CurvePoint, RunRecord
+from harness.spec import StudySpec
+from harness.worker.loss_trace import LossTrace, even_steps
+
+Progress = Callable[[dict[str, Any]], None]
+GRID = 8  # a sample grid has GRID x GRID images
+CHUNK_SECONDS = 0.5  # how long training goes on before it looks at the clock and at requests to stop
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; it has left a checkpoint and continues from there."""
+
+
+@dataclass
+class Control:
+    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it."""
+
+    checkpoint: Path | None = None
+    report: Progress = lambda message: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass
+class Workshop:
+    """What runs of one study share in one process: images, the compiled trainer, the evaluator."""
+
+    spec: StudySpec
+    images: ImageSet
+    trainer: Trainer
+    evaluator: Evaluator
+    environment: dict[str, Any]
+    chunk: int = 8
+    cache: Path | None = None  # where reference features lie
+    latents: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Draw the evaluation latents, which are the same for all runs of the study."""
+        seed = derive(self.spec.seed, "evaluation latents")
+        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.spec.network.latent)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged generator."""
+
+    record: RunRecord
+    grids: dict[str, bytes]
+
+
+def train_run(design: Design, workshop: Workshop, control: Control) -> RunResult:
+    """Return the record of `design`; raise Interrupted after a checkpoint when asked to stop.
+
+    A diverged run is a result like any other: its record says at which step and why.
+    """
+    run = _Run(design, workshop, control)
+    try:
+        run.train()
+    except Diverged as diverged:
+        return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
+    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)}
+    return RunResult(run.record("finished", reason="", last_step=run.trainer.step), grids)
+
+
+class _Run:
+    """The state of one run that is not in the trainer: its curve, its trace and the time it took so far."""
+
+    def __init__(self, design: Design, workshop: Workshop, control: Control) -> None:
+        spec = workshop.spec
+        self.design, self.workshop, self.control = design, workshop, control
+        self.trainer, self.steps = workshop.trainer, spec.train.steps
+        rates = schedules.by_network(
+            design.resolve(),
+            self.steps,
+            ratio=design.values["discriminator_ratio"],
+            applies_to=spec.train.applies_to,
+        )
+        self.generator_rates, self.discriminator_rates = rates["generator"], rates["discriminator"]
+        self.curve: list[CurvePoint] = []
+        self.trace = LossTrace(self.generator_rates, self.discriminator_rates)
+        self.losses = (float("nan"), float("nan"))
+        self.numerics = workshop.environment.get("numerics", {})
+        self.started = _now()
+        self.seconds = 0.0
+        self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
+        self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)
+        self._begin()
+
+    def _begin(self) -> None:
+        seeds = self.design.seeds
+        self.trainer.prepare()  # belongs to no run: it would make a schedule look slow that was first in its worker
+        self.trainer.start(RunSeeds(seeds.weights, seeds.data, seeds.latents, seeds.noise))
+        path = self.control.checkpoint
+        stored = checkpoints.load(path) if path is not None else None
+        if stored is None or stored.meta.get("design") != self.design.to_json():
+            return
+        if stored.meta.get("numerics") != self.numerics or "trace" not in stored.meta:
+            return  # begun under other settings, or by an earlier version: a run is of one kind throughout
+        try:
+            self.trainer.restore(stored.arrays)
+        except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
+            return
+        self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
+        self.trace.resume(stored.meta["trace"])
+        self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))
+        self.started = float(stored.meta["started"])
+        self.seconds = float(stored.meta["seconds"])
+        self.spent = {part: float(stored.meta["spent"][part]) for part in self.spent}
+
+    def train(self) -> None:
+        """Train and score to the last step; raise Diverged or Interrupted."""
+        begun = time.monotonic() - self.seconds  # as if nothing had come between
+        try:
+            self._train(begun)
+        finally:
+            self.seconds = time.monotonic() - begun
+
+    def _train(self, begun: float) -> None:
+        saved = time.monotonic()
+        targets = even_steps(self.steps, self.workshop.spec.evaluate.points)
+        done = self.curve[-1].step if self.curve else 0
+        for target in (step for step in targets if step > done):
+            while self.trainer.step < target:
+                chunk_started = time.monotonic()
+                with self._timed("training"):
+                    self._advance(min(target, self.trainer.step + self.workshop.chunk))
+                now = time.monotonic()
+                self.seconds = now - begun
+                self._adapt(now - chunk_started)
+                self.control.report({"run": self.design.run, "step": self.trainer.step, "scores": self._latest()})
+                stopping = self.control.stop()
+                if stopping or now - saved > self.workshop.spec.safety.checkpoint_seconds:
+                    self._save()
+                    saved = now
+                if stopping:
+                    raise Interrupted(self.design.run)
+            with self._timed("evaluation"):
+                self._score(target)
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        """Add the seconds that the block takes to `part`, however it ends."""
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent[part] += time.monotonic() - before
+
+    def _advance(self, target: int) -> None:
+        part = slice(self.trainer.step, target)
+        try:
+            losses = self.trainer.advance(self.generator_rates[part], self.discriminator_rates[part])
+        except Diverged as diverged:
+            self.trace.add(diverged.losses)
+            raise
+        self.trace.add(losses)
+        self.losses = (float(losses.generator[-1]), float(losses.discriminator[-1]))
+
+    def _adapt(self, seconds: float) -> None:
+        """Let a chunk take about CHUNK_SECONDS. Numbers do not depend on how steps are cut into chunks."""
+        if seconds < CHUNK_SECONDS / 2:
+            self.workshop.chunk = min(self.workshop.chunk * 2, 4096)
+        elif seconds > CHUNK_SECONDS * 2:
+            self.workshop.chunk = max(self.workshop.chunk // 2, 1)
+
+    def _score(self, step: int) -> None:
+        self.images_raw = self.trainer.generate(self.workshop.latents, ema=False)
+        self.images_ema = self.trainer.generate(self.workshop.latents, ema=True)
+        raw = self.workshop.evaluator.scores(self.images_raw)
+        averaged = self.workshop.evaluator.scores(self.images_ema)
+        self.curve.append(
+            CurvePoint(
+                step=step,
+                rate_generator=float(self.generator_rates[step - 1]),
+                rate_discriminator=float(self.discriminator_rates[step - 1]),
+                loss_generator=self.losses[0],
+                loss_discriminator=self.losses[1],
+                scores={**raw, **{f"{name}_ema": value for name, value in averaged.items()}},
+                seconds=self.seconds,
+            )
+        )
+
+    def _latest(self) -> dict[str, float]:
+        return dict(self.curve[-1].scores) if self.curve else {}
+
+    def _save(self) -> None:
+        if self.control.checkpoint is not None:
+            meta = {
+                "design": self.design.to_json(),
+                "curve": [place.to_json() for place in self.curve],
+                "seconds": self.seconds,
+                "losses": list(self.losses),
+                "spent": self.spent,
+                "started": self.started,
+                "trace": self.trace.to_json(),
+                "numerics": self.numerics,
+            }
+            checkpoints.save(self.control.checkpoint, self.trainer.state(), meta)
+
+    def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
+        """The run's record as it stands now; its trace ends here."""
+        design, environment = self.design, self.workshop.environment
+        finished = status == "finished"
+        self.trace.end()
+        return RunRecord(
+            run=design.run,
+            phase=design.phase,
+            schedule=design.schedule,
+            kind=design.kind,
+            point=design.point,
+            repetition=design.repetition,
+            status=status,
+            reason=reason,
+            last_step=last_step,
+            steps=self.steps,
+            attempts=1,
+            seconds=self.seconds,
+            seconds_per_step=self.spent["training"] / max(last_step, 1),
+            seconds_evaluation=self.spent["evaluation"],
+            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            params=design.values,
+            scores=self._latest() if finished else {},
+            loss_generator=self.losses[0] if finished else None,
+            loss_discriminator=self.losses[1] if finished else None,
+            trial=None,
+            seed_weights=design.seeds.weights,
+            seed_data=design.seeds.data,
+            seed_latents=design.seeds.latents,
+            seed_noise=design.seeds.noise,
+            data_fingerprint=self.workshop.images.fingerprint,
+            features_sha256=self.workshop.evaluator.extractor.sha256,
+            device=environment["device"],
+            threads=self.workshop.spec.train.threads,
+            commit=environment["commit"],
+            versions=environment["versions"],
+            numerics=self.numerics,
+            curve=tuple(self.curve),
+            trace=self.trace.packed(),
+            started=self.started,
+            ended=_now(),
+        )
+
+
+def _now() -> float:
+    """POSIX seconds, whole milliseconds: what tables hold, too."""
+    return round(time.time(), 3)
+
+
+def grid(images: NDArray[np.uint8]) -> bytes:
+    """The first GRID**2 images, uint8 (n, h, w, c), in rows as a PNG: equal places show equal latents.
+
+    Small images are enlarged; a line of a pixel parts them.
+    """
+    height, width, channels = images.shape[1:]
+    factor = max(1, 32 // height)
+    tall, wide = height * factor + 1, width * factor + 1
+    canvas = np.full((GRID * tall + 1, GRID * wide + 1, channels), 96, np.uint8)
+    for place, image in enumerate(images[: GRID * GRID]):
+        row, column = divmod(place, GRID)
+        large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+        canvas[row * tall + 1 : (row + 1) * tall, column * wide + 1 : (column + 1) * wide] = large
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

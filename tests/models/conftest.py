@@ -1,0 +1,41 @@
+"""Small trainers, compiled once for all tests."""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.worker import device
+
+device.configure(threads=1, gpu=None)
+
+
+def settings(**changes):
+    """Settings of a trainer, with the defaults of a study file."""
+    values = {
+        "batch": 16, "optimizer": "adam", "beta1": 0.5, "beta2": 0.999, "momentum": 0.0, "discriminator_steps": 1,
+        "loss": "non_saturating", "ema": 0.9, "precision": "float32", "xla": False,
+    }  # fmt: skip
+    return SimpleNamespace(**{**values, **changes})
+
+
+@functools.cache
+def trainer(size=8, channels=1, network="dcgan", **changes):
+    """A trainer on random images."""
+    from harness.models.training import Trainer
+
+    images = np.random.default_rng(0).integers(0, 256, (64, size, size, channels), dtype=np.uint8)
+    latent = 100 if network == "article" else 8
+    return Trainer(SimpleNamespace(name=network, latent=latent, width=4), settings(**changes), images)
+
+
+@pytest.fixture
+def make():
+    return trainer
+
+
+@pytest.fixture
+def fresh():
+    """A trainer that shares nothing with the others."""
+    return trainer.__wrapped__

@@ -1,0 +1,272 @@
+"""Losses, optimizers, layers and checkpoints against independent formulas and Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.models import checkpoints
+from harness.models.checkpoints import CheckpointError
+from harness.models.gan import losses
+from harness.models.gan.backward import DiscriminatorPass
+from harness.models.nn import layers, optimizers
+
+REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+EXPECTED = {
+    "non_saturating": (
+        -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(),
+        -np.log(sigmoid(FAKE)).mean(),
+    ),
+    "hinge": (np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
+    "least_squares": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
+    "wasserstein_gp": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
+}
+
+
+def test_every_loss_has_an_example():
+    assert EXPECTED.keys() == losses.LOSSES.keys()
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_losses_are_their_papers_formulas(name):
+    discriminator, generator = losses.LOSSES[name]
+    found = discriminator(tf.constant(REAL), tf.constant(FAKE)).numpy(), generator(tf.constant(FAKE)).numpy()
+    np.testing.assert_allclose(found, EXPECTED[name], rtol=1e-12)
+
+
+def test_gradient_penalty_of_a_linear_critic_is_its_slope():
+    slope = np.array([3.0, 4.0], np.float32)  # norm 5: penalty 10 * (5 - 1)^2
+    points = tf.constant(np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32))
+    penalty = losses.gradient_penalty(
+        lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, mix=tf.fill((6,), 0.3)
+    )
+    assert penalty.numpy() == pytest.approx(160.0, rel=1e-5)
+
+
+KERAS = {
+    "adam": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9),
+    "sgd": lambda: keras.optimizers.SGD(0.01, momentum=0.8),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_optimizers_equal_keras_over_many_updates(name):
+    rng = np.random.default_rng(3)
+    start, gradients = rng.normal(size=20).astype(np.float32), rng.normal(size=(30, 20)).astype(np.float32)
+    variable = tf.Variable(start)
+    reference = KERAS[name]()
+    settings = optimizers.OptimizerSettings(name, beta1=0.5, beta2=0.9, momentum=0.8)
+    ours = optimizers.update(settings)
+    weights = tf.Variable(start)
+    slots = [tf.Variable(tf.zeros(20)) for _ in range(optimizers.slot_count(settings))]
+    for count, gradient in enumerate(gradients, start=1):
+        reference.apply_gradients([(tf.constant(gradient), variable)])
+        ours(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
+    np.testing.assert_allclose(weights.numpy(), variable.numpy(), rtol=2e-5, atol=2e-6)
+
+
+def test_batch_normalisation_equals_keras_in_training_and_inference():
+    rng = np.random.default_rng(0)
+    x = rng.normal(2.0, 3.0, (16, 4, 4, 5)).astype(np.float32)
+    reference = keras.layers.BatchNormalization(momentum=0.8, epsilon=1e-3)
+    expected = reference(x, training=True).numpy()
+    layer = layers.BatchNormalization(5, momentum=0.8)
+    weights = [tf.constant(w.initial(rng, w.shape)) for w in layer.weights()]
+    call = layers.Call(training=True)
+    np.testing.assert_allclose(layer(tf.constant(x), weights, call, 0).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(call.moved[2], reference.moving_mean.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(
+        layer(
+            tf.constant(x),
+            [
+                *weights[:2],
+                tf.constant(reference.moving_mean.numpy()),
+                tf.constant(reference.moving_variance.numpy()),
+            ],
+            layers.Call(training=False),
+            0,
+        ),
+        reference(x, training=False),
+        atol=1e-5,
+    )
+
+
+def test_layers_equal_keras():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
+    for ours, theirs in (
+        (layers.Convolution(3, 3, 4, stride=2), keras.layers.Conv2D(4, 3, strides=2, padding="same")),
+        (layers.Convolution(3, 3, 1), keras.layers.Conv2D(1, 3, padding="same")),
+        (
+            layers.TransposedConvolution(3, 3, 4),
+            keras.layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
+        ),
+    ):
+        weights = [w.initial(rng, w.shape) for w in ours.weights()]
+        theirs.build(x.shape)
+        theirs.set_weights(weights)
+        np.testing.assert_allclose(
+            ours(tf.constant(x), list(map(tf.constant, weights)), layers.Call(training=True), 0),
+            theirs(x),
+            atol=1e-5,
+        )
+
+
+def transposed(x, kernel):
+    return tf.nn.conv2d_transpose(x, kernel, (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]), 2)
+
+
+FORMS = {  # the form, the plain one, and shapes of input, kernel and output
+    "to one": (
+        layers.to_one_channel,
+        lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"),
+        (2, 6, 6, 5),
+        (3, 3, 5, 1),
+        (2, 6, 6, 1),
+    ),
+    **{
+        f"from {few}, {size}x{size}": (
+            layers.from_few_channels,
+            lambda x, k: tf.nn.conv2d(x, k, 2, "SAME"),
+            (2, 8, 6, few),
+            (size, size, few, 7),
+            (2, 4, 3, 7),
+        )
+        for few in (1, 3)
+        for size in (3, 4)
+    },
+    **{
+        f"{form.__name__}, {outputs}, {size}x{size}": (
+            form,
+            transposed,
+            (2, 4, 3, 7),
+            (size, size, outputs, 7),
+            (2, 8, 6, outputs),
+        )
+        for form, outputs in ((layers.to_few_channels, 1), (layers.to_few_channels, 3), (layers.to_some_channels, 5))
+        for size in (3, 4)
+    },
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_faster_forms_for_few_channels_equal_the_plain_ones_to_the_second_gradient(name):
+    form, plain, *shapes = FORMS[name]
+    rng = np.random.default_rng(2)
+    x, kernel, slope = (tf.constant(rng.normal(size=shape).astype(np.float32)) for shape in shapes)
+    found = []
+    for convolve in (form, plain):
+        with tf.GradientTape() as outer:
+            outer.watch([x, kernel])
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = convolve(x, kernel)
+            first = tape.gradient(y, [x, kernel], output_gradients=slope)
+            size = tf.reduce_sum(tf.square(first[0])) + tf.reduce_sum(tf.square(first[1]))
+        found.append([y, *first, *outer.gradient(size, [x, kernel])])
+    for fast, slow in zip(*found, strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-5 * np.abs(slow).max())
+
+
+def test_a_convolution_of_odd_sides_has_the_gradient_of_the_plain_one():
+    rng = np.random.default_rng(3)
+    layer, x = layers.Convolution(4, 3, 5, stride=2), tf.constant(rng.normal(size=(1, 7, 7, 3)).astype(np.float32))
+    kernel = tf.constant(rng.normal(size=(4, 4, 3, 5)).astype(np.float32))
+    slopes = []
+    for convolve in (
+        lambda: layer(x, [kernel, tf.zeros(5)], layers.Call(training=True), 0),
+        lambda: tf.nn.conv2d(x, kernel, 2, "SAME"),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = convolve()
+        slopes.append(tape.gradient(y, x))
+    np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+@pytest.mark.parametrize("offset", [0.0, -30.0, 30.0])
+def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):
+    rng = np.random.default_rng(4)
+    weights, fake, real = (tf.constant(rng.normal(size=shape).astype(np.float32)) for shape in ((6, 1), (5, 6), (5, 6)))
+
+    def judge(images):
+        return (tf.tanh(images) @ tf.sinh(weights))[:, 0] + offset
+
+    found = []
+    for shared in (True, False):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch((weights, fake))
+            penalty = tf.reduce_sum(tf.square(weights)) if loss == "wasserstein_gp" else None
+            judged = DiscriminatorPass(loss, tape, weights, fake, judge(real), judge(fake), penalty, True, weights)
+            loss_g, loss_d = judged.losses()
+        plain = 8.0 * tape.gradient(loss_d, weights), 8.0 * tape.gradient(loss_g, fake)
+        found.append(judged.gradients(8.0) if shared else plain)
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, rtol=2e-5, atol=1e-12)
+
+
+def test_dropout_keeps_the_mean_repeats_for_a_seed_and_rests_in_inference():
+    layer, x = layers.Dropout(0.3), tf.ones((200, 200))
+    seed = tf.constant([5, 6], tf.int64)
+    once = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
+    again = layer(x, [], layers.Call(training=True, seed=seed), 0).numpy()
+    np.testing.assert_array_equal(once, again)
+    assert set(np.unique(once)) == {0.0, np.float32(2**16 / (2**16 - round(0.3 * 2**16)))}
+    odd = layer(tf.ones((3, 5)), [], layers.Call(training=True, seed=seed), 0)
+    assert odd.shape == (3, 5)
+    lost = once.ravel() == 0
+    assert lost.mean() == pytest.approx(0.3, abs=0.01)
+    for lag in (1, 2, 19_999, 20_000, 20_001):  # values that share a drawn byte lie half of all apart
+        assert abs(np.corrcoef(lost, np.roll(lost, lag))[0, 1]) < 0.02
+    assert layer(x, [], layers.Call(training=False), 0) is x
+
+
+ARRAYS = {"a": np.arange(5.0), "b": np.array(3, np.int64)}
+
+
+def test_checkpoints_come_back_whole(tmp_path):
+    checkpoints.save(tmp_path / "x", ARRAYS, {"note": "ä"})
+    found = checkpoints.load(tmp_path / "x")
+    assert found.meta == {"note": "ä"}
+    assert all(np.array_equal(found.arrays[name], ARRAYS[name]) for name in ARRAYS)
+    assert checkpoints.load(tmp_path / "absent") is None
+
+
+def test_a_checkpoint_cut_or_flipped_anywhere_is_set_aside_and_the_one_before_used(tmp_path):
+    path = tmp_path / "x"
+    rng = np.random.default_rng(0)
+    for trial in range(60):
+        checkpoints.save(path, ARRAYS, {"version": 1})
+        checkpoints.save(path, ARRAYS, {"version": 2})
+        content = bytearray(path.read_bytes())
+        place = int(rng.integers(len(content)))
+        if trial % 2:
+            content = content[:place]
+        else:
+            content[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(content))
+        with pytest.raises(CheckpointError, match="x: "):
+            checkpoints.read(path)
+        assert checkpoints.load(path).meta == {"version": 1}
+        assert (tmp_path / "x.damaged").exists()
+        checkpoints.remove(path)
+
+
+def test_a_pickled_array_is_never_read(tmp_path):
+    import hashlib
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, evil=np.array([{"a": 1}], dtype=object))
+    content = buffer.getvalue()
+    (tmp_path / "x").write_bytes(checkpoints.MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoints.read(tmp_path / "x")
