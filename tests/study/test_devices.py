@@ -146,7 +146,7 @@ import keras, tensorflow as tf
 tf.config.set_soft_device_placement(False)
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from harness.study import workshop
+from harness.worker import context
 from harness.models.training import RunSeeds
 from tests.study.conftest import make
 made = {}
@@ -154,7 +154,7 @@ for place, precision in (("/CPU:0", "float32"), ("/CPU:1", "float32"), ("/CPU:1"
     spec = make()
     spec = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": precision, "batch": 8})})
     with tf.device(place):
-        shop = workshop.build(spec, cache=None, commit="c")
+        shop = context.build(spec, cache=None, commit="c")
         shop.trainer.start(RunSeeds(1, 2, 3, 4))
         shop.trainer.advance(np.full(3, 1e-3, np.float32), np.full(3, 1e-3, np.float32))
         images = shop.trainer.generate(shop.latents, ema=False)

@@ -65,7 +65,7 @@ def test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evalu
 
 def test_writing_events_loads_no_tensorflow():
     probe = (
-        "import sys; from pathlib import Path; from harness.study import events; events.check(Path('.'))\n"
+        "import sys; from pathlib import Path; from harness.driver import event_files; event_files.check(Path('.'))\n"
         "from tensorboard.summary.writer.record_writer import RecordWriter; print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
