@@ -7,8 +7,6 @@ A new shape is one frozen dataclass here and its entry in `SHAPES`; what a study
 vary and what the documentation says follow from its fields.
 """
 
-import dataclasses
-import difflib
 import math
 import numbers
 from collections.abc import Mapping
@@ -18,44 +16,14 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from harness import kinds
+from harness.kinds import KindError, Part, Setting, number
+
 FloatArray = npt.NDArray[np.float64]
 
 
-class ScheduleError(ValueError):
+class ScheduleError(KindError):
     """A schedule was asked for that cannot be: one sentence with field, value and what is allowed."""
-
-
-@dataclass(frozen=True)
-class FieldInfo:
-    """What a field of a shape is and may hold; `open_low` and `open_high` exclude the end itself."""
-
-    name: str
-    type: type[int] | type[float]
-    default: float
-    low: float
-    high: float
-    open_low: bool
-    open_high: bool
-    help: str
-
-    @property
-    def allowed(self) -> str:
-        """The range in words, for messages and documents: "at least 0 and below 1"."""
-        low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
-        high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
-        return f"{'a whole number ' if self.type is int else ''}{low} and {high}"
-
-    def check(self, value: object, *, owner: str) -> None:
-        """Raise ScheduleError naming `owner`, field and range unless `value` is a number within it."""
-        wanted = numbers.Integral if self.type is int else numbers.Real
-        if isinstance(value, wanted) and not isinstance(value, bool) and self._holds(float(value)):
-            return
-        raise ScheduleError(f"{owner}.{self.name} is {value!r}, but must be {self.allowed}")
-
-    def _holds(self, value: float) -> bool:
-        above = value > self.low if self.open_low else value >= self.low
-        below = value < self.high if self.open_high else value <= self.high
-        return above and below  # NaN is neither
 
 
 class Shape(Protocol):
@@ -71,34 +39,29 @@ class Shape(Protocol):
     def __call__(self, progress: FloatArray) -> FloatArray: ...
 
 
-def _number(default: float, *, low: float, high: float, text: str, open_ends: str = "") -> Any:
-    """Return a dataclass field with its range; `open_ends` names the ends that are excluded ("low", "high")."""
-    metadata = {"low": low, "high": high, "help": text}
-    metadata |= {"open_low": "low" in open_ends, "open_high": "high" in open_ends}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 def _hold() -> Any:
     text = "share of the steps after the warm-up that stay at the peak before the decay begins"
-    return _number(0.0, low=0.0, high=1.0, open_ends="high", text=text)
+    return number(0.0, low=0.0, high=1.0, open_ends="high", text=text)
 
 
 def _floor() -> Any:
-    return _number(0.0, low=0.0, high=1.0, text="fraction of the peak left at the end")
+    return number(0.0, low=0.0, high=1.0, text="fraction of the peak left at the end")
 
 
 def _final(default: float) -> Any:
-    return _number(default, low=0.0, high=1.0, open_ends="low", text="fraction of the peak left at the end")
+    return number(default, low=0.0, high=1.0, open_ends="low", text="fraction of the peak left at the end")
 
 
 def _decay() -> Any:
     text = "share of the steps after the warm-up that the decay takes, at the end"
-    return _number(0.2, low=0.0, high=1.0, open_ends="low", text=text)
+    return number(0.2, low=0.0, high=1.0, open_ends="low", text=text)
 
 
 def _check(shape: Shape) -> None:
-    for info in _fields_of(type(shape)):
-        info.check(getattr(shape, info.name), owner=shape.kind)
+    try:
+        kinds.check_settings(shape, owner=shape.kind)
+    except KindError as error:
+        raise ScheduleError(str(error)) from None
 
 
 def _after(progress: FloatArray, hold: float) -> FloatArray:
@@ -176,7 +139,7 @@ class Polynomial:
 
     kind: ClassVar[str] = "polynomial"
     rises: ClassVar[bool] = False
-    power: float = _number(
+    power: float = number(
         2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left after the warm-up"
     )
     floor: float = _floor()
@@ -197,8 +160,8 @@ class Step:
 
     kind: ClassVar[str] = "step"
     rises: ClassVar[bool] = False
-    drops: int = _number(3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length")
-    factor: float = _number(0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by")
+    drops: int = number(3, low=1, high=20, text="number of drops, between drops + 1 plateaus of equal length")
+    factor: float = number(0.5, low=0.0, high=1.0, open_ends="low high", text="what each drop multiplies the rate by")
 
     def __post_init__(self) -> None:
         _check(self)
@@ -239,7 +202,7 @@ class WarmupStableDecay:
 
     kind: ClassVar[str] = "wsd"
     rises: ClassVar[bool] = False
-    decay: float = _number(
+    decay: float = number(
         0.2,
         low=0.0,
         high=1.0,
@@ -284,9 +247,9 @@ class CosineRestarts:
 
     kind: ClassVar[str] = "restarts"
     rises: ClassVar[bool] = True
-    cycles: int = _number(3, low=2, high=50, text="number of cycles, each a decay from its peak to the floor")
-    lengthen: float = _number(1.0, low=1.0, high=4.0, text="length of each cycle divided by that of the one before")
-    lower: float = _number(
+    cycles: int = number(3, low=2, high=50, text="number of cycles, each a decay from its peak to the floor")
+    lengthen: float = number(1.0, low=1.0, high=4.0, text="length of each cycle divided by that of the one before")
+    lower: float = number(
         1.0,
         low=0.0,
         high=1.0,
@@ -319,11 +282,11 @@ class OneCycle:
 
     kind: ClassVar[str] = "onecycle"
     rises: ClassVar[bool] = True
-    rise: float = _number(
+    rise: float = number(
         0.3, low=0.0, high=1.0, open_ends="low high", text="share of the steps after the warm-up before the peak"
     )
-    start: float = _number(0.04, low=0.0, high=1.0, text="fraction of the peak at the beginning")
-    final: float = _number(4e-6, low=0.0, high=1.0, text="fraction of the peak left at the end")
+    start: float = number(0.04, low=0.0, high=1.0, text="fraction of the peak at the beginning")
+    final: float = number(4e-6, low=0.0, high=1.0, text="fraction of the peak left at the end")
 
     def __post_init__(self) -> None:
         _check(self)
@@ -371,24 +334,42 @@ SHAPES: Mapping[str, type[Shape]] = {
 }
 
 
-def _fields_of(kind: type[Shape]) -> tuple[FieldInfo, ...]:
-    return tuple(
-        FieldInfo(
-            name=f.name, type=int if isinstance(f.default, int) else float, default=cast(float, f.default), **f.metadata
+@dataclass(frozen=True, kw_only=True)
+class ShapePart(Part):
+    """The declaration of a shape, which is its own settings: a frozen dataclass, called with progress."""
+
+    role: ClassVar[str] = "schedule"
+
+    @classmethod
+    def of(cls, declared: type[Shape]) -> "ShapePart":
+        """What a shape's class says of itself."""
+        return cls(
+            name=declared.kind, help=(declared.__doc__ or "").partition("\n")[0], build=declared, settings=declared
         )
-        for f in dataclasses.fields(kind)  # type: ignore[arg-type]  # every Shape of ours is a dataclass
-    )
+
+
+PARTS = tuple(ShapePart.of(declared) for declared in SHAPES.values())
+
+
+def all_shapes() -> dict[str, type[Shape]]:
+    """Return every shape by kind: ours, then those of installed packages and of a study's own files."""
+    return {name: cast(type[Shape], part.settings) for name, part in kinds.parts("schedule").items()}
 
 
 def _known(kind: str) -> type[Shape]:
-    if kind not in SHAPES:
-        raise ScheduleError(f"there is no schedule {kind!r}{_nearest(kind, SHAPES)}: it must be one of {_list(SHAPES)}")
-    return SHAPES[kind]
+    if kind in SHAPES:
+        return SHAPES[kind]
+    known = all_shapes()
+    if kind not in known:
+        raise ScheduleError(
+            f"there is no schedule {kind!r}{kinds.nearest(kind, known)}: it must be one of {', '.join(known)}"
+        )
+    return known[kind]
 
 
-def shape_fields(kind: str) -> tuple[FieldInfo, ...]:
+def shape_fields(kind: str) -> tuple[Setting, ...]:
     """Return what may be set on a shape, in order; ScheduleError for an unknown kind."""
-    return _fields_of(_known(kind))
+    return kinds.settings_of(_known(kind))
 
 
 def whole_fields(kind: str) -> frozenset[str]:
@@ -404,21 +385,12 @@ def shape_help(kind: str) -> str:
 def shape(kind: str, **fields: float) -> Shape:
     """Return the shape of that kind with those fields; ScheduleError names an unknown kind, field or bad value."""
     made = _known(kind)
-    names = [info.name for info in _fields_of(made)]
+    names = [info.name for info in kinds.settings_of(made)]
     for name in fields:
         if name not in names:
-            allowed = f"its fields are {_list(names)}" if names else "it has no fields"
-            raise ScheduleError(f"{kind} has no field {name!r}{_nearest(name, names)}: {allowed}")
+            allowed = f"its fields are {', '.join(names)}" if names else "it has no fields"
+            raise ScheduleError(f"{kind} has no field {name!r}{kinds.nearest(name, names)}: {allowed}")
     return made(**fields)
-
-
-def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _list(names: Mapping[str, object] | list[str]) -> str:
-    return ", ".join(names)
 
 
 @dataclass(frozen=True)

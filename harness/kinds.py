@@ -1,0 +1,253 @@
+"""Parts declare themselves: a name, one line of help, settings with their limits, what images it fits, how it is built.
+
+A part is one file. It holds the declaration, `PART` (or several, `PARTS`), and what the declaration builds. What a study
+file may say, `--list`, the checks before training, the number of workers, the JSON schema and the page of keys are read
+off the declarations, so that nothing else changes when a part is added.
+
+Parts come from the package (every module in `PACKAGES`), from installed packages (entry points of the
+group `harness.parts`, each a module or a part), and from Python files that a study names. Declarations load no heavy
+library: what needs TensorFlow imports it from `harness.lazy`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import math
+import numbers
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any, ClassVar
+
+PACKAGES = (
+    "harness.schedules",
+    "harness.models",
+    "harness.models.gan.networks",
+    "harness.models.gan.losses",
+    "harness.metrics.scores",
+    "harness.metrics.features",
+    "harness.data.sets",
+)
+GROUP = "harness.parts"
+Shape = tuple[int, int, int]  # of an image: height, width, channels
+
+
+class KindError(ValueError):
+    """There is no such part, or a setting has a value that it cannot have; one sentence with what is allowed."""
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a part: its type, default, limits and meaning.
+
+    `low` and `high` are the ends of a number's range, which `open_low` and `open_high` exclude; `choices` are all that a
+    text may be.
+    """
+
+    name: str
+    type: type[int] | type[float] | type[str] | type[bool]
+    default: Any
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words, for messages and documents: "at least 0 and below 1"."""
+        if self.type is bool:
+            return "true or false"
+        if self.type is str:
+            return f"one of: {', '.join(self.choices)}" if self.choices else "text"
+        low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
+        high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
+        return f"{'a whole number ' if self.type is int else ''}{low} and {high}"
+
+    def check(self, value: object, *, owner: str) -> None:
+        """Raise KindError naming `owner`, setting and what is allowed unless `value` is that."""
+        if not self.holds(value):
+            raise KindError(f"{owner}.{self.name} is {value!r}, but must be {self.allowed}")
+
+    def holds(self, value: object) -> bool:
+        """Whether `value` is allowed."""
+        if self.type is bool:
+            return isinstance(value, bool)
+        if self.type is str:
+            return isinstance(value, str) and (not self.choices or value in self.choices)
+        wanted = numbers.Integral if self.type is int else numbers.Real
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            return False
+        number = float(value)
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below  # NaN is neither
+
+
+def number(default: float, *, low: float, high: float, text: str, open_ends: str = "") -> Any:
+    """A dataclass field that holds a number; `open_ends` names the ends that are excluded ("low", "high").
+
+    It holds whole numbers only if `default` is an int.
+    """
+    metadata = {"low": low, "high": high, "help": text}
+    metadata |= {"open_low": "low" in open_ends, "open_high": "high" in open_ends}
+    return field(default=default, metadata=metadata)
+
+
+def choice(default: str, choices: Iterable[str], *, text: str) -> Any:
+    """A dataclass field that holds one of `choices`."""
+    return field(default=default, metadata={"choices": tuple(choices), "help": text})
+
+
+def flag(default: bool, *, text: str) -> Any:
+    """A dataclass field that holds true or false."""
+    return field(default=default, metadata={"help": text})
+
+
+def settings_of(declared: type) -> tuple[Setting, ...]:
+    """What may be set on a frozen dataclass whose fields are of `number`, `choice` or `flag`, in order."""
+    return tuple(
+        Setting(name=each.name, type=_type(each.default), default=each.default, **each.metadata)
+        for each in dataclasses.fields(declared)
+        if each.metadata
+    )
+
+
+def _type(default: Any) -> Any:
+    return type(default)
+
+
+def check_settings(made: Any, *, owner: str) -> None:
+    """Raise KindError at the first setting of `made` that is not allowed."""
+    for setting in settings_of(type(made)):
+        setting.check(getattr(made, setting.name), owner=owner)
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Nothing to set."""
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def any_shape(_: Shape) -> str | None:
+    """Every image fits."""
+    return None
+
+
+def no_memory(*_: Any) -> float:
+    """Nothing that counts."""
+    return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A declaration.
+
+    `settings` is a frozen dataclass of `number`, `choice` and `flag` fields. `fits` takes an image's shape and returns
+    None, or in words what the part makes or takes instead. `memory` estimates the megabytes that a worker needs for it.
+    `build` is "module:name" of what makes it, or the callable itself. `retired` are settings of earlier versions with
+    their defaults: still read, and never offered.
+    """
+
+    role: ClassVar[str] = ""
+    name: str
+    help: str
+    build: str | Callable[..., Any]
+    settings: type = NoSettings
+    fits: Callable[[Shape], str | None] = any_shape
+    memory: Callable[..., float] = no_memory
+    retired: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def builder(self) -> Callable[..., Any]:
+        """What makes it, imported now."""
+        if not isinstance(self.build, str):
+            return self.build
+        module, _, name = self.build.partition(":")
+        made: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return made
+
+    def set(self, values: Mapping[str, Any]) -> Any:
+        """The settings with `values`; KindError names one that is unknown or not allowed."""
+        known = [setting.name for setting in settings_of(self.settings)]
+        for name in values:
+            if name not in known and name not in self.retired:
+                allowed = f"its settings are {', '.join(known)}" if known else "it has none"
+                raise KindError(f"{self.name} has no setting {name!r}{nearest(name, known)}: {allowed}")
+        made = self.settings(**{name: value for name, value in values.items() if name in known})
+        check_settings(made, owner=self.name)
+        return made
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean 'x'?)", or nothing where no known name is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+# --- registry --------------------------------------------------------------------------------------------------------
+
+
+def parts_in(module: ModuleType) -> tuple[Part, ...]:
+    """The parts that a module declares."""
+    single = getattr(module, "PART", None)
+    several: Sequence[Part] = getattr(module, "PARTS", ())
+    return tuple(each for each in (*([single] if single is not None else []), *several) if isinstance(each, Part))
+
+
+@cache
+def _shipped() -> tuple[Part, ...]:
+    """The package's own parts."""
+    found: list[Part] = []
+    for name in PACKAGES:
+        try:
+            package = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise
+            continue
+        found += parts_in(package)
+        for info in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{name}."):
+            found += parts_in(importlib.import_module(info.name))
+    return tuple(found)
+
+
+@cache
+def _installed() -> tuple[Part, ...]:
+    """Parts of other packages that are installed here; raises KindError naming one that is no part."""
+    found: list[Part] = []
+    for point in importlib.metadata.entry_points(group=GROUP):
+        loaded = point.load()
+        parts = (loaded,) if isinstance(loaded, Part) else parts_in(loaded) if isinstance(loaded, ModuleType) else ()
+        if not parts:
+            raise KindError(f"entry point '{point.name}' of {GROUP} is {point.value}, which declares no part")
+        found += parts
+    return tuple(found)
+
+
+def parts(role: str) -> dict[str, Part]:
+    """The parts of a role by name: the package's own, then those of installed packages, which cannot replace them."""
+    named: dict[str, Part] = {}
+    for each in (*_shipped(), *_installed()):
+        if each.role == role:
+            named.setdefault(each.name, each)
+    return named
+
+
+def find(role: str, name: str, *, key: str) -> Part:
+    """The part of a role by name; KindError names `key`, the value, the nearest name and all that are allowed."""
+    known = parts(role)
+    if name not in known:
+        raise KindError(f"{key} is {name!r}{nearest(name, known)}, but allowed is one of: {', '.join(known)}")
+    return known[name]

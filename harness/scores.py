@@ -1,0 +1,62 @@
+"""A score's name is its protocol: which metric, on whose features, of how many images, by which weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Self
+
+EMA = "_ema"  # suffix of a score of the averaged weights
+_COUNT = re.compile(r"_(\d+)(k?)$")
+
+
+def count_name(count: int) -> str:
+    """A number of images as in a score's name: 500, 1k, 5k, 2500, 10k."""
+    return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
+
+
+@dataclass(frozen=True, order=True)
+class ScoreName:
+    """The parts of a name such as `fid_inception_10k_ema`; `features` is empty of a score of the pixels themselves.
+
+    `weights` is 'raw' or 'ema': whose images were scored, the generator's as trained or as averaged.
+    """
+
+    metric: str
+    features: str
+    count: int
+    weights: str = "raw"
+
+    def __str__(self) -> str:
+        features = f"_{self.features}" if self.features else ""
+        return f"{self.metric}{features}_{count_name(self.count)}{EMA if self.weights == 'ema' else ''}"
+
+    @classmethod
+    def parse(cls, text: str, *, features: str) -> Self:
+        """The parts of `text`, a score of a study whose feature network is `features`; ValueError if it is no score."""
+        weights = "ema" if text.endswith(EMA) else "raw"
+        body = text.removesuffix(EMA)
+        found = _COUNT.search(body)
+        if found is None:
+            raise ValueError(f"{text!r} is no score's name: it lacks a number of images, as in fid_{features}_5k")
+        count = int(found.group(1)) * (1000 if found.group(2) else 1)
+        metric = body[: found.start()]
+        if metric.endswith(f"_{features}"):
+            return cls(metric.removesuffix(f"_{features}"), features, count, weights)
+        return cls(metric, "", count, weights)
+
+    @property
+    def raw(self) -> Self:
+        """The same score of the weights as trained."""
+        return dataclasses.replace(self, weights="raw")
+
+    @property
+    def averaged(self) -> Self:
+        """The same score of the averaged weights."""
+        return dataclasses.replace(self, weights="ema")
+
+    @property
+    def other(self) -> Self:
+        """The same score of the other weights."""
+        return self.averaged if self.weights == "raw" else self.raw
