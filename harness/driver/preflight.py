@@ -48,13 +48,12 @@ def _shape_faults(spec: StudySpec) -> list[str]:
     """Network and feature network against the size of the images."""
     size, channels = data.shape(spec.data)
     faults = []
-    if spec.network.name == "article" and (size, channels) != (32, 3):
+    instead = spec.network.part.fits((size, size, channels))
+    if instead is not None:
         faults.append(
-            f"network.name is 'article', which makes 32x32x3 images, but [data] gives {size}x{size}x{channels}; "
-            "set data.size = 32 and data.channels = 3"
+            f"network.name is '{spec.network.name}', which makes {instead}, but [data] gives {size}x{size}x{channels}; "
+            "set data.size and data.channels"
         )
-    if spec.network.name == "dcgan" and (size > 64 or size % 4):
-        faults.append(f"network.name is 'dcgan', which makes images of 8, 12, … 64 pixels, but data.size is {size}")
     allowed = {"digits": (8,), "fashion_mnist": (28, 32)}.get(spec.evaluate.features)
     if allowed is not None and size not in allowed:
         others = " or ".join(str(each) for each in allowed)
