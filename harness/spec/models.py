@@ -60,7 +60,7 @@ class Range(Section):
         return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
 
     def whole_at(self, unit: float) -> int:
-        """The whole number at share `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
+        """The whole number at fraction `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
         low, high = self.low - 0.5, self.high + 0.5
         if self.log:
             value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
@@ -241,7 +241,7 @@ class SpaceSpec(Section):
         default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )
     warmup: Parameter = Field(
-        default=0.0, description="share of all steps over which the rate rises to its peak; 0 to 0.9"
+        default=0.0, description="fraction of all steps over which the rate rises to its peak; 0 to 0.9"
     )
 
     @field_validator("peak")
