@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import data
 from harness.executors import resources
-from harness.metrics import evaluation, inception_weights
+from harness.metrics import inception_weights, metric
 from harness.spec import StudySpec
 
 NETWORKS = {
@@ -27,8 +27,8 @@ class CheckError(ValueError):
 
 def primary_score(spec: StudySpec) -> str:
     """Full name of the score the verdicts rest on, such as `fid_digits_5k` or `kid_inception_10k_ema`."""
-    name = evaluation.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
-    return name + ("_ema" if spec.question.weights == "ema" else "")
+    name = metric.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
+    return str(name.averaged if spec.question.weights == "ema" else name)
 
 
 def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | None = None) -> None:

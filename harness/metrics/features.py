@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from harness.metrics.catalogue import NETWORKS
-from harness.metrics.evaluation import Extractor
+from harness.metrics.extractor import Extractor
 
 SIDES = {name: network.sides for name, network in NETWORKS.items() if network.sides}  # sizes a classifier takes
 _CHUNK = 500  # images a call: one trace serves every number, and features do not depend on it

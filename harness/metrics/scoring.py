@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.metrics import evaluation, images, kernel, native_output, neighbours, requests, sanity, spectrum
+from harness.metrics import images, kernel, native_output, neighbours, requests, sanity, spectrum
+from harness.metrics.extractor import Extractor
 from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
 from harness.metrics.images import Extracted, Features, Input, InputError
 from harness.metrics.inception_score import inception_score
@@ -93,9 +94,7 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     return Report(made, floor, measured, protocol, recorded, warnings, moments["generated"])
 
 
-def _sanity(
-    real: Input, extractor: evaluation.Extractor, warnings: list[str]
-) -> dict[str, list[dict[str, Any]]] | None:
+def _sanity(real: Input, extractor: Extractor, warnings: list[str]) -> dict[str, list[dict[str, Any]]] | None:
     """What FID and KID make of real images damaged in known ways; None, with a warning, where too few fit in memory."""
     chosen = _alike_sample(real, sanity.sample_size(extractor.dimensions))
     if len(chosen) < sanity.FEWEST:
