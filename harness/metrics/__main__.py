@@ -60,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
         help="also damage REAL in known ways (blur, noise, grey, …), and say which damages FID and KID do not see",
     )
     options.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        dest="metrics",
+        metavar="NAME",
+        help="also this metric of an installed package; may be given several times",
+    )
+    options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"
     )
     options.add_argument("--json", action="store_true", help="print JSON")

@@ -44,7 +44,7 @@ class MetricPart(Part):
     computed from: features, their moments alone, or pixels; a score of pixels names no feature network.
     `floor` says whether real images can be scored as well; a metric that compares with both splits of them (training,
     held out) cannot. `primary` says whether verdicts may rest on it. `optional` metrics are measured only where a study
-    names them. It needs `fewest` images per side; `family` is what messages call it and those that need as many.
+    names them. It needs `fewest` images on either side; `family` is what messages call it and those that need as many.
     Tables list metrics by `position`.
     """
 
@@ -55,7 +55,7 @@ class MetricPart(Part):
     floor: bool = True
     primary: bool = False
     optional: bool = False
-    fewest: int = 2
+    fewest: int = 1
     family: str = ""
     position: int = 1000
 

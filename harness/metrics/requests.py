@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.metrics import images, inception_weights, sanity, statistics_files
+from harness.metrics import images, inception_weights, metric, sanity, statistics_files
 from harness.metrics.catalogue import NETWORKS
 from harness.metrics.images import Input, InputError
 
@@ -27,12 +27,18 @@ class Request:
     interval: bool = False
     infinity: bool = False
     sanity: bool = False
+    metrics: Sequence[str] = ()
     save_statistics: Path | None = None
 
     @property
     def network(self) -> str:
         """The feature network's name."""
         return self.features or "inception"
+
+    @property
+    def subset(self) -> int:
+        """Images per subset of kid_subsets."""
+        return self.subset_size or SUBSET_SIZE
 
 
 def read(request: Request) -> tuple[dict[str, Input], list[str]]:
@@ -67,6 +73,13 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
     faults = []
     if request.subset_size is not None and request.subset_size < 2:
         faults.append(f"--subset-size is {request.subset_size}, but allowed is a whole number from 2")
+    further = metric.extras()
+    for name in request.metrics:
+        if name not in further:
+            allowed = (
+                f"allowed is one of: {', '.join(further)}" if further else "no installed package has further metrics"
+            )
+            faults.append(f"--metric is {name}, but {allowed}")
     if request.weights is not None:
         if request.network != "inception":
             faults.append(f"--weights is {request.weights}, but --features {request.network} has weights of its own")

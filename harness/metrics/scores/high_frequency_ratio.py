@@ -31,7 +31,6 @@ PART = MetricPart(
     help="high-frequency share of the power spectrum of generated images divided by that of real ones",
     direction="one",
     needs="pixels",
-    fewest=1,
     position=71,
     build=HighFrequencyRatio,
 )

@@ -31,7 +31,6 @@ PART = MetricPart(
     help="estimated pixel noise of generated images divided by that of real ones",
     direction="one",
     needs="pixels",
-    fewest=1,
     position=70,
     build=NoiseRatio,
 )
