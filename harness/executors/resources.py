@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness import data
+from harness import data, kinds
 from harness.spec import StudySpec
 
-# Megabytes of a worker, measured on CPU: TensorFlow with the quick study, and what Inception adds.
-_WORKER_MB, _INCEPTION_MB = 950.0, 1500.0
+_WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
 _ARTICLE_CHANNELS = 64
 _ACTIVATIONS = 24  # tensors as large as the widest layer's output: two networks, forwards and gradients
 # Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
@@ -58,10 +57,11 @@ def machine() -> Machine:
 
 def worker_mb(spec: StudySpec) -> float:
     """About how many megabytes of memory one worker of this study takes."""
-    size, _ = data.shape(spec.data)
+    size, colours = data.shape(spec.data)
+    features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
     channels = _ARTICLE_CHANNELS if spec.network.name == "article" else spec.network.width
     activations = 4 * spec.train.batch * size * size * channels * _ACTIVATIONS / 1e6
-    return _WORKER_MB + activations + (_INCEPTION_MB if spec.evaluate.features == "inception" else 0.0)
+    return _WORKER_MB + activations + features.memory((size, size, colours))
 
 
 def packed(spec: StudySpec) -> int:

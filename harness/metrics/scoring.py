@@ -55,9 +55,7 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     sums: dict[str, spectrum.PixelSums] = {}
     if any(each.moments is None for each in inputs.values()):
         with native_output.silenced():
-            from harness.metrics import features
-
-            extractor = features.load(request.network, weights=request.weights, key="--weights")
+            extractor = request.network.load(request.weights, key="--weights")
         protocol = {
             "features": extractor.name,
             "features_sha256": extractor.sha256,

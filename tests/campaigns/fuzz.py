@@ -38,8 +38,9 @@ from harness.driver import folder, preflight
 from harness.driver.database import StorageError, sqlite_url
 from harness.driver.folder import Folder, FolderError
 from harness.driver.store import Ledger
-from harness.metrics import cache, frechet, inception_weights
+from harness.metrics import cache, frechet
 from harness.metrics import images as inputs
+from harness.metrics.features import inception_weights
 from harness.models import checkpoints
 from harness.report import build
 from harness.results import ResultsError, load

@@ -10,6 +10,7 @@ import pytest
 from harness import data
 from harness.metrics import cache, features, metric
 from harness.metrics.evaluation import Evaluator
+from harness.metrics.features import classifier
 from harness.metrics.frechet import Moments, frechet_to
 from harness.metrics.metric import score_name
 
@@ -102,7 +103,7 @@ def test_collapsed_images_have_scores():
     assert scores["noise_ratio_300"] == 0.0
 
 
-@pytest.mark.parametrize("name", features.SIDES)
+@pytest.mark.parametrize("name", [part.name for part in classifier.PARTS])
 def test_classifier_is_as_accurate_on_held_out_images_as_stated(name, fashion_mnist):
     if name == "fashion_mnist" and fashion_mnist is None:
         pytest.skip("Fashion-MNIST's files are not on this machine")
