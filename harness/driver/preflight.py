@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from harness import data
+from harness.data import data_set
 from harness.executors import resources
 from harness.metrics import extractor, metric
 from harness.spec import StudySpec
@@ -75,7 +76,8 @@ def _data_faults(spec: StudySpec, output: Path | None) -> list[str]:
             f"data.held_out is {spec.data.held_out:g}, which leaves {train} of {whole} images for training and {held_out} "
             f"held out, but either part needs {data.FEWEST}: allowed is {low:g} to {high:g}"
         )
-    if spec.data.name == "folder" and output is not None and spec.data.data_dir is not None:
+    reads_all = "data_dir" in data_set.find(spec.data).needs
+    if reads_all and output is not None and spec.data.data_dir is not None:
         inside = spec.data.data_dir.resolve()
         if inside in (output.resolve(), *output.resolve().parents):
             faults.append(

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import __version__, command_line, data, kinds, schedules
+from harness import __version__, command_line, kinds, schedules
 from harness.driver import (
     cautions,
     event_files,
@@ -462,7 +462,7 @@ def print_list() -> None:
     console = Console()
     for title, entries in (
         ("studies (STUDY.toml; none: the built-in one)", _studies(Path("studies"))),
-        ("data sets (data.name)", data.DATA_SETS),
+        ("data sets (data.name)", _helps("data")),
         ("networks (network.name)", preflight.NETWORKS),
         ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
         ("feature networks (evaluate.features)", _helps("features")),
