@@ -91,6 +91,8 @@ def _form(schema: Mapping[str, Any]) -> str:
         return "path"
     if "pattern" in schema:
         return "name"
+    if schema["type"] == "array":
+        return "list of names"
     limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
     if "maxLength" in schema:
         limits.append(f"up to {schema['maxLength']} characters")
@@ -115,6 +117,8 @@ def _is_section(annotation: Any) -> bool:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return "none" if value is None else str(value)
 
 

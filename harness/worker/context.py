@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data
+from harness import __version__, data, files
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
 from harness.models.training import RunSeeds, Trainer
 from harness.plan.design import Seeds
-from harness.results import tables
 from harness.spec import StudySpec
 from harness.worker import device
 from harness.worker.run import Workshop, grid
@@ -54,6 +53,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         generated=spec.evaluate.generated,
         cache=cache / _kind(environment) if cache is not None else None,
         fingerprint=images.fingerprint,
+        extras=(*spec.evaluate.metrics, spec.question.score),
     )
     trainer = Trainer(spec.network, spec.train, images.train)
     return Workshop(spec, images, trainer, evaluator, environment, cache=cache)
@@ -166,7 +166,7 @@ def _sanity(shop: Workshop) -> list[dict[str, Any]]:
     )
     made = [asdict(each) for each in measured]
     if path is not None:
-        tables.write_bytes(path, json.dumps(made).encode())
+        files.write(path, json.dumps(made).encode())
     return made
 
 
