@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import __version__, command_line, data, schedules
+from harness import __version__, command_line, kinds, schedules
 from harness.driver import (
     cautions,
     event_files,
@@ -458,19 +458,25 @@ def _refuse_other_material(
 
 
 def print_list() -> None:
-    """Print studies, data sets, networks, schedules and feature networks with a line each."""
+    """Print studies, data sets, networks, schedules, feature networks and metrics with a line each."""
     console = Console()
     for title, entries in (
         ("studies (STUDY.toml; none: the built-in one)", _studies(Path("studies"))),
-        ("data sets (data.name)", data.DATA_SETS),
+        ("data sets (data.name)", _helps("data")),
         ("networks (network.name)", preflight.NETWORKS),
         ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
-        ("feature networks (evaluate.features)", preflight.FEATURES),
+        ("feature networks (evaluate.features)", _helps("features")),
+        ("metrics (question.score, evaluate.metrics)", _helps("metric")),
     ):
         table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)
         for name, line in entries.items():
             table.add_row(Text(f"  {name}"), Text(line))
         console.print(table)
+
+
+def _helps(role: str) -> dict[str, str]:
+    """The parts of a role, each with its line of help."""
+    return {name: part.help for name, part in kinds.parts(role).items()}
 
 
 def _studies(place: Path) -> dict[str, str]:

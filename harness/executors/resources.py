@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness import data
+from harness import data, kinds
 from harness.spec import StudySpec
 
-# Megabytes of a worker, measured on CPU: TensorFlow with the quick study, and what Inception adds.
-_WORKER_MB, _INCEPTION_MB = 950.0, 1500.0
+_WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
 # Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
 _PACKING = ((16, 4), (32, 2))
 
@@ -59,7 +58,8 @@ def worker_mb(spec: StudySpec) -> float:
     size, channels = data.shape(spec.data)
     per_image = float(spec.network.part.memory(spec.network.settings, (size, size, channels)))
     activations = spec.train.batch * per_image
-    return _WORKER_MB + activations + (_INCEPTION_MB if spec.evaluate.features == "inception" else 0.0)
+    features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
+    return _WORKER_MB + activations + features.memory((size, size, channels))
 
 
 def packed(spec: StudySpec) -> int:

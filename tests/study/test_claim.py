@@ -13,7 +13,7 @@ from harness.data import DataError
 from harness.driver import folder as folders
 from harness.driver import session
 from harness.driver.database import sqlite_url
-from harness.metrics.inception_weights import WeightsError
+from harness.metrics.features.inception_weights import WeightsError
 from harness.results.record import RunRecord
 from harness.spec import to_toml
 from tests.study.conftest import make
