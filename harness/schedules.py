@@ -9,7 +9,7 @@ vary and what the documentation says follow from its fields.
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
@@ -434,19 +434,29 @@ def of(kind: str, values: Mapping[str, float]) -> Schedule:
     return Schedule(shape(kind, **own), peak=values["peak"], warmup=values.get("warmup", 0.0))
 
 
-def by_network(schedule: Schedule, steps: int, *, ratio: float, applies_to: str) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the rates of each network, float32 (steps,): of the generator, and of the discriminator, `ratio` times it.
+ALL = "both"  # `applies_to` of a schedule that every network follows; of the first release, which knew two networks
 
-    `applies_to` is 'both', 'generator' or 'discriminator'; the network that does not follow keeps the peak throughout.
+
+def by_network(
+    schedule: Schedule,
+    steps: int,
+    *,
+    networks: Sequence[str] = ("generator", "discriminator"),
+    ratios: Mapping[str, float] | None = None,
+    applies_to: str = ALL,
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the rates of each network by name, float32 (steps,): the schedule's, times its ratio where it has one.
+
+    Networks other than `applies_to` (unless it is ALL) keep the peak throughout.
     """
     following = schedule.rates(steps)
     constant = np.full(steps, np.float32(schedule.peak))
-    generator = constant if applies_to == "discriminator" else following
-    discriminator = constant if applies_to == "generator" else following
-    return {
-        "generator": generator,
-        "discriminator": (discriminator.astype(np.float64) * ratio).astype(np.float32),
-    }
+    rates = {}
+    for network in networks:
+        own = following if applies_to in (ALL, network) else constant
+        ratio = (ratios or {}).get(network)
+        rates[network] = own if ratio is None else (own.astype(np.float64) * ratio).astype(np.float32)
+    return rates
 
 
 def _is_real(value: object) -> bool:

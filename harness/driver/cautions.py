@@ -143,7 +143,7 @@ _RULES: Sequence[Rule] = (
     (
         "network",
         "width",
-        lambda spec: spec.network.name == "dcgan",
+        lambda spec: "width" not in spec.network.part.retired,
         lambda spec: f"network.name is '{spec.network.name}'",
     ),
     ("train", "beta1", lambda spec: spec.train.optimizer == "adam", lambda spec: _optimizer(spec)),

@@ -44,13 +44,12 @@ def _shape_faults(spec: StudySpec) -> list[str]:
     """Network and feature network against the size of the images."""
     size, channels = data.shape(spec.data)
     faults = []
-    if spec.network.name == "article" and (size, channels) != (32, 3):
+    instead = spec.network.part.fits((size, size, channels))
+    if instead is not None:
         faults.append(
-            f"network.name is 'article', which makes 32x32x3 images, but [data] gives {size}x{size}x{channels}; "
-            "set data.size = 32 and data.channels = 3"
+            f"network.name is '{spec.network.name}', which makes {instead}, but [data] gives {size}x{size}x{channels}; "
+            "set data.size and data.channels"
         )
-    if spec.network.name == "dcgan" and (size > 64 or size % 4):
-        faults.append(f"network.name is 'dcgan', which makes images of 8, 12, … 64 pixels, but data.size is {size}")
     shape = (size, size, channels)
     taken = extractor.find(spec.evaluate.features, key="evaluate.features").fits(shape)
     if taken is not None:

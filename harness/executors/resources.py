@@ -13,8 +13,6 @@ from harness import data, kinds
 from harness.spec import StudySpec
 
 _WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
-_ARTICLE_CHANNELS = 64
-_ACTIVATIONS = 24  # tensors as large as the widest layer's output: two networks, forwards and gradients
 # Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
 _PACKING = ((16, 4), (32, 2))
 
@@ -57,11 +55,11 @@ def machine() -> Machine:
 
 def worker_mb(spec: StudySpec) -> float:
     """About how many megabytes of memory one worker of this study takes."""
-    size, colours = data.shape(spec.data)
+    size, channels = data.shape(spec.data)
+    shape = (size, size, channels)
     features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
-    channels = _ARTICLE_CHANNELS if spec.network.name == "article" else spec.network.width
-    activations = 4 * spec.train.batch * size * size * channels * _ACTIVATIONS / 1e6
-    return _WORKER_MB + activations + features.memory((size, size, colours))
+    activations = spec.train.batch * float(spec.network.part.memory(spec.network.settings, shape))
+    return _WORKER_MB + activations + features.memory(shape)
 
 
 def packed(spec: StudySpec) -> int:

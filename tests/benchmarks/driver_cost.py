@@ -29,6 +29,7 @@ from harness.driver.store import Ledger
 from harness.plan import stages, tpe
 from harness.results.record import CurvePoint, RunRecord
 from harness.worker.process import Ended
+from tests.benchmarks.ours import both
 from tests.benchmarks.record import figure, save
 
 MEASURES = [
@@ -71,7 +72,7 @@ def record(design):
     """A finished run's record."""
     rng = random.Random(design.run)
     curve = [
-        CurvePoint(step, 1e-3, 1e-3, rng.random(), rng.random(), {name: rng.random() for name in SCORES}, step / 100)
+        CurvePoint(step, both(1e-3), both(rng.random()), {name: rng.random() for name in SCORES}, step / 100)
         for step in (500, 1000, 1500, 2000)
     ]
     base = RunRecord.failed(design.to_json() | {"run": design.run}, reason="", attempts=1, study=STUDY).to_json()
