@@ -54,8 +54,8 @@ ALLOWED = {
 FROM_WORKER = ("harness.worker.process",)
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {
-    "tensorflow": ("lazy.py", "models/", "worker/", "metrics/"),
-    "keras": ("models/", "metrics/", "data/", "worker/"),
+    "tensorflow": ("lazy.py", "models/", "worker/"),
+    "keras": ("models/", "data/", "worker/"),
     "optuna": ("driver/", "plan/"),
     "ray": ("executors/ray_cluster.py",),
     "matplotlib": ("report/",),
@@ -89,6 +89,24 @@ def test_imports_point_down(path):
         words = name.split(".")
         if words[0] == "harness" and len(words) > 1 and words[1] in ALLOWED:
             assert words[1] in ALLOWED[mine] | {mine}, f"{mine} imports {name}"
+
+
+def module_name(path):
+    return ".".join(["harness", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_round_in_a_circle_not_even_within_functions():
+    names = {module_name(path) for path in MODULES}
+    arrows = {
+        module_name(path): {
+            name if name in names else name.rpartition(".")[0] for name in imports(path) if name.startswith("harness.")
+        }
+        & names
+        for path in MODULES
+    }
+    while ends := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {name: targets for name, targets in arrows.items() if name not in ends}
+    assert not arrows, f"in circles, or above them: {sorted(arrows)}"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from harness.driver.store import Ledger
 from harness.executors import resources
 from harness.executors.executor import Executor, InputFault, WorkerFault, ask
 from harness.executors.local import LocalExecutor
+from harness.metrics import metric
 from harness.plan import stages
 from harness.plan.design import PHASES, Design
 from harness.results import tables
@@ -466,7 +467,7 @@ def print_list() -> None:
         ("networks (network.name)", preflight.NETWORKS),
         ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
         ("feature networks (evaluate.features)", _helps("features")),
-        ("metrics (question.score, evaluate.metrics)", _helps("metric")),
+        ("metrics (question.score, evaluate.metrics)", {name: part.help for name, part in metric.declared().items()}),
     ):
         table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)
         for name, line in entries.items():
