@@ -40,7 +40,7 @@ class Analysis:
 
     def __post_init__(self) -> None:
         """Name the primary score, and its raw-weights form."""
-        primary = str(self.results.study["primary"])
+        primary = self.results.study.primary
         object.__setattr__(self, "score", primary)
         object.__setattr__(self, "raw", primary.removesuffix("_ema"))
 
@@ -52,36 +52,36 @@ class Analysis:
     @property
     def baseline(self) -> str:
         """The schedule that others are compared with."""
-        return str(self.results.study["question"]["baseline"])
+        return self.results.study.question.baseline
 
     @property
     def schedules(self) -> list[str]:
         """All schedules in display order."""
-        return [str(label) for label in self.results.study["schedules"]]
+        return self.results.study.schedules
 
     @property
     def title(self) -> str:
         """Short name of the primary score."""
-        return str(self.results.study["scores"][self.raw]["title"])
+        return self.results.study.scores[self.raw].title
 
     @property
     def direction(self) -> str:
         """'lower' or 'higher': which way the primary score is better."""
-        return str(self.results.study["scores"][self.raw]["direction"])
+        return self.results.study.scores[self.raw].direction
 
     def direction_of(self, score: str) -> str:
         """'lower', 'higher' or 'one': where better values of a score (raw or averaged) lie."""
-        return str(self.results.study["scores"][score.removesuffix("_ema")]["direction"])
+        return self.results.study.scores[score.removesuffix("_ema")].direction
 
     @property
     def alpha(self) -> float:
         """One minus the level of all intervals."""
-        return float(self.results.study["question"]["alpha"])
+        return self.results.study.question.alpha
 
     @property
     def rope(self) -> float:
         """Half the width of the region of practical equivalence; 0 for none."""
-        return float(self.results.study["question"]["rope"])
+        return self.results.study.question.rope
 
     @property
     def level(self) -> str:
@@ -215,10 +215,14 @@ class Analysis:
         study = self.results.study
         parts = []
         for label in dict.fromkeys(searched["schedule"]):
-            ranges = {**study["space"], **study["own_space"].get(label, {})}
-            flags = stats.boundary_flags(searched[searched["schedule"] == label], ranges, score=self.score)
+            ranges = {**study.space, **study.own_space.get(label, {})}
+            flags = stats.boundary_flags(
+                searched[searched["schedule"] == label],
+                {name: limits.model_dump() for name, limits in ranges.items()},
+                score=self.score,
+            )
             for end in ("low", "high"):
-                flags[end] = [float(ranges[name][end]) for name in flags["parameter"]]
+                flags[end] = [getattr(ranges[name], end) for name in flags["parameter"]]
             parts.append(flags)
         return pd.concat(parts, ignore_index=True)
 
@@ -233,7 +237,7 @@ class Analysis:
     def all_scores(self) -> pd.DataFrame:
         """Mean of every score by schedule, with the difference to the baseline and its interval."""
         rows = []
-        for name in self.results.study["scores"]:
+        for name in self.results.study.scores:
             for column in (name, f"{name}_ema"):
                 if column not in self.confirmed or not self.confirmed[column].notna().any():
                     continue

@@ -21,7 +21,7 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
     analysis = Analysis(load(folder))
     for name, frame in analysis.tables.items():
         write_frame(folder / f"{name}.csv", frame)
-    study = str(analysis.results.study["name"])
+    study = analysis.results.study.name
     for name, paper in sections.papers(analysis).items():
         write_bytes(folder / "latex" / f"{name}.tex", latex.render(paper, label=f"{study}-{name}").encode())
     made = captions.make_figures(analysis)
@@ -77,7 +77,7 @@ def headline(path: str | Path) -> dict[str, Any]:
             row["against_baseline"] = {key: _value(contrasts.loc[label, key]) for key in keys}
         schedules[str(label)] = row
     return {
-        "study": analysis.results.study["name"],
+        "study": analysis.results.study.name,
         "score": analysis.score,
         "baseline": analysis.baseline,
         "sentence": analysis.sentence,

@@ -50,8 +50,8 @@ def _protocol(analysis: Analysis) -> str:
     last = analysis.raw.rsplit("_", 1)[-1]
     images = last.replace("k", "000") if last.removesuffix("k").isdigit() else ""
     parts = [f"{int(images):,} images" if images else analysis.raw]
-    if str(analysis.results.study["features"]["name"]) in analysis.raw:
-        parts.append(f"{analysis.results.study['features']['name']} features")
+    if analysis.results.study.features.name in analysis.raw:
+        parts.append(f"{analysis.results.study.features.name} features")
     if analysis.score.endswith("_ema"):
         parts.append("averaged weights")
     return ", ".join(parts)

@@ -20,33 +20,32 @@ ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); d
 def readme(analysis: Analysis) -> str:
     """README.md of a results folder: question, answer, verdicts, how and on what it was made, how to check it."""
     study, runs = analysis.results.study, analysis.results.runs
-    spec, environment = study["spec"], study["environment"]
+    spec, environment = study.spec, study.environment
     hours = runs["seconds"].sum() / 3600
     lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
-    lines = [f"# {markdown.plain(study['title'])}", "", f"**{markdown.plain(study['question']['text'])}**", ""]
+    lines = [f"# {markdown.plain(study.title)}", "", f"**{markdown.plain(study.question.text)}**", ""]
     lines += markdown.answer(analysis)
     lines += markdown.table(tables(analysis).get("verdicts"))
     lines += ["![Difference to the baseline, with interval, by schedule](figures/forest.png)", ""]
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
-    lines += [f"- command: {markdown.code(study['command'])}, study file [study.toml](study.toml)"]
+    lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
     lines += [
-        f"- network `{spec['network']['name']}`, {digits.count(spec['train']['steps'], 'step')} of "
-        f"{digits.count(spec['train']['batch'], 'image')}"
+        f"- network `{spec.network.name}`, {digits.count(spec.train.steps, 'step')} of "
+        f"{digits.count(spec.train.batch, 'image')}"
     ]
     lines += [
         f"- {digits.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
-        f"{study['created'][:10]}"
+        f"{study.created[:10]}"
     ]
-    lines += [f"- commit `{environment['commit']}`, {markdown.plain(environment['cpu'])}, {_versions(environment)}"]
-    lines += [f"- primary score `{study['primary']}`: {markdown.plain(study['scores'][analysis.raw]['protocol'])}", ""]
+    lines += [f"- commit `{environment.commit}`, {markdown.plain(environment.cpu)}, {_versions(environment.versions)}"]
+    lines += [f"- primary score `{study.primary}`: {markdown.plain(study.scores[analysis.raw].protocol)}", ""]
     lines += ["## How to check it", "", "In this folder:", "", "```bash"]
     lines += ["python -m harness.report . --check       # the pages follow from the tables"]
     lines += ["python -m harness.reproduce . --runs 3   # the tables follow from the study file"]
     return "\n".join([*lines, "```", "", ABOUT, ""])
 
 
-def _versions(environment: Mapping[str, Mapping[str, str]]) -> str:
-    known = environment["versions"]
+def _versions(known: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {known[name]}" for name in ("harness", "tensorflow", "numpy", "optuna") if name in known)
 
 
@@ -61,7 +60,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     for name, each in analyses.items():
         study = each.results.study
         address = quote(Path(os.path.relpath(each.results.path, root)).as_posix())
-        head = f"[{name}]({address})<br>{digits.count(study['spec']['train']['steps'], 'step')}"
+        head = f"[{name}]({address})<br>{digits.count(study.spec.train.steps, 'step')}"
         head += f"<br>against {markdown.plain(each.baseline)}" if len(baselines) > 1 else ""
         rows = each.contrasts.to_dict("records") if "difference" in each.contrasts else []
         for row in rows:

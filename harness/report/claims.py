@@ -93,8 +93,8 @@ def _text(text: str) -> Cell:
 
 
 def _measure(analysis: Analysis, score: str) -> Cell:
-    about = analysis.results.study["scores"][score.removesuffix("_ema")]
-    return _text(f"{about['title']} {BETTER[str(about['direction'])]}")
+    about = analysis.results.study.scores[score.removesuffix("_ema")]
+    return _text(f"{about.title} {BETTER[about.direction]}")
 
 
 def _differences(analysis: Analysis, score: str) -> list[Cell]:

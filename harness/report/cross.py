@@ -25,7 +25,7 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
     analyses: dict[str, Analysis] = {}
     for path in paths:
         analysis = Analysis(load(path))
-        name = str(analysis.results.study["name"])
+        name = analysis.results.study.name
         analyses[name if name not in analyses else f"{name} ({path})"] = analysis
     tables = frames(analyses)
     for name, frame in tables.items():
@@ -70,11 +70,11 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
     """
     groups: dict[str, list[tuple[str, int, Analysis]]] = {}
     for name, each in analyses.items():
-        spec = each.results.study["spec"]
-        steps = int(spec["train"]["steps"])
-        kept = {part: spec.get(part) for part in ("network", "evaluate")}
-        kept["data"] = {key: value for key, value in each.results.study["data"].items() if key != "notes"}
-        kept["train"] = {key: value for key, value in spec["train"].items() if key != "steps"}
+        study = each.results.study
+        steps = study.spec.train.steps
+        kept = {part: getattr(study.spec, part).model_dump() for part in ("network", "evaluate")}
+        kept["data"] = study.data.model_dump(exclude={"notes"})
+        kept["train"] = study.spec.train.model_dump(exclude={"steps"})
         key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
         groups.setdefault(key, []).append((name, steps, each))
     rows = []
@@ -186,7 +186,7 @@ def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
     rows = []
     for name, each in analyses.items():
         study = each.results.study
-        steps = int(study["spec"]["train"]["steps"])
+        steps = study.spec.train.steps
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
         table = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
         known = {row["schedule"]: row for row in table.to_dict("records")}

@@ -15,7 +15,7 @@ from harness.report.sections import tables
 def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
     """report.md."""
     study, shown_tables = analysis.results.study, tables(analysis)
-    lines = [f"# {plain(study['title'])}", "", f"**{plain(study['question']['text'])}**", ""]
+    lines = [f"# {plain(study.title)}", "", f"**{plain(study.question.text)}**", ""]
     lines += answer(analysis)
     lines += [plain(analysis.basis), ""] if analysis.basis else []
     lines += _figure(shown, "forest")
@@ -37,14 +37,11 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
         lines += ["## Search", "", *_figure(shown, "sensitivity")]
     lines += ["## Protocol", "", *table(shown_tables.get("settings")), *table(shown_tables.get("sanity"))]
     lines += [f"- pairing: {plain(analysis.pairing)}"] if analysis.pairing else []
-    lines += [f"- primary score: `{study['primary']}`: {plain(study['scores'][analysis.raw]['protocol'])}"]
-    lines += [
-        f"- data: {plain(study['data']['name'])}, read from the folder: {plain(note)}"
-        for note in study["data"].get("notes", ())
-    ]
-    lines += [f"- study: SHA-256 `{study['sha256'][:16]}…`, commit `{study['environment']['commit']}`"]
-    lines += [f"- machine: {plain(study['environment']['cpu'])}, {plain(study['environment']['device'])}"]
-    lines += [f"- command: {code(study['command'])}", ""]
+    lines += [f"- primary score: `{study.primary}`: {plain(study.scores[analysis.raw].protocol)}"]
+    lines += [f"- data: {plain(study.data.name)}, read from the folder: {plain(note)}" for note in study.data.notes]
+    lines += [f"- study: SHA-256 `{study.sha256[:16]}…`, commit `{study.environment.commit}`"]
+    lines += [f"- machine: {plain(study.environment.cpu)}, {plain(study.environment.device)}"]
+    lines += [f"- command: {code(study.command)}", ""]
     return "\n".join(lines)
 
 

@@ -48,7 +48,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
             most_lost=LOST,
             verdicts=list(zip(_verdicts(analysis), analysis.sentences, strict=True)),
             colours=style.colours(analysis.schedules),
-            spec=json.dumps(study["spec"], indent=1, ensure_ascii=False),
+            spec=json.dumps(study.source["spec"], indent=1, ensure_ascii=False),
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.report.cautions import Damage
+from harness.results.document import Sanity
 from harness.stats import digits
 
 Row = Mapping[str, Any]
@@ -235,7 +235,7 @@ def settings(runs: pd.DataFrame) -> Table:
     return table(first, columns, caption="The configurations that were confirmed", source="runs.csv")
 
 
-def sanity(damages: Sequence[Damage], *, score: str) -> Table:
+def sanity(damages: Sequence[Sanity], *, score: str) -> Table:
     """What the primary score says of real images with known damage, beside its floor."""
     rows = tuple(
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.report import cautions, claims, present
+from harness.report import claims, present
 from harness.report.analysis import Analysis
 from harness.report.present import Table
 
@@ -19,7 +19,7 @@ def tables(analysis: Analysis) -> dict[str, Table]:
     if glance is not None:
         made.append({"claims": glance})
     made.append({"settings": present.settings(analysis.confirmed)})
-    made.append({"sanity": present.sanity(cautions.sanity(analysis.results.study), score=analysis.score)})
+    made.append({"sanity": present.sanity(analysis.results.study.sanity, score=analysis.score)})
     return {name: table for part in made for name, table in part.items() if table.rows}
 
 

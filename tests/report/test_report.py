@@ -145,7 +145,7 @@ def test_hostile_names_do_nothing(tmp_path):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "<img src=x" not in text
-    assert study["title"] == HOSTILE
+    assert study.title == HOSTILE
     assert "<script>" not in (folder / "report.md").read_text(encoding="utf-8")
 
 
