@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,8 @@ import pandas as pd
 from harness import stats
 from harness.report import cautions
 from harness.results import Results
+from harness.results.document import Score
+from harness.scores import ScoreName
 from harness.stats import digits
 
 # Scores that cannot be negative; the unbiased kernel distance can, and so can differences.
@@ -25,6 +27,7 @@ _NOT_NEGATIVE = (
     "noise_ratio",
     "high_frequency_ratio",
 )
+WEIGHTS = {"raw": "raw", "ema": "averaged"}  # what sentences and tables call the weights of a score
 _CHANGES_SAID = 3  # schedules that the headline names as changed by the other weights
 _EDGES_FROM = 3  # search trials of a schedule; the best of fewer lies at an edge by chance too often
 _EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
@@ -35,19 +38,35 @@ class Analysis:
     """Tables of one study; each is made when first asked for."""
 
     results: Results
-    score: str = field(init=False)
-    raw: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Name the primary score, and its raw-weights form."""
-        primary = self.results.study.primary
-        object.__setattr__(self, "score", primary)
-        object.__setattr__(self, "raw", primary.removesuffix("_ema"))
+    @cached_property
+    def primary(self) -> ScoreName:
+        """The score that the question is about, of the weights that it is about."""
+        return self.results.study.primary_score
 
-    @property
+    @cached_property
+    def score(self) -> str:
+        """Column of the primary score."""
+        return str(self.primary)
+
+    @cached_property
+    def raw(self) -> str:
+        """Column of the primary score of the weights as trained."""
+        return str(self.primary.raw)
+
+    @cached_property
+    def averaged(self) -> str:
+        """Column of the primary score of the averaged weights."""
+        return str(self.primary.averaged)
+
+    @cached_property
     def other(self) -> str:
-        """The primary score of the weights that the question is not about: averaged where it asks for raw."""
-        return self.raw if self.score.endswith("_ema") else f"{self.raw}_ema"
+        """Column of the primary score of the weights that the question is not about: averaged where it asks for raw."""
+        return str(self.primary.other)
+
+    def named(self, score: str) -> ScoreName:
+        """The parts of a score's name, which is its column."""
+        return self.results.study.score(score)
 
     @property
     def baseline(self) -> str:
@@ -71,7 +90,11 @@ class Analysis:
 
     def direction_of(self, score: str) -> str:
         """'lower', 'higher' or 'one': where better values of a score (raw or averaged) lie."""
-        return self.results.study.scores[score.removesuffix("_ema")].direction
+        return self.about(score).direction
+
+    def about(self, score: str) -> Score:
+        """What study.json says of a score (raw or averaged): title, direction, protocol."""
+        return self.results.study.scores[str(self.named(score).raw)]
 
     @property
     def alpha(self) -> float:
@@ -90,7 +113,7 @@ class Analysis:
 
     def least_of(self, score: str) -> float:
         """The value that a score (raw or averaged) cannot be below: 0 for distances, -inf where there is none."""
-        return 0.0 if score.startswith(tuple(f"{name}_" for name in _NOT_NEGATIVE)) else -math.inf
+        return 0.0 if self.named(score).metric in _NOT_NEGATIVE else -math.inf
 
     @cached_property
     def _spreads(self) -> dict[str, float]:
@@ -102,10 +125,11 @@ class Analysis:
         The lower median, over schedules, of the half-widths of the means' intervals: one wild schedule among others does
         not take digits from them. Raw and averaged weights share the larger of theirs.
         """
-        raw = score.removesuffix("_ema")
+        named = self.named(score)
+        raw = str(named.raw)
         if raw not in self._spreads:
             found = []
-            for name in (raw, f"{raw}_ema"):
+            for name in (raw, str(named.averaged)):
                 table = self.summary_of(name) if name in self.confirmed else pd.DataFrame({"low": [], "high": []})
                 halves = ((table["high"] - table["low"]) / 2).dropna()
                 known = sorted(halves[halves > 1e-9 * table["mean"].abs().max()]) if len(halves) else []
@@ -145,7 +169,7 @@ class Analysis:
         """
         if self.baseline not in set(self.confirmed["schedule"]):
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
-        rope = self.rope if score.removesuffix("_ema") == self.raw else 0.0
+        rope = self.rope if str(self.named(score).raw) == self.raw else 0.0
         direction = self.direction_of(score)
         found = stats.contrasts(
             self.confirmed,
@@ -197,9 +221,9 @@ class Analysis:
             if target is not None:
                 reached = stats.time_to_target(self.curves, self.confirmed, score=self.score, target=target)
                 tables["time_to_target"] = reached.assign(target=target)
-            if f"{self.raw}_ema" in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
+            if self.averaged in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
                 tables["ema"] = stats.ema_interaction(
-                    self.confirmed, score=self.raw, baseline=self.baseline, alpha=self.alpha
+                    self.confirmed, raw=self.raw, averaged=self.averaged, baseline=self.baseline, alpha=self.alpha
                 )
             tables["scores"] = self.all_scores()
         searched = self.search[self.search["phase"] == "search"]
@@ -238,7 +262,7 @@ class Analysis:
         """Mean of every score by schedule, with the difference to the baseline and its interval."""
         rows = []
         for name in self.results.study.scores:
-            for column in (name, f"{name}_ema"):
+            for column in (name, str(self.named(name).averaged)):
                 if column not in self.confirmed or not self.confirmed[column].notna().any():
                     continue
                 means = self.summary_of(column).set_index("schedule")
@@ -295,7 +319,7 @@ class Analysis:
     @property
     def other_weights(self) -> str:
         """'averaged' where the question is about raw weights, 'raw' where it is about averaged ones."""
-        return "averaged" if self.other.endswith("_ema") else "raw"
+        return WEIGHTS[self.primary.other.weights]
 
     @property
     def changed(self) -> list[str]:

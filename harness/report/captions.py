@@ -46,13 +46,12 @@ def axis(analysis: Analysis) -> str:
 
 
 def _protocol(analysis: Analysis) -> str:
-    """'5,000 images, digits features' from the score's own name and the study; 'averaged weights' where it is so."""
-    last = analysis.raw.rsplit("_", 1)[-1]
-    images = last.replace("k", "000") if last.removesuffix("k").isdigit() else ""
-    parts = [f"{int(images):,} images" if images else analysis.raw]
-    if analysis.results.study.features.name in analysis.raw:
-        parts.append(f"{analysis.results.study.features.name} features")
-    if analysis.score.endswith("_ema"):
+    """'5,000 images, digits features', from the score's own name; 'averaged weights' where it is so."""
+    score = analysis.primary
+    parts = [f"{score.count:,} images"]
+    if score.features:
+        parts.append(f"{score.features} features")
+    if score.weights == "ema":
         parts.append("averaged weights")
     return ", ".join(parts)
 
@@ -97,11 +96,11 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
             f"{joined} beside them the mean with its {level} t interval over "
             f"{counted(analysis.summary['finished'], 'finished run')}.",
         )
-    if f"{analysis.raw}_ema" in runs and len(runs):
+    if analysis.averaged in runs and len(runs):
         made["averaging"] = Drawn(
             lambda: figures.averaging(
                 analysis.summary_of(analysis.raw),
-                analysis.summary_of(f"{analysis.raw}_ema"),
+                analysis.summary_of(analysis.averaged),
                 schedules=names,
                 label=axis(analysis),
             ),
@@ -207,7 +206,7 @@ def ema_sentences(analysis: Analysis) -> list[str]:
     table = analysis.tables.get("ema")
     if table is None or table.empty:
         return ["Too few runs to say whether averaging replaces decay."]
-    gain, both = table.iloc[0], [analysis.spread_of(score) for score in (analysis.raw, f"{analysis.raw}_ema")]
+    gain, both = table.iloc[0], [analysis.spread_of(score) for score in (analysis.raw, analysis.averaged)]
     parts = [
         f"Averaging the weights changed {digits.name(analysis.baseline)}'s {analysis.title} by "
         f"{digits.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True, spread=both[0])}."

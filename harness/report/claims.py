@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report import present
-from harness.report.analysis import Analysis
+from harness.report.analysis import WEIGHTS, Analysis
 from harness.report.present import Cell, Table
 from harness.stats import digits
 
@@ -28,6 +28,7 @@ CLAIMS = (
         "Distance to held-out minus to training images, and near copies of training images; lower is better.",
     ),
 )
+OTHER = ("Other scores", "Scores of this study that measure none of the claims.")
 BETTER = {"lower": "↓", "higher": "↑", "one": "(target 1)"}
 
 
@@ -41,27 +42,31 @@ class Claim:
 
 
 def in_full(analysis: Analysis) -> list[Claim]:
-    """Every claim that scores measure, with all its scores, raw and averaged."""
-    scores = analysis.tables.get("scores")
-    found = []
-    for title, metrics, note in CLAIMS:
-        rows = scores[_of(scores["score"], metrics)] if scores is not None else pd.DataFrame()
-        shown = (
-            present.scores(
-                rows,
-                level=analysis.level,
-                spreads={score: analysis.spread_of(score) for score in rows["score"].unique()},
-                caption=f"{title}: scores by schedule",
-            )
-            if len(rows)
-            else None
-        )
-        found.append(Claim(title, note, shown))
-    return found
+    """Every claim that scores measure, with all its scores, raw and averaged; then the scores of no claim, if any."""
+    table = analysis.tables.get("scores", pd.DataFrame({"score": []}))
+    titles = table["score"].map(lambda score: claim_of(analysis, score))
+    claims = [Claim(title, note, _scores(analysis, table[titles == title], title)) for title, _, note in CLAIMS]
+    others = _scores(analysis, table[titles == OTHER[0]], OTHER[0])
+    return [*claims, *([Claim(*OTHER, others)] if others is not None else [])]
 
 
-def _of(scores: pd.Series, metrics: tuple[str, ...]) -> pd.Series:
-    return scores.str.startswith(tuple(f"{metric}_" for metric in metrics))
+def claim_of(analysis: Analysis, score: str) -> str:
+    """Title of the claim that a score measures."""
+    metric = analysis.named(score).metric
+    return next((title for title, metrics, _ in CLAIMS if metric in metrics), OTHER[0])
+
+
+def _scores(analysis: Analysis, rows: pd.DataFrame, title: str) -> Table | None:
+    if rows.empty:
+        return None
+    names = {score: analysis.named(score) for score in rows["score"].unique()}
+    return present.scores(
+        rows,
+        names={score: (str(name.raw), WEIGHTS[name.weights]) for score, name in names.items()},
+        level=analysis.level,
+        spreads={score: analysis.spread_of(score) for score in names},
+        caption=f"{title}: scores by schedule",
+    )
 
 
 def at_a_glance(analysis: Analysis) -> Table | None:
@@ -69,12 +74,14 @@ def at_a_glance(analysis: Analysis) -> Table | None:
     scores = analysis.tables.get("scores")
     if scores is None or scores.empty:
         return None
-    averaged = analysis.score.endswith("_ema")
+    names = [
+        name for name in dict.fromkeys(scores["score"]) if analysis.named(name).weights == analysis.primary.weights
+    ]
     rows: list[tuple[Cell, ...]] = []
-    for title, metrics, _ in CLAIMS:
-        for name in dict.fromkeys(scores.loc[_of(scores["score"], metrics), "score"]):
-            if str(name).endswith("_ema") == averaged:
-                rows.append((_text(title), _measure(analysis, str(name)), *_differences(analysis, str(name))))
+    for title in (*(title for title, _, _ in CLAIMS), OTHER[0]):
+        for name in names:
+            if claim_of(analysis, name) == title:
+                rows.append((_text(title), _measure(analysis, name), *_differences(analysis, name)))
     rows += _stability(analysis)
     heads = ("claim", "measure", *(_headed(analysis, label) for label in analysis.schedules))
     caption = (
@@ -93,7 +100,7 @@ def _text(text: str) -> Cell:
 
 
 def _measure(analysis: Analysis, score: str) -> Cell:
-    about = analysis.results.study.scores[score.removesuffix("_ema")]
+    about = analysis.about(score)
     return _text(f"{about.title} {BETTER[about.direction]}")
 
 

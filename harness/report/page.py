@@ -11,7 +11,7 @@ import jinja2
 import markupsafe
 
 from harness.report import claims, hover, style
-from harness.report.analysis import Analysis
+from harness.report.analysis import WEIGHTS, Analysis
 from harness.report.captions import Shown, ema_sentences
 from harness.report.present import Table
 from harness.report.samples import grids
@@ -36,6 +36,7 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
         .render(
             study=study,
             analysis=analysis,
+            weights=WEIGHTS[analysis.primary.weights],
             shown=shown,
             picture=picture,
             grids=[

@@ -193,15 +193,25 @@ def _diverged(row: Row) -> Cell:
     return Cell(f"{row['diverged']} of {runs} ({low} to {high} %)", share)
 
 
-def scores(frame: pd.DataFrame, *, level: str, spreads: Mapping[str, float], caption: str) -> Table:
-    """Scores by schedule with their difference to the baseline, each score with the digits of its spread."""
+def scores(
+    frame: pd.DataFrame,
+    *,
+    names: Mapping[str, tuple[str, str]],
+    level: str,
+    spreads: Mapping[str, float],
+    caption: str,
+) -> Table:
+    """Scores by schedule with their difference to the baseline, each score with the digits of its spread.
+
+    `names` holds by score what it is called and the weights it is of.
+    """
 
     def number(name: str, *, sign: bool = False) -> Callable[[Row], Cell]:
         return lambda row: value(name, spreads[row["score"]], sign=sign)(row)
 
     columns: dict[str, Callable[[Row], Cell]] = {
-        "score": lambda row: Cell(str(row["score"]).removesuffix("_ema"), row["score"]),
-        "weights": lambda row: Cell("averaged" if str(row["score"]).endswith("_ema") else "raw", row["score"]),
+        "score": lambda row: Cell(names[row["score"]][0], row["score"]),
+        "weights": lambda row: Cell(names[row["score"]][1], row["score"]),
         "schedule": value("schedule"),
         "runs": value("n"),
         "mean": number("mean"),

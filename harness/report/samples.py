@@ -31,7 +31,7 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
 
     Raw weights or averaged ones, as the question asks.
     """
-    suffix = "-ema" if analysis.score.endswith("_ema") else ""
+    suffix = "-ema" if analysis.primary.weights == "ema" else ""
     done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
     if done.empty:
         return []

@@ -89,7 +89,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
         made["interactions"] = present.interactions(
             found["ema"],
             level=level,
-            spreads=(analysis.spread_of(analysis.raw), analysis.spread_of(f"{analysis.raw}_ema")),
+            spreads=(analysis.spread_of(analysis.raw), analysis.spread_of(analysis.averaged)),
             caption="Effect of decay on raw and averaged weights, and their difference (interaction)",
         )
     return made

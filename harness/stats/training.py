@@ -95,31 +95,34 @@ def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
     return table
 
 
-def ema_interaction(runs: pd.DataFrame, *, score: str, baseline: str = "constant", alpha: float = 0.05) -> pd.DataFrame:
+def ema_interaction(
+    runs: pd.DataFrame, *, raw: str, averaged: str, baseline: str = "constant", alpha: float = 0.05
+) -> pd.DataFrame:
     """Does averaging replace decay? By schedule: its effect on the raw and on the averaged generator, and their gap.
 
+    The columns `raw` and `averaged` of `runs` hold the score of either weights. Columns of the result:
     `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval
     over pairs: above 0 (for a score whose smaller values are better) decay helps averaged weights less. `gain`: what
     averaging alone gives the baseline, with its interval.
     """
     done = runs[runs["status"] == "finished"]
     columns = ["schedule", "n", "raw", "ema", "interaction", "low", "high", "gain", "gain_low", "gain_high"]
-    wide = {name: done.pivot(index="repetition", columns="schedule", values=name) for name in (score, f"{score}_ema")}
+    of_raw, of_averaged = (done.pivot(index="repetition", columns="schedule", values=name) for name in (raw, averaged))
     rows = []
     for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):
-        if schedule not in wide[score] or baseline not in wide[score]:
+        if schedule not in of_raw or baseline not in of_raw:
             continue
-        raw = (wide[score][schedule] - wide[score][baseline]).dropna()
-        averaged = (wide[f"{score}_ema"][schedule] - wide[f"{score}_ema"][baseline]).dropna()
-        gap = (averaged - raw).to_numpy()
-        gain = (wide[f"{score}_ema"][baseline] - wide[score][baseline]).dropna().to_numpy()
+        effect_raw = (of_raw[schedule] - of_raw[baseline]).dropna()
+        effect_averaged = (of_averaged[schedule] - of_averaged[baseline]).dropna()
+        gap = (effect_averaged - effect_raw).to_numpy()
+        gain = (of_averaged[baseline] - of_raw[baseline]).dropna().to_numpy()
         if len(gap):
             rows.append(
                 (
                     schedule,
                     len(gap),
-                    raw.mean(),
-                    averaged.mean(),
+                    effect_raw.mean(),
+                    effect_averaged.mean(),
                     gap.mean(),
                     *paired.t_interval(gap, alpha),
                     gain.mean(),

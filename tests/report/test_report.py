@@ -499,3 +499,22 @@ def test_the_page_says_which_files_of_a_folder_were_read_and_which_were_skipped(
     report.build(folder)
     assert "60 images; skipped: 2 hidden, 1 .&lt;b&gt;" in (folder / "report.html").read_text(encoding="utf-8")
     assert r"60 images; skipped: 2 hidden, 1 .\<b\>" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_score_is_of_the_metric_it_names_and_one_without_a_claim_is_shown_too(tmp_path):
+    """`fid_infinity` is no `fid`: it gets a table of its own, and may be negative as far as the report knows."""
+    folder = results(tmp_path)
+    runs = pd.read_csv(folder / "runs.csv")
+    runs["fid_infinity_digits_5k"], runs["fid_infinity_digits_5k_ema"] = runs["fid_digits_5k"] - 9, -1.0
+    runs.to_csv(folder / "runs.csv", index=False)
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["scores"]["fid_infinity_digits_5k"] = study["scores"]["fid_digits_5k"] | {"title": "extrapolated distance"}
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    report.build(folder)
+    tables = {caption.partition(" scores by")[0]: rows for caption, rows in read(folder).tables.items()}
+    assert {row[0] for row in tables["Better images:"][1:]} == {"fid_digits_5k"}
+    assert {row[0] for row in tables["Other scores:"][1:]} == {"fid_infinity_digits_5k"}
+    assert {row[1] for row in tables["Other scores:"][1:]} == {"raw", "averaged"}
+    glance = next(rows for caption, rows in read(folder).tables.items() if caption.startswith("Each claim"))
+    assert [row[:2] for row in glance].count(["Other scores", "extrapolated distance ↓"]) == 1
+    assert Analysis(load(folder)).least_of("fid_infinity_digits_5k") == -np.inf
