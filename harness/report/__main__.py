@@ -86,7 +86,7 @@ def _build(chosen: argparse.Namespace) -> None:
     from rich.console import Console
 
     from harness import report
-    from harness.report import cross
+    from harness.report import cross_study
     from harness.results import ResultsError
 
     fault = command_line.folder_fault(chosen.output, option="--output") if len(chosen.results) > 1 else None
@@ -103,7 +103,7 @@ def _build(chosen: argparse.Namespace) -> None:
                 console.print(f"Warning: {warning}", markup=False)
         console.print(str(made), markup=False, soft_wrap=True)
     if len(chosen.results) > 1:
-        made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
+        made = cross_study.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
         console.print(str(made), markup=False, soft_wrap=True)
     if chosen.json:
         command_line.print_json([report.headline(folder) for folder in chosen.results], indent=2)

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.report import cautions
+from harness.report import cautions, numbers, sentences
 from harness.results import Results
 from harness.results.document import Score
 from harness.scores import ScoreName
-from harness.stats import digits
 
 # Scores that cannot be negative; the unbiased kernel distance can, and so can differences.
 _NOT_NEGATIVE = (
@@ -290,10 +289,10 @@ class Analysis:
         """All verdicts in one line, and whether they hold for the other weights too."""
         if self.nothing:
             return self.nothing
-        said = stats.headline(self.contrasts)
+        said = sentences.headline(self.contrasts)
         if self.changed:
             few = len(self.changed) <= _CHANGES_SAID
-            which = stats.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
+            which = sentences.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
             said += f" The answer depends on the weights: {self.other_weights} ones change the verdict on {which}."
         return said
 
@@ -303,12 +302,12 @@ class Analysis:
         if self.nothing:
             return []
         spread = self.spread_of(self.score)
-        return stats.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
+        return sentences.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
 
     @property
     def basis(self) -> str:
         """What the verdicts rest on; empty without any."""
-        return "" if self.nothing or self.contrasts.empty else stats.basis(self.contrasts, alpha=self.alpha)
+        return "" if self.nothing or self.contrasts.empty else sentences.basis(self.contrasts, alpha=self.alpha)
 
     @property
     def sentence(self) -> str:
@@ -337,7 +336,7 @@ class Analysis:
         other = self.tables.get("contrasts_other_weights")
         if other is None or other.empty or self.nothing:
             return ""
-        said = [f"With {self.other_weights} weights: {stats.headline(other)}"]
+        said = [f"With {self.other_weights} weights: {sentences.headline(other)}"]
         table = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
         for form, mine in (
             ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
@@ -345,7 +344,7 @@ class Analysis:
             ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
         ):
             if mine.any():
-                said.append(form.format(stats.listed([str(label) for label in table.loc[mine, "schedule"]])))
+                said.append(form.format(sentences.listed([str(label) for label in table.loc[mine, "schedule"]])))
         return " ".join(said)
 
     @property
@@ -355,7 +354,7 @@ class Analysis:
             return ""
         found = self.contrasts.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
         ends = [
-            f"{digits.aligned([row['correlation']], spread=0.1)[0]} ({digits.name(str(row['schedule']))})"
+            f"{numbers.aligned([row['correlation']], spread=0.1)[0]} ({numbers.name(str(row['schedule']))})"
             for row in found.iloc[[0, -1]].to_dict("records")
         ]
         span = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
@@ -363,7 +362,7 @@ class Analysis:
         word = "gained" if gained > 1.05 else "lost" if gained < 0.95 else "changed little"
         return (
             f"Correlation of paired scores: {span}. Pairing {word}: in the median an unpaired comparison would need "
-            f"{digits.number(gained)} times as many runs to say as much."
+            f"{numbers.number(gained)} times as many runs to say as much."
         )
 
     @cached_property
@@ -380,8 +379,8 @@ class Analysis:
         if not rows:
             return []
         parts = [
-            f"{digits.name(str(row['schedule']))}, {row['parameter']} {digits.number(row['value'])} ({row['edge']} edge of "
-            f"{digits.number(row['low'])} to {digits.number(row['high'])})"
+            f"{numbers.name(str(row['schedule']))}, {row['parameter']} {numbers.number(row['value'])} ({row['edge']} edge of "
+            f"{numbers.number(row['low'])} to {numbers.number(row['high'])})"
             for row in rows[:_EDGES_SAID]
         ]
         more = f"; and {len(rows) - _EDGES_SAID} more" if len(rows) > _EDGES_SAID else ""

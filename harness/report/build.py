@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness.report import captions, card, latex, markdown, page, sections, style
+from harness.report import captions, numbers, sections
 from harness.report.analysis import Analysis
+from harness.report.figures import style
+from harness.report.render import html, latex, markdown, readme
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
-from harness.stats import digits
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -29,9 +30,9 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
     shown = {name: text for name, (_, text) in made.items()}
-    write_bytes(folder / "README.md", card.readme(analysis).encode())
+    write_bytes(folder / "README.md", readme.readme(analysis).encode())
     write_bytes(folder / "report.md", markdown.render(analysis, shown, folder=folder).encode())
-    write_bytes(folder / "report.html", page.render(analysis, shown, folder=folder).encode())
+    write_bytes(folder / "report.html", html.render(analysis, shown, folder=folder).encode())
     return folder / "report.html"
 
 
@@ -44,7 +45,7 @@ def stale(path: str | Path) -> list[str]:
     analysis = Analysis(load(folder))
     shown = {name: text for name, (_, text) in captions.make_figures(analysis).items()}
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
-    wanted["README.md"] = card.readme(analysis)
+    wanted["README.md"] = readme.readme(analysis)
     wanted["report.md"] = markdown.render(analysis, shown, folder=folder)
     found = []
     for name, content in wanted.items():
@@ -52,9 +53,9 @@ def stale(path: str | Path) -> list[str]:
         if not place.is_file() or place.read_bytes() != content.encode():
             found.append(name)
     found += [f"figures/{name}.svg" for name in shown if not (folder / "figures" / f"{name}.svg").is_file()]
-    html = folder / "report.html"
-    if not html.is_file() or (
-        "figures" not in str(found) and _text(html) != page.render(analysis, shown, folder=folder)
+    page = folder / "report.html"
+    if not page.is_file() or (
+        "figures" not in str(found) and _text(page) != html.render(analysis, shown, folder=folder)
     ):
         found.append("report.html")
     return found
@@ -114,14 +115,14 @@ def terminal_table(path: str | Path) -> Table:
     for row in analysis.summary.to_dict("records"):
         cells = [
             str(row["n"]),
-            digits.aligned([row["mean"]], spread=spread)[0],
-            digits.interval(row["low"], row["high"], spread=spread),
+            numbers.aligned([row["mean"]], spread=spread)[0],
+            numbers.interval(row["low"], row["high"], spread=spread),
         ]
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
             cells += [
-                digits.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
-                digits.number(other["p_holm"]),
+                numbers.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
+                numbers.number(other["p_holm"]),
                 str(other["verdict"]),
             ]
         table.add_row(str(row["schedule"]), *cells)

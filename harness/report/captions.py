@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import figures, rates, style, traces
+from harness.report import numbers, rates, traces
 from harness.report.analysis import Analysis
-from harness.stats import digits
+from harness.report.figures import study as figures
+from harness.report.figures import style
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Drawn:
 def make_figures(analysis: Analysis) -> dict[str, tuple[Figure, Shown]]:
     """All figures that the results have data for, with what is said of them."""
     drawn = _verdicts(analysis) | _training(analysis) | _losses(analysis) | _search(analysis)
-    keyed = [f"{key} is {digits.name(label)}" for key, label in style.keys(analysis.schedules).items()]
+    keyed = [f"{key} is {numbers.name(label)}" for key, label in style.keys(analysis.schedules).items()]
     key = f" In the figure {'; '.join(keyed)}." if keyed else ""
     return {name: (one.build(), Shown(name, one.alt, f"{one.caption}{key}")) for name, one in drawn.items()}
 
@@ -56,12 +57,12 @@ def _protocol(analysis: Analysis) -> str:
     return ", ".join(parts)
 
 
-def counted(numbers: pd.Series, word: str) -> str:
+def counted(counts: pd.Series, word: str) -> str:
     """'8 seeds', '6 to 8 seeds', '1 seed', from one number per schedule."""
-    found = sorted({int(number) for number in numbers})
+    found = sorted({int(number) for number in counts})
     if not found:
         return f"no {word}s"
-    return f"{found[0]} to {found[-1]} {word}s" if len(found) > 1 else digits.count(found[0], word)
+    return f"{found[0]} to {found[-1]} {word}s" if len(found) > 1 else numbers.count(found[0], word)
 
 
 def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
@@ -92,7 +93,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Drawn]:
         made["finals"] = Drawn(
             lambda: figures.finals(runs, analysis.summary, schedules=names, score=analysis.score, label=axis(analysis)),
             _ranking(analysis),
-            f"Final {_scored(analysis)} of {digits.count(len(runs), 'confirmation run')}. Every dot is a run;"
+            f"Final {_scored(analysis)} of {numbers.count(len(runs), 'confirmation run')}. Every dot is a run;"
             f"{joined} beside them the mean with its {level} t interval over "
             f"{counted(analysis.summary['finished'], 'finished run')}.",
         )
@@ -148,7 +149,7 @@ def _training(analysis: Analysis) -> dict[str, Drawn]:
         ),
         "rates": Drawn(
             lambda: figures.rates(used.by_schedule, schedules=names, label=used.label),
-            f"The {used.label} over training, for {digits.count(len(used.by_schedule), 'schedule')}.",
+            f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
             f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
         ),
     }
@@ -167,7 +168,7 @@ def _search(analysis: Analysis) -> dict[str, Drawn]:
         made["sensitivity"] = Drawn(
             lambda: figures.sensitivity(searched, schedules=names, score=analysis.score, label=axis(analysis)),
             _best_rates(analysis),
-            f"{_scored(analysis)} of {digits.count(len(searched), 'search run')} against peak rate. Every dot is a run; a cross on the upper edge did not finish.",
+            f"{_scored(analysis)} of {numbers.count(len(searched), 'search run')} against peak rate. Every dot is a run; a cross on the upper edge did not finish.",
         )
     if "budget" in tables and tables["budget"]["budget"].nunique() > 1:
         made["budget"] = Drawn(
@@ -182,7 +183,7 @@ def _search(analysis: Analysis) -> dict[str, Drawn]:
 
 def _best_rates(analysis: Analysis) -> str:
     found = analysis.tables["sensitivity"].dropna(subset=["best_rate"])
-    parts = [f"{digits.name(row['schedule'])} {digits.number(row['best_rate'])}" for row in found.to_dict("records")]
+    parts = [f"{numbers.name(row['schedule'])} {numbers.number(row['best_rate'])}" for row in found.to_dict("records")]
     return f"Peak rate of the best search run: {', '.join(parts)}." if parts else "No search run can be compared."
 
 
@@ -190,7 +191,7 @@ def _ranking(analysis: Analysis) -> str:
     ordered = analysis.summary.dropna(subset=["mean"]).sort_values("mean", ascending=analysis.direction == "lower")
     spread = analysis.spread_of(analysis.score)
     parts = [
-        f"{digits.name(row['schedule'])} {digits.aligned([row['mean']], spread=spread)[0]}"
+        f"{numbers.name(row['schedule'])} {numbers.aligned([row['mean']], spread=spread)[0]}"
         for row in ordered.to_dict("records")
     ]
     return f"Mean {analysis.title}, best first: {', '.join(parts)}." if parts else "No run finished."
@@ -208,8 +209,8 @@ def ema_sentences(analysis: Analysis) -> list[str]:
         return ["Too few runs to say whether averaging replaces decay."]
     gain, both = table.iloc[0], [analysis.spread_of(score) for score in (analysis.raw, analysis.averaged)]
     parts = [
-        f"Averaging the weights changed {digits.name(analysis.baseline)}'s {analysis.title} by "
-        f"{digits.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True, spread=both[0])}."
+        f"Averaging the weights changed {numbers.name(analysis.baseline)}'s {analysis.title} by "
+        f"{numbers.estimate(gain['gain'], gain['gain_low'], gain['gain_high'], sign=True, spread=both[0])}."
     ]
     for row in table.to_dict("records"):
         if not math.isfinite(row["low"]):
@@ -221,11 +222,11 @@ def ema_sentences(analysis: Analysis) -> list[str]:
         else:
             say = "whether averaging replaces decay is undecided"
         raw, averaged = (
-            digits.aligned([row[key]], spread=spread, sign=True)[0]
+            numbers.aligned([row[key]], spread=spread, sign=True)[0]
             for key, spread in zip(("raw", "ema"), both, strict=True)
         )
         parts.append(
-            f"{digits.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
-            f"{digits.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=both[0])}: {say}."
+            f"{numbers.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
+            f"{numbers.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=both[0])}: {say}."
         )
     return parts

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report import present
+from harness.report import numbers
+from harness.report import tables as forms
 from harness.report.analysis import WEIGHTS, Analysis
-from harness.report.present import Cell, Table
-from harness.stats import digits
+from harness.report.tables import Cell, Table
 
 CLAIMS = (
     ("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
@@ -60,7 +60,7 @@ def _scores(analysis: Analysis, rows: pd.DataFrame, title: str) -> Table | None:
     if rows.empty:
         return None
     names = {score: analysis.named(score) for score in rows["score"].unique()}
-    return present.scores(
+    return forms.scores(
         rows,
         names={score: (str(name.raw), WEIGHTS[name.weights]) for score, name in names.items()},
         level=analysis.level,
@@ -115,9 +115,9 @@ def _differences(analysis: Analysis, score: str) -> list[Cell]:
             continue
         row: dict[str, Any] = {str(key): value for key, value in mine.loc[label].items()}
         if label == analysis.baseline:
-            found.append(Cell(digits.aligned([row["mean"]], spread=spread)[0], row["mean"]))
+            found.append(Cell(numbers.aligned([row["mean"]], spread=spread)[0], row["mean"]))
         else:
-            text = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            text = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             found.append(Cell(text, row["difference"]))
     return found
 
@@ -142,7 +142,7 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
             found = mine[label][column] if label in mine else math.nan
             counted = f" of {mine[label]['n']}" if column == "diverged" and label in mine else ""
             spread = analysis.spread_of(analysis.score) if column == "sd" else math.nan
-            text = digits.number(found) if column == "diverged" else digits.aligned([float(found)], spread=spread)[0]
+            text = numbers.number(found) if column == "diverged" else numbers.aligned([float(found)], spread=spread)[0]
             cells.append(Cell(f"{text}{counted}", found))
         rows.append((_text(claim), _text(f"{measure} {BETTER['lower']}"), *cells))
     return rows

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.stats import digits
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
 
 
 def _digits(analysis: Analysis, row: Mapping[Hashable, Any]) -> str:
-    return digits.aligned([row[analysis.score]], spread=analysis.spread_of(analysis.score))[0]
+    return numbers.aligned([row[analysis.score]], spread=analysis.spread_of(analysis.score))[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.report import claims, present
+from harness.report import claims
+from harness.report import tables as forms
 from harness.report.analysis import Analysis
-from harness.report.present import Table
+from harness.report.tables import Table
 
 PAPERS = ("verdicts_wide", "other_verdicts_wide", "levels", "claims", "interactions", "settings")
 LOST = 200  # runs that did not finish which the page lists; runs.csv has all
@@ -18,8 +19,8 @@ def tables(analysis: Analysis) -> dict[str, Table]:
     glance = claims.at_a_glance(analysis)
     if glance is not None:
         made.append({"claims": glance})
-    made.append({"settings": present.settings(analysis.confirmed)})
-    made.append({"sanity": present.sanity(analysis.results.study.sanity, score=analysis.score)})
+    made.append({"settings": forms.settings(analysis.confirmed)})
+    made.append({"sanity": forms.sanity(analysis.results.study.sanity, score=analysis.score)})
     return {name: table for part in made for name, table in part.items() if table.rows}
 
 
@@ -32,7 +33,7 @@ def papers(analysis: Analysis) -> dict[str, Table]:
         ("other_verdicts", analysis.tables.get("contrasts_other_weights"), analysis.other),
     ):
         if name in shown and frame is not None:
-            found[name] = present.paper(
+            found[name] = forms.paper(
                 analysis.summary_of(score),
                 frame,
                 spread=analysis.spread_of(score),
@@ -52,13 +53,13 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
         "question asked"
     )
     made = {
-        "verdicts": present.verdicts(
+        "verdicts": forms.verdicts(
             found["contrasts"], level=level, spread=spread, caption=against, source="contrasts.csv"
         ),
-        "verdicts_wide": present.comparisons(
+        "verdicts_wide": forms.comparisons(
             found["contrasts"], level=level, spread=spread, caption=f"{against}, in full", source="contrasts.csv"
         ),
-        "levels": present.levels(
+        "levels": forms.levels(
             found["summary"],
             level=level,
             spread=spread,
@@ -67,8 +68,8 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
     }
     if "contrasts_other_weights" in found:
         for name, form, more in (
-            ("other_verdicts", present.verdicts, ""),
-            ("other_verdicts_wide", present.comparisons, ", in full"),
+            ("other_verdicts", forms.verdicts, ""),
+            ("other_verdicts_wide", forms.comparisons, ", in full"),
         ):
             made[name] = form(
                 found["contrasts_other_weights"],
@@ -78,7 +79,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
                 source="contrasts_other_weights.csv",
             )
     if "all_pairs" in found:
-        made["pairs"] = present.comparisons(
+        made["pairs"] = forms.comparisons(
             found["all_pairs"],
             level=level,
             spread=spread,
@@ -86,7 +87,7 @@ def _verdicts(analysis: Analysis) -> dict[str, Table]:
             source="all_pairs.csv",
         )
     if "ema" in found:
-        made["interactions"] = present.interactions(
+        made["interactions"] = forms.interactions(
             found["ema"],
             level=level,
             spreads=(analysis.spread_of(analysis.raw), analysis.spread_of(analysis.averaged)),
@@ -104,11 +105,11 @@ def _training(analysis: Analysis) -> dict[str, Table]:
     }
     spreads = dict.fromkeys(("final", "best", "target"), analysis.spread_of(analysis.score))
     made = {
-        name: present.whole(found[name], caption=caption, source=f"{name}.csv", spreads=spreads)
+        name: forms.whole(found[name], caption=caption, source=f"{name}.csv", spreads=spreads)
         for name, caption in captions.items()
         if name in found
     }
-    made["lost"] = present.whole(lost_runs(analysis), caption="Runs that did not finish, all phases", source="runs.csv")
+    made["lost"] = forms.whole(lost_runs(analysis), caption="Runs that did not finish, all phases", source="runs.csv")
     return made
 
 
@@ -130,7 +131,7 @@ def _search(analysis: Analysis) -> dict[str, Table]:
     columns = ("best", "half", "double", "search_best", "confirmed", "optimism")
     spreads = dict.fromkeys(columns, analysis.spread_of(analysis.score))
     return {
-        name: present.whole(analysis.tables[name], caption=caption, source=f"{name}.csv", spreads=spreads)
+        name: forms.whole(analysis.tables[name], caption=caption, source=f"{name}.csv", spreads=spreads)
         for name, caption in captions.items()
         if name in analysis.tables
     }

@@ -6,8 +6,10 @@ import json
 import pytest
 from matplotlib.text import Text
 
-from harness.report import captions, cross, cross_figures, style
+from harness.report import captions, cross_study
 from harness.report.analysis import Analysis
+from harness.report.figures import cross_study as cross_figures
+from harness.report.figures import style
 from harness.results import load
 from tests.report.example import EFFECT, results
 
@@ -88,7 +90,7 @@ def test_budget_and_figures_across_studies_keep_clear_too(tmp_path):
     two = results(tmp_path / "two", seeds=3, labels=tuple(EFFECT))
     study["spec"]["train"]["steps"] *= 2
     (two / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    tables = cross.frames({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
+    tables = cross_study.frames({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
     assert faults(cross_figures.effects(tables["effects"])) == []
     assert faults(cross_figures.sweeps(tables["sweeps"])) == []
 

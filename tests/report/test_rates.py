@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from harness import load_results, run_study, schedules
-from harness.report import captions, figures, rates
+from harness.report import captions, rates
 from harness.report.analysis import Analysis
+from harness.report.figures import study as figures
 from harness.results import load
 from harness.results.tables import ResultsError
 from tests.report.example import results

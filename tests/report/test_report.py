@@ -11,10 +11,11 @@ import pytest
 from scipy import stats as distributions
 
 from harness import report, stats
-from harness.report import captions, card, cross, figures, sections, style
+from harness.report import captions, cross_study, figures, numbers, sections
 from harness.report.analysis import Analysis
+from harness.report.figures import style
+from harness.report.render import readme
 from harness.results import load
-from harness.stats import digits
 from tests.report.example import results
 
 
@@ -210,7 +211,7 @@ def test_figures_are_of_the_data_with_units_and_direction(tmp_path):
 
 def test_cross_study_page(tmp_path):
     one, two = results(tmp_path / "one"), results(tmp_path / "two", labels=("constant", "linear"))
-    made = cross.build([one, two], output=tmp_path / "cross")
+    made = cross_study.build([one, two], output=tmp_path / "cross")
     text = made.read_text(encoding="utf-8")
     assert "example" in text
     ranks = pd.read_csv(tmp_path / "cross" / "ranks.csv").set_index("schedule")
@@ -237,7 +238,7 @@ def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
         renamed(results(tmp_path / "a"), name="digits", steps=2000),
         renamed(results(tmp_path / "c"), name="other", steps=1000, network="article"),
     ]
-    made = cross.build(studies, output=tmp_path / "cross")
+    made = cross_study.build(studies, output=tmp_path / "cross")
     found = pd.read_csv(tmp_path / "cross" / "sweeps.csv")
     assert set(found["group"]) == {"digits"}
     assert list(found["study"]) == ["digits-half"] * 2 + ["digits"] * 2  # by steps
@@ -249,7 +250,7 @@ def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
     assert 'id="figure-sweeps"' in text
     assert "linear: better in 3 of 3" in text
     assert "digits-half" in (tmp_path / "cross" / "report.md").read_text(encoding="utf-8")
-    cross.build([studies[0], studies[2]], output=tmp_path / "no")
+    cross_study.build([studies[0], studies[2]], output=tmp_path / "no")
     assert pd.read_csv(tmp_path / "no" / "sweeps.csv").empty
 
 
@@ -311,13 +312,13 @@ def test_one_number_is_written_the_same_way_everywhere(tmp_path):
     shown = sections.tables(analysis)
     spread = analysis.spread_of(analysis.score)
     for label in summary.index:
-        mean = digits.aligned([summary[label]], spread=spread)[0]
+        mean = numbers.aligned([summary[label]], spread=spread)[0]
         assert shown["levels"].texts().set_index("schedule").loc[label, "mean"] == mean
         assert shown["final_against_best"].texts().set_index("schedule").loc[label, "final"] == mean
         assert shown["optimism"].texts().set_index("schedule").loc[label, "confirmed"] == mean
         assert f"{label} {mean}" in captions.make_figures(analysis)["finals"][1].alt
         if label in difference:
-            gap = digits.aligned([difference[label]], spread=spread, sign=True)[0]
+            gap = numbers.aligned([difference[label]], spread=spread, sign=True)[0]
             assert shown["verdicts"].texts().set_index("schedule").loc[label, "mean"] == mean
             assert shown["verdicts_wide"].texts().set_index("schedule").loc[label, "difference"] == gap
             assert shown["interactions"].texts().set_index("schedule").loc[label, "effect on raw weights"] == gap
@@ -425,8 +426,8 @@ def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named
     assert "python -m harness.report . --check" in text
     assert "results/" not in text
     analyses = {"one": Analysis(load(one)), "two": Analysis(load(two))}
-    assert card.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
-    both = card.overview(analyses, root=tmp_path / "here")
+    assert readme.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
+    both = readme.overview(analyses, root=tmp_path / "here")
     assert both.startswith("| schedule")
     assert "[one](one)<br>300 steps<br>against constant" in both
     assert "[two](../two)<br>300 steps<br>against flat" in both

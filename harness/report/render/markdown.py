@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.report.analysis import Analysis
 from harness.report.captions import Shown, ema_sentence
-from harness.report.present import Table
 from harness.report.samples import grids
 from harness.report.sections import tables
+from harness.report.tables import Table
 
 
 def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:

@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness import stats
-from harness.report import cross_figures, markdown, page, present, style
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.report.present import Cell, Row, Table
+from harness.report.figures import cross_study as figures
+from harness.report.figures import style
+from harness.report.render import html as page
+from harness.report.render import markdown
+from harness.report.tables import Cell, Row, Table, estimate, table, value
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
-from harness.stats import digits
 
 Analyses = Mapping[str, Analysis]
 
@@ -97,16 +100,16 @@ def headline(verdicts: pd.DataFrame) -> str:
         given = [text for key, text in row.items() if key != "schedule" and text]
         found = pd.Series(given).value_counts()
         counts = ", ".join(f"{verdict} in {count} of {len(given)}" for verdict, count in found.items())
-        said.append(f"{digits.name(str(row['schedule']))}: {counts}")
+        said.append(f"{numbers.name(str(row['schedule']))}: {counts}")
     return f"Against each study's baseline: {'; '.join(said)}." if said else "No study has a verdict yet."
 
 
 def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     found = {}
     if len(tables["effects"]):
-        found["effects"] = cross_figures.effects(tables["effects"])
+        found["effects"] = figures.effects(tables["effects"])
     if len(tables["sweeps"]):
-        found["sweeps"] = cross_figures.sweeps(tables["sweeps"])
+        found["sweeps"] = figures.sweeps(tables["sweeps"])
     return found
 
 
@@ -114,12 +117,12 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
     """What a figure shows, as text."""
     if name == "effects":
         parts = [
-            f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'], sign=True)}, {row['verdict']}"
+            f"{row['study']}, {row['schedule']}: {numbers.percent(row['relative'], sign=True)}, {row['verdict']}"
             for row in tables[name].to_dict("records")
         ]
         return f"Difference to baseline as a share of the baseline mean. {'; '.join(parts)}."
     parts = [
-        f"{row['schedule']} at {digits.count(row['steps'], 'step')} {digits.number(row['difference'])}, {row['verdict']}"
+        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, {row['verdict']}"
         for row in tables[name].to_dict("records")
     ]
     return f"Difference to baseline by number of training steps. {'; '.join(parts)}."
@@ -128,56 +131,56 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
 def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
     """The tables as people read them."""
     rank: dict[str, Callable[[Row], Cell]] = {
-        "schedule": present.value("schedule"),
-        "mean rank": present.value("rank"),
-        "relative (0 best, 1 worst)": present.value("relative"),
-        "studies": present.value("studies"),
+        "schedule": value("schedule"),
+        "mean rank": value("rank"),
+        "relative (0 best, 1 worst)": value("relative"),
+        "studies": value("studies"),
     }
     sweep: dict[str, Callable[[Row], Cell]] = {
-        "study": present.value("study"),
-        "steps": present.value("steps"),
-        "schedule": present.value("schedule"),
-        "pairs": present.value("n"),
-        "difference (interval)": lambda row: present.estimate(
+        "study": value("study"),
+        "steps": value("steps"),
+        "schedule": value("schedule"),
+        "pairs": value("n"),
+        "difference (interval)": lambda row: estimate(
             "difference", analyses[row["study"]].spread_of(analyses[row["study"]].score)
         )(row),
-        "verdict": present.value("verdict"),
+        "verdict": value("verdict"),
     }
     found = {
         "matrix": _matrix(analyses, list(tables["verdicts"]["schedule"])),
-        "effects": present.table(
+        "effects": table(
             tables["effects"],
             {
-                "study": present.value("study"),
-                "schedule": present.value("schedule"),
+                "study": value("study"),
+                "schedule": value("schedule"),
                 "difference to baseline (interval)": _per_cent,
-                "pairs": present.value("n"),
-                "verdict": present.value("verdict"),
+                "pairs": value("n"),
+                "verdict": value("verdict"),
             },
             caption="Mean paired difference as a share of the baseline's mean; below zero is better",
             source="effects.csv",
         )
         if len(tables["effects"])
         else None,
-        "sweeps": present.table(
+        "sweeps": table(
             tables["sweeps"],
             sweep,
             caption="Difference to baseline by number of steps, studies alike in data, network, training and evaluation",
             source="sweeps.csv",
         ),
-        "ranks": present.table(
+        "ranks": table(
             tables["ranks"],
             rank,
             caption="Mean rank of the mean score over studies; ranks of few studies with few schedules decide nothing",
             source="ranks.csv",
         ),
     }
-    return {name: table for name, table in found.items() if table is not None and table.rows}
+    return {name: form for name, form in found.items() if form is not None and form.rows}
 
 
 def _per_cent(row: Row) -> Cell:
     """The relative difference with its interval: '−18 % (−29 to −8)'."""
-    text = digits.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
+    text = numbers.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
     return Cell(text.replace(" (", " % (", 1) if " (" in text else f"{text} %", float(row["relative"]))
 
 
@@ -188,15 +191,15 @@ def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
         study = each.results.study
         steps = study.spec.train.steps
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
-        table = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
-        known = {row["schedule"]: row for row in table.to_dict("records")}
+        contrasts = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
+        known = {row["schedule"]: row for row in contrasts.to_dict("records")}
         for label in schedules:
             if label not in known:
                 cells.append(Cell("–", "–"))
                 continue
             row = known[label]
             spread = each.spread_of(each.score)
-            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             cells.append(Cell(f"{row['verdict']} {size}", str(row["verdict"])))
         rows.append(tuple(cells))
     caption = "Verdict against the baseline, with the mean paired difference and its interval, by study"

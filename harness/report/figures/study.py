@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report import hover, style
+from harness.report.figures import style, tooltips
 
 JOINED = 60  # dots of a schedule that are drawn large and joined; more are a crowd
 CURVES_DRAWN = 40  # single curves per schedule; more would hide each other, the band is of all
@@ -96,9 +96,9 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
                 ms=4 if len(mine) <= JOINED else 2.5,
                 alpha=0.7 if len(mine) <= JOINED else 0.4,
                 mew=0,
-                rasterized=len(done) > hover.MOST,
+                rasterized=len(done) > tooltips.MOST,
             )
-            hover.name(dots, hover.runs(mine, score))
+            tooltips.name(dots, tooltips.runs(mine, score))
             row = summary[summary["schedule"] == name]
             if len(row) and np.isfinite(row["mean"].iloc[0]):
                 axes.errorbar(
@@ -164,7 +164,7 @@ def anytime(
             for run in list(dict.fromkeys(mine["run"]))[:CURVES_DRAWN]:
                 one = mine[mine["run"] == run]
                 (curve,) = top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
-                hover.name(curve, [str(run)])
+                tooltips.name(curve, [str(run)])
             top.plot(band["step"], band["mean"], color=colours[name], ls=lines[name], lw=1.6, label=called[name])
             if band["low"].notna().all():
                 top.fill_between(band["step"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
@@ -234,9 +234,9 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 lw=0.8,
                 alpha=0.8 if len(done) <= JOINED else 0.4,
                 label=called[name],
-                rasterized=len(runs) > hover.MOST,
+                rasterized=len(runs) > tooltips.MOST,
             )
-            hover.name(dots, hover.runs(done, score))
+            tooltips.name(dots, tooltips.runs(done, score))
             lost = mine[mine["status"] != "finished"]
             (crosses,) = axes.plot(
                 lost["params_peak"],
@@ -246,7 +246,7 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 transform=axes.get_xaxis_transform(),
                 clip_on=False,
             )
-            hover.name(crosses, hover.runs(lost, score))
+            tooltips.name(crosses, tooltips.runs(lost, score))
         style.logarithmic(axes)
         axes.set_xlabel("peak learning rate")
         axes.set_ylabel(style.wrapped(label, 1.9))

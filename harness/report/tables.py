@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.report import numbers
 from harness.results.document import Sanity
-from harness.stats import digits
 
 Row = Mapping[str, Any]
 SHARES = ("reached", "share")  # columns of tables shown whole that are in per cent
@@ -71,8 +71,8 @@ def value(name: str, spread: float | None = None, *, sign: bool = False) -> Call
     def cell(row: Row) -> Cell:
         given = row[name]
         if spread is None or not isinstance(given, float):
-            return Cell(digits.number(given), given)
-        return Cell(digits.aligned([given], spread=spread, sign=sign)[0], given)
+            return Cell(numbers.number(given), given)
+        return Cell(numbers.aligned([given], spread=spread, sign=sign)[0], given)
 
     return cell
 
@@ -81,7 +81,7 @@ def interval(spread: float | None = None, *, sign: bool = False) -> Callable[[Ro
     """The columns low and high as one cell, sorted by its middle."""
 
     def cell(row: Row) -> Cell:
-        text = digits.interval(row["low"], row["high"], sign=sign, spread=spread)
+        text = numbers.interval(row["low"], row["high"], sign=sign, spread=spread)
         return Cell(text, (row["low"] + row["high"]) / 2)
 
     return cell
@@ -90,13 +90,13 @@ def interval(spread: float | None = None, *, sign: bool = False) -> Callable[[Ro
 def estimate(name: str, spread: float | None = None) -> Callable[[Row], Cell]:
     """A difference with its interval, from the columns low and high, in one cell."""
     return lambda row: Cell(
-        digits.estimate(row[name], row["low"], row["high"], sign=True, spread=spread), float(row[name])
+        numbers.estimate(row[name], row["low"], row["high"], sign=True, spread=spread), float(row[name])
     )
 
 
 def share(name: str) -> Callable[[Row], Cell]:
     """A share in per cent."""
-    return lambda row: Cell(digits.percent(float(row[name])), row[name])
+    return lambda row: Cell(numbers.percent(float(row[name])), row[name])
 
 
 def verdicts(frame: pd.DataFrame, *, level: str, spread: float, caption: str, source: str) -> Table:
@@ -149,14 +149,14 @@ def paper(summary: pd.DataFrame, contrasts: pd.DataFrame, *, spread: float, base
     rows = []
     for row in summary.to_dict("records"):
         label, known = str(row["schedule"]), row["schedule"] in found
-        mean, sd = digits.aligned([row["mean"], row["sd"]], spread=spread)
+        mean, sd = numbers.aligned([row["mean"], row["sd"]], spread=spread)
         difference = float(found[label]["difference"]) if known else math.nan
         verdict = str(found[label]["verdict"]) if known else "(baseline)" if label == baseline else "–"
         rows.append(
             (
                 Cell(label, label),
                 Cell(mean if sd == "–" else f"{mean} ± {sd}", row["mean"]),
-                Cell(digits.aligned([difference], spread=spread, sign=True)[0], difference),
+                Cell(numbers.aligned([difference], spread=spread, sign=True)[0], difference),
                 Cell(verdict, verdict),
             )
         )
@@ -250,8 +250,8 @@ def sanity(damages: Sequence[Sanity], *, score: str) -> Table:
     rows = tuple(
         (
             Cell(each.damage, each.damage),
-            Cell(digits.number(each.value), each.value),
-            Cell(digits.number(each.floor), each.floor),
+            Cell(numbers.number(each.value), each.value),
+            Cell(numbers.number(each.floor), each.floor),
             Cell("yes" if each.seen else "no", "yes" if each.seen else "no"),
         )
         for each in damages

@@ -10,14 +10,14 @@ from pathlib import Path
 import jinja2
 import markupsafe
 
-from harness.report import claims, hover, style
+from harness.report import claims, numbers
 from harness.report.analysis import WEIGHTS, Analysis
 from harness.report.captions import Shown, ema_sentences
-from harness.report.present import Table
+from harness.report.figures import style, tooltips
 from harness.report.samples import grids
 from harness.report.sections import LOST, tables
+from harness.report.tables import Table
 from harness.results import numerics
-from harness.stats import digits
 
 INLINE_MOST = 700_000  # characters of a figure put into the page as elements; browsers grow slow on many more
 
@@ -57,14 +57,14 @@ def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
 def environment() -> jinja2.Environment:
     """The templates, everything escaped, every unknown name a fault."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.report"),
+        loader=jinja2.PackageLoader("harness.report.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["number"] = digits.number
-    made.filters["count"] = digits.count
+    made.filters["number"] = numbers.number
+    made.filters["count"] = numbers.count
     made.globals["table"] = html_table
     made.globals["numerics"] = numerics.described
     return made
@@ -73,7 +73,7 @@ def environment() -> jinja2.Environment:
 def drawing(svg: str, name: str, alt: str) -> markupsafe.Markup:
     """A figure as elements of the page, or, if it is very large, as a picture."""
     if len(svg) <= INLINE_MOST:
-        return markupsafe.Markup(f'<div class="drawing">{hover.inline(svg, name, alt)}</div>')
+        return markupsafe.Markup(f'<div class="drawing">{tooltips.inline(svg, name, alt)}</div>')
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
     return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
 
@@ -118,7 +118,7 @@ def html_table(shown: Table, *, fit: bool = False) -> markupsafe.Markup:
     """
     cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(_TABLE)
     folded = shown.folded or len(shown.rows) > FOLDED
-    rows = digits.count(len(shown.rows), "row")
+    rows = numbers.count(len(shown.rows), "row")
     size = "few" if len(shown.heads) <= FEW else "many" if len(shown.heads) > MANY else ""
     return markupsafe.Markup(
         cells.render(shown=shown, fit=fit, folded=folded, rows=rows, size=size, parts=_parts, long=_long)

@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report import hover
+from harness.report.figures import tooltips
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart (black is left to text), then three for studies of many
 # schedules, where the markers tell alike ones apart.
@@ -175,9 +175,9 @@ def rendered(made: Figure, kind: str) -> bytes:
     }[kind]
     buffer = io.BytesIO()
     with context():  # limits, ticks, layout and fonts are settled only now, some of them by looking at the figure
-        names = hover.mark(made) if kind == "svg" else {}
+        names = tooltips.mark(made) if kind == "svg" else {}
         made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return hover.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
+    return tooltips.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
 
 
 def short(label: str, most: int = 22) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import style
+from harness.report.figures import style
 
 
 def effects(table: pd.DataFrame) -> Figure:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from harness.stats import digits
+from harness.report import numbers
 
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
 def listed(names: list[str]) -> str:
     """'a', 'a and b', 'a, b and c', each name fit for a sentence."""
-    found = [digits.name(str(name)) for name in names]
+    found = [numbers.name(str(name)) for name in names]
     return ", ".join([*found[:-2], " and ".join(found[-2:])])
 
 
@@ -22,7 +22,7 @@ def headline(table: pd.DataFrame) -> str:
     """All verdicts of a table of `contrasts` in one line, without numbers."""
     if table.empty:
         return ALONE
-    baseline = digits.name(str(table["baseline"].iloc[0]))
+    baseline = numbers.name(str(table["baseline"].iloc[0]))
     forms = {
         "better": f"Better than {baseline}: {{}}.",
         "worse": f"Worse than {baseline}: {{}}.",
@@ -57,18 +57,11 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05) -> str:
     )
 
 
-def paragraph(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, alpha: float = 0.05) -> str:
-    """The sentences for a table of `contrasts`, and what they rest on."""
-    if table.empty:
-        return ALONE
-    return " ".join([*sentences(table, score_title=score_title, rope=rope), basis(table, alpha=alpha)])
-
-
 def _sentence(
     row: Mapping[str, object] | Mapping[object, object], title: str, rope: float, spread: float | None
 ) -> str:
     row = {str(key): value for key, value in row.items()}
-    name, baseline, verdict = (digits.name(str(row[key])) for key in ("schedule", "baseline", "verdict"))
+    name, baseline, verdict = (numbers.name(str(row[key])) for key in ("schedule", "baseline", "verdict"))
     begun = name[0].upper() + name[1:]
     size = _size(row, title, spread)
     lost = _lost(row, baseline)
@@ -80,7 +73,7 @@ def _sentence(
         return f"{begun} cannot be judged against {baseline} ({row['note']}){size}{lost}."
     more = row["more_seeds"]
     known = pd.notna(more)  # type: ignore[call-overload]
-    hint = f"; about {digits.count(int(str(more)), 'further seed')} would decide" if known else ""
+    hint = f"; about {numbers.count(int(str(more)), 'further seed')} would decide" if known else ""
     return f"Whether {name} differs from {baseline} is undecided{size}{lost}{hint}."
 
 
@@ -88,9 +81,9 @@ def _size(row: Mapping[str, object], title: str, spread: float | None) -> str:
     difference, low, high, better = (float(str(row[key])) for key in ("difference", "low", "high", "p_better"))
     if math.isnan(difference):
         return ""
-    middle = digits.estimate(difference, low, high, sign=True, spread=spread).partition(" (")[0]
-    interval = "" if math.isnan(low) else f", interval {digits.interval(low, high, sign=True, spread=spread)}"
-    return f" (mean difference in {title} {middle}{interval}; better in {digits.percent(better)} of pairs)"
+    middle = numbers.estimate(difference, low, high, sign=True, spread=spread).partition(" (")[0]
+    interval = "" if math.isnan(low) else f", interval {numbers.interval(low, high, sign=True, spread=spread)}"
+    return f" (mean difference in {title} {middle}{interval}; better in {numbers.percent(better)} of pairs)"
 
 
 def _lost(row: Mapping[str, object], baseline: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.report.present import Cell, Table
+from harness.report.tables import Cell, Table
 
 _MARKS = {
     "\\": r"\textbackslash{}",

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from harness.report import markdown
+from harness.report import numbers
 from harness.report.analysis import Analysis
+from harness.report.render import markdown
 from harness.report.sections import tables
-from harness.stats import digits
 
 ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); do not edit."
 
@@ -30,11 +30,11 @@ def readme(analysis: Analysis) -> str:
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
     lines += [
-        f"- network `{spec.network.name}`, {digits.count(spec.train.steps, 'step')} of "
-        f"{digits.count(spec.train.batch, 'image')}"
+        f"- network `{spec.network.name}`, {numbers.count(spec.train.steps, 'step')} of "
+        f"{numbers.count(spec.train.batch, 'image')}"
     ]
     lines += [
-        f"- {digits.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
+        f"- {numbers.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
         f"{study.created[:10]}"
     ]
     lines += [f"- commit `{environment.commit}`, {markdown.plain(environment.cpu)}, {_versions(environment.versions)}"]
@@ -60,12 +60,12 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     for name, each in analyses.items():
         study = each.results.study
         address = quote(Path(os.path.relpath(each.results.path, root)).as_posix())
-        head = f"[{name}]({address})<br>{digits.count(study.spec.train.steps, 'step')}"
+        head = f"[{name}]({address})<br>{numbers.count(study.spec.train.steps, 'step')}"
         head += f"<br>against {markdown.plain(each.baseline)}" if len(baselines) > 1 else ""
         rows = each.contrasts.to_dict("records") if "difference" in each.contrasts else []
         for row in rows:
             spread = each.spread_of(each.score)
-            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
             found.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
     corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"
