@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.report import cautions, numbers, sentences
+from harness.report import cautions, sentences
 from harness.results import Results
 from harness.results.document import Score
 from harness.scores import ScoreName
@@ -29,7 +29,6 @@ _NOT_NEGATIVE = (
 WEIGHTS = {"raw": "raw", "ema": "averaged"}  # what sentences and tables call the weights of a score
 _CHANGES_SAID = 3  # schedules that the headline names as changed by the other weights
 _EDGES_FROM = 3  # search trials of a schedule; the best of fewer lies at an edge by chance too often
-_EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 
 
 @dataclass(frozen=True)
@@ -336,34 +335,26 @@ class Analysis:
         other = self.tables.get("contrasts_other_weights")
         if other is None or other.empty or self.nothing:
             return ""
-        said = [f"With {self.other_weights} weights: {sentences.headline(other)}"]
-        table = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
-        for form, mine in (
-            ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
-            ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", table["high"] < 0),
-            ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
-        ):
-            if mine.any():
-                said.append(form.format(sentences.listed([str(label) for label in table.loc[mine, "schedule"]])))
-        return " ".join(said)
+        said = f"With {self.other_weights} weights: {sentences.headline(other)}"
+        interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
+        return " ".join([said, *sentences.interactions(interactions)])
+
+    @property
+    def averaging(self) -> list[str]:
+        """What averaging did to the baseline, then by schedule whether it replaces decay."""
+        return sentences.averaging(
+            self.tables.get("ema", pd.DataFrame()),
+            baseline=self.baseline,
+            score_title=self.title,
+            spreads=(self.spread_of(self.raw), self.spread_of(self.averaged)),
+        )
 
     @property
     def pairing(self) -> str:
         """How alike paired scores are, and what pairing by seed gained or lost; empty without three pairs."""
         if self.nothing or self.contrasts["correlation"].isna().all():
             return ""
-        found = self.contrasts.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
-        ends = [
-            f"{numbers.aligned([row['correlation']], spread=0.1)[0]} ({numbers.name(str(row['schedule']))})"
-            for row in found.iloc[[0, -1]].to_dict("records")
-        ]
-        span = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
-        gained = float(found["pairing_efficiency"].median())
-        word = "gained" if gained > 1.05 else "lost" if gained < 0.95 else "changed little"
-        return (
-            f"Correlation of paired scores: {span}. Pairing {word}: in the median an unpaired comparison would need "
-            f"{numbers.number(gained)} times as many runs to say as much."
-        )
+        return sentences.pairing(self.contrasts)
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -376,15 +367,4 @@ class Analysis:
             return []
         searched = self.search[self.search["phase"] == "search"].groupby("schedule")["run"].count()
         rows = [row for row in table.to_dict("records") if searched[row["schedule"]] >= _EDGES_FROM]
-        if not rows:
-            return []
-        parts = [
-            f"{numbers.name(str(row['schedule']))}, {row['parameter']} {numbers.number(row['value'])} ({row['edge']} edge of "
-            f"{numbers.number(row['low'])} to {numbers.number(row['high'])})"
-            for row in rows[:_EDGES_SAID]
-        ]
-        more = f"; and {len(rows) - _EDGES_SAID} more" if len(rows) > _EDGES_SAID else ""
-        return [
-            f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
-            "the range in a new study."
-        ]
+        return [sentences.edges(rows)] if rows else []

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness.report import captions, numbers, sections
+from harness.report import catalogue, numbers
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
@@ -23,16 +23,16 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
     for name, frame in analysis.tables.items():
         write_frame(folder / f"{name}.csv", frame)
     study = analysis.results.study.name
-    for name, paper in sections.papers(analysis).items():
-        write_bytes(folder / "latex" / f"{name}.tex", latex.render(paper, label=f"{study}-{name}").encode())
-    made = captions.make_figures(analysis)
-    for name, (figure, _) in made.items():
+    for name, table in catalogue.papers(analysis).items():
+        write_bytes(folder / "latex" / f"{name}.tex", latex.render(table, label=f"{study}-{name}").encode())
+    contents = catalogue.contents(analysis)
+    for name, drawing in contents.figures.items():
+        figure = drawing.draw()
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
-    shown = {name: text for name, (_, text) in made.items()}
-    write_bytes(folder / "README.md", readme.readme(analysis).encode())
-    write_bytes(folder / "report.md", markdown.render(analysis, shown, folder=folder).encode())
-    write_bytes(folder / "report.html", html.render(analysis, shown, folder=folder).encode())
+    write_bytes(folder / "README.md", readme.render(contents).encode())
+    write_bytes(folder / "report.md", markdown.render(contents, folder=folder).encode())
+    write_bytes(folder / "report.html", html.render(contents, folder=folder).encode())
     return folder / "report.html"
 
 
@@ -43,26 +43,22 @@ def stale(path: str | Path) -> list[str]:
     """
     folder = Path(path)
     analysis = Analysis(load(folder))
-    shown = {name: text for name, (_, text) in captions.make_figures(analysis).items()}
+    contents = catalogue.contents(analysis)
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
-    wanted["README.md"] = readme.readme(analysis)
-    wanted["report.md"] = markdown.render(analysis, shown, folder=folder)
-    found = []
-    for name, content in wanted.items():
-        place = folder / name
-        if not place.is_file() or place.read_bytes() != content.encode():
-            found.append(name)
-    found += [f"figures/{name}.svg" for name in shown if not (folder / "figures" / f"{name}.svg").is_file()]
+    wanted["README.md"] = readme.render(contents)
+    wanted["report.md"] = markdown.render(contents, folder=folder)
+    files = [name for name, content in wanted.items() if not _holds(folder / name, content)]
+    pictures = [f"figures/{name}.svg" for name in contents.figures]
+    missing = [name for name in pictures if not (folder / name).is_file()]
     page = folder / "report.html"
-    if not page.is_file() or (
-        "figures" not in str(found) and _text(page) != html.render(analysis, shown, folder=folder)
-    ):
-        found.append("report.html")
-    return found
+    # The page holds the pictures: without them it cannot be made again, and its own fault is theirs.
+    if not page.is_file() or (not missing and not _holds(page, html.render(contents, folder=folder))):
+        missing.append("report.html")
+    return files + missing
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def _holds(path: Path, content: str) -> bool:
+    return path.is_file() and path.read_bytes() == content.encode()
 
 
 def headline(path: str | Path) -> dict[str, Any]:

@@ -1,14 +1,16 @@
-"""The verdicts in plain words: a headline and a paragraph that a reader may quote, made from the table alone."""
+"""Statements in plain words that a reader may quote, made from the tables alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from harness.report import numbers
 
+EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
@@ -91,3 +93,79 @@ def _lost(row: Mapping[str, object], baseline: str) -> str:
     if not mine and not other:
         return ""
     return f"; diverged: {mine} of its runs, {other} of {baseline}"
+
+
+def interactions(table: pd.DataFrame) -> list[str]:
+    """On which schedules averaged weights change the effect of decay, from the intervals `low` to `high`."""
+    said = []
+    for form, rows in (
+        ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
+        ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", table["high"] < 0),
+        ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
+    ):
+        if rows.any():
+            said.append(form.format(listed([str(label) for label in table.loc[rows, "schedule"]])))
+    return said
+
+
+def averaging(table: pd.DataFrame, *, baseline: str, score_title: str, spreads: tuple[float, float]) -> list[str]:
+    """What averaging did to the baseline, then by schedule whether it replaces decay: of `stats.ema_interaction`.
+
+    `spreads` cut the numbers of raw and of averaged weights.
+    """
+    if table.empty:
+        return ["Too few runs to say whether averaging replaces decay."]
+    gain = table.iloc[0]
+    size = numbers.estimate(gain["gain"], gain["gain_low"], gain["gain_high"], sign=True, spread=spreads[0])
+    said = [f"Averaging the weights changed {numbers.name(baseline)}'s {score_title} by {size}."]
+    for row in table.to_dict("records"):
+        raw, averaged = (
+            numbers.aligned([row[key]], spread=spread, sign=True)[0]
+            for key, spread in zip(("raw", "ema"), spreads, strict=True)
+        )
+        said.append(
+            f"{numbers.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
+            f"{numbers.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=spreads[0])}: "
+            f"{_interaction(row['low'], row['high'])}."
+        )
+    return said
+
+
+def _interaction(low: float, high: float) -> str:
+    if not math.isfinite(low):
+        return "too few runs to compare the two"
+    if low > 0:
+        return "decay helps averaged weights less than raw ones"
+    if high < 0:
+        return "decay helps averaged weights more than raw ones"
+    return "whether averaging replaces decay is undecided"
+
+
+def pairing(table: pd.DataFrame) -> str:
+    """How alike paired scores are, and what pairing by seed gained or lost; of `contrasts` with known correlations."""
+    known = table.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
+    ends = [
+        f"{numbers.aligned([row['correlation']], spread=0.1)[0]} ({numbers.name(str(row['schedule']))})"
+        for row in known.iloc[[0, -1]].to_dict("records")
+    ]
+    span = ends[0] if len(known) == 1 else f"{ends[0]} to {ends[1]}"
+    gained = float(known["pairing_efficiency"].median())
+    word = "gained" if gained > 1.05 else "lost" if gained < 0.95 else "changed little"
+    return (
+        f"Correlation of paired scores: {span}. Pairing {word}: in the median an unpaired comparison would need "
+        f"{numbers.number(gained)} times as many runs to say as much."
+    )
+
+
+def edges(rows: Sequence[Mapping[Any, Any]]) -> str:
+    """The best searched values that lie at the edge of their range: rows of boundary.csv."""
+    parts = [
+        f"{numbers.name(str(row['schedule']))}, {row['parameter']} {numbers.number(row['value'])} ({row['edge']} edge of "
+        f"{numbers.number(row['low'])} to {numbers.number(row['high'])})"
+        for row in rows[:EDGES_SAID]
+    ]
+    more = f"; and {len(rows) - EDGES_SAID} more" if len(rows) > EDGES_SAID else ""
+    return (
+        f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
+        "the range in a new study."
+    )

@@ -11,12 +11,12 @@ import pytest
 from scipy import stats as distributions
 
 from harness import report, stats
-from harness.report import captions, cross_study, figures, numbers, sections
+from harness.report import cross_study, figures, numbers
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import readme
 from harness.results import load
-from tests.report.example import results
+from tests.report.example import figures_of, results, tables_of
 
 
 class Reader(HTMLParser):
@@ -258,10 +258,10 @@ def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     lost = {"linear": (0, 1), "constant": (1,), "exponential": ()}
     folder = results(tmp_path, diverged=lambda label, phase, place: phase == "confirm" and place in lost[label])
     analysis = Analysis(load(folder))
-    caption = captions.make_figures(analysis)["forest"][1].caption
+    caption = figures_of(analysis)["forest"][1].caption
     assert "95 % t intervals over 6 to 7 pairs" in caption
     assert "Pairs with a diverged run are in the verdict" in caption
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     note = shown["verdicts_wide"].texts().set_index("schedule")["note"]
     assert note["linear"].startswith("2 of 8 pairs with a diverged run")
     assert shown["levels"].texts()["diverged"].tolist() == [
@@ -309,14 +309,14 @@ def test_one_number_is_written_the_same_way_everywhere(tmp_path):
     analysis = Analysis(load(folder))
     summary = analysis.summary.set_index("schedule")["mean"]
     difference = analysis.contrasts.set_index("schedule")["difference"]
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     spread = analysis.spread_of(analysis.score)
     for label in summary.index:
         mean = numbers.aligned([summary[label]], spread=spread)[0]
         assert shown["levels"].texts().set_index("schedule").loc[label, "mean"] == mean
         assert shown["final_against_best"].texts().set_index("schedule").loc[label, "final"] == mean
         assert shown["optimism"].texts().set_index("schedule").loc[label, "confirmed"] == mean
-        assert f"{label} {mean}" in captions.make_figures(analysis)["finals"][1].alt
+        assert f"{label} {mean}" in figures_of(analysis)["finals"][1].alt
         if label in difference:
             gap = numbers.aligned([difference[label]], spread=spread, sign=True)[0]
             assert shown["verdicts"].texts().set_index("schedule").loc[label, "mean"] == mean
@@ -342,7 +342,7 @@ def test_intervals_follow_the_alpha_of_the_question_and_say_their_level(tmp_path
     folder = results(tmp_path)
     asked(folder, alpha=0.2)
     analysis = Analysis(load(folder))
-    made = captions.make_figures(analysis)
+    made = figures_of(analysis)
     for name in ("forest", "finals", "anytime", "averaging", "budget"):
         assert "80 %" in made[name][1].caption, name
         assert "95 %" not in made[name][1].caption, name
@@ -446,7 +446,7 @@ def test_losses_are_drawn_where_traces_are_stored_and_nowhere_else(tmp_path):
         tmp_path / "new", traced=True, diverged=lambda label, phase, place: phase == "confirm" and place < 2
     )
     report.build(traced)
-    shown = captions.make_figures(Analysis(load(traced)))["losses"][1]
+    shown = figures_of(Analysis(load(traced)))["losses"][1]
     assert (
         "mean over 6 finished runs per schedule, at most 40 single runs faint (those that diverged end early)"
         in shown.caption
@@ -470,7 +470,7 @@ def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_p
     frame = pd.read_csv(folder / "traces.csv")
     frame.loc[frame["run"] == "confirm-linear-p000-r000", "loss_generator"] = 1e30  # on its way to diverging
     frame.to_csv(folder / "traces.csv", index=False)
-    made = captions.make_figures(Analysis(load(folder)))["losses"][0]
+    made = figures_of(Analysis(load(folder)))["losses"][0]
     panel = made.axes[0]
     mean = next(line for line in panel.lines if line.get_label() == "linear")
     np.testing.assert_allclose(mean.get_ydata(), 1 + 20 / np.arange(20, 301, 20), rtol=1e-5)
@@ -479,7 +479,7 @@ def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_p
 
 def test_the_cost_table_says_whether_evaluations_are_in_its_seconds(tmp_path):
     def caption(folder):
-        return sections.tables(Analysis(load(folder)))["cost"].caption
+        return tables_of(Analysis(load(folder)))["cost"].caption
 
     assert caption(results(tmp_path / "new", traced=True)).startswith(
         "Seconds per run with its evaluations, and seconds of"

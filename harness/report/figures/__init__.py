@@ -1,5 +1,25 @@
 """Figures: tidy tables in, matplotlib figures out."""
 
-from harness.report.figures.study import anytime, averaging, budget, finals, forest, rates, sensitivity
+from harness.report.figures.study import (
+    CURVES_DRAWN,
+    anytime,
+    averaging,
+    budget,
+    finals,
+    forest,
+    joined,
+    rates,
+    sensitivity,
+)
 
-__all__ = ["anytime", "averaging", "budget", "finals", "forest", "rates", "sensitivity"]
+__all__ = [
+    "CURVES_DRAWN",
+    "anytime",
+    "averaging",
+    "budget",
+    "finals",
+    "forest",
+    "joined",
+    "rates",
+    "sensitivity",
+]

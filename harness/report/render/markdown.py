@@ -5,57 +5,75 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.report import catalogue
 from harness.report.analysis import Analysis
-from harness.report.captions import Shown, ema_sentence
+from harness.report.catalogue import Contents, Entry, FigureEntry, Listing, Pair, TableEntry, Text, Verbatim
 from harness.report.samples import grids
-from harness.report.sections import tables
+from harness.report.study_texts import Code, Line
 from harness.report.tables import Table
 
 
-def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
-    """report.md."""
-    study, shown_tables = analysis.results.study, tables(analysis)
+def render(contents: Contents, *, folder: Path) -> str:
+    """report.md: of each section of the catalogue what is brief."""
+    analysis = contents.analysis
+    study = analysis.results.study
     lines = [f"# {plain(study.title)}", "", f"**{plain(study.question.text)}**", ""]
     lines += answer(analysis)
     lines += [plain(analysis.basis), ""] if analysis.basis else []
-    lines += _figure(shown, "forest")
+    lines += [*_shown(contents, catalogue.VERDICTS), *_shown(contents, catalogue.FOREST)]
     pictures = grids(analysis, folder)
     if pictures:
-        heads = " | ".join(plain(each.title) for each in pictures)
-        links = " | ".join(f"![{plain(each.alt)}]({each.link})" for each in pictures)
+        heads = " | ".join(plain(grid.title) for grid in pictures)
+        links = " | ".join(f"![{plain(grid.alt)}]({grid.link})" for grid in pictures)
         lines += [f"| {heads} |", f"|{' :---: |' * len(pictures)}", f"| {links} |", ""]
-    lines += ["## Verdicts", ""]
-    for name in ("verdicts", "other_verdicts", "levels", "verdicts_wide"):
-        lines += table(shown_tables.get(name))
-    lines += _figure(shown, "finals")
-    if "claims" in shown_tables:
-        lines += ["## The article's claims, measured", "", *table(shown_tables["claims"])]
-    if "anytime" in shown:
-        lines += ["## Training", "", *_figure(shown, "anytime"), *_figure(shown, "losses")]
-    lines += ["## Does averaging replace decay?", "", plain(ema_sentence(analysis)), "", *_figure(shown, "averaging")]
-    if "sensitivity" in shown:
-        lines += ["## Search", "", *_figure(shown, "sensitivity")]
-    lines += ["## Protocol", "", *table(shown_tables.get("settings")), *table(shown_tables.get("sanity"))]
-    lines += [f"- pairing: {plain(analysis.pairing)}"] if analysis.pairing else []
-    lines += [f"- primary score: `{study.primary}`: {plain(study.scores[analysis.raw].protocol)}"]
-    lines += [f"- data: {plain(study.data.name)}, read from the folder: {plain(note)}" for note in study.data.notes]
-    lines += [f"- study: SHA-256 `{study.sha256[:16]}…`, commit `{study.environment.commit}`"]
-    lines += [f"- machine: {plain(study.environment.cpu)}, {plain(study.environment.device)}"]
-    lines += [f"- command: {code(study.command)}", ""]
+    for section in catalogue.SECTIONS:
+        body = [line for entry in section.entries for line in _shown(contents, entry)]
+        lines += [f"## {plain(section.heading)}", "", *body] if body else []
     return "\n".join(lines)
+
+
+def _shown(contents: Contents, entry: Entry) -> list[str]:
+    """Lines of an entry; none for one that is not brief, or for which there is no data."""
+    analysis = contents.analysis
+    match entry:
+        case TableEntry(brief=True):
+            return table(contents.tables.get(entry.name))
+        case FigureEntry(brief=True):
+            return _figure(contents, entry.name)
+        case Pair():
+            return [line for figure in entry.figures for line in _shown(contents, figure)]
+        case Text(brief=True):
+            text = inline(entry.make(analysis))
+            return [text, ""] if text else []
+        case Listing():
+            items = [f"- {inline(line)}" for line in entry.make(analysis)]
+            return [*items, ""] if items else []
+        case Verbatim(brief=True):
+            return [plain(entry.title), "", code(entry.make(analysis)), ""]
+        case _:
+            return []
+
+
+def inline(line: Line) -> str:
+    """A line with its code; other sections are named without a link."""
+    return "".join(
+        code(part.text) if isinstance(part, Code) else _escaped(part if isinstance(part, str) else part.text)
+        for part in line
+    )
 
 
 def answer(analysis: Analysis) -> list[str]:
     """Lines of the answer: headline, one sentence per schedule, the other weights, warnings."""
-    lines = [plain(analysis.headline), "", *(f"- {plain(each)}" for each in analysis.sentences), ""]
+    lines = [plain(analysis.headline), "", *(f"- {plain(sentence)}" for sentence in analysis.sentences), ""]
     lines += [plain(analysis.weights), ""] if analysis.weights else []
-    return lines + [line for each in analysis.warnings for line in (f"> **Warning:** {plain(each)}", "")]
+    return lines + [line for warning in analysis.warnings for line in (f"> **Warning:** {plain(warning)}", "")]
 
 
-def _figure(shown: dict[str, Shown], name: str) -> list[str]:
-    if name not in shown:
+def _figure(contents: Contents, name: str) -> list[str]:
+    drawing = contents.figures.get(name)
+    if drawing is None:
         return []
-    return [f"![{plain(shown[name].alt)}](figures/{name}.png)", "", f"*{plain(shown[name].caption)}*", ""]
+    return [f"![{plain(drawing.alt)}](figures/{name}.png)", "", f"*{plain(drawing.caption)}*", ""]
 
 
 def table(shown: Table | None) -> list[str]:
@@ -70,8 +88,13 @@ def table(shown: Table | None) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Text with Markdown's, HTML's and formulas' marks taken out of their roles."""
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|&~$" else mark for mark in " ".join(str(text).split()))
+    """Text on one line, in which no character plays its role in Markdown, HTML or formulas."""
+    return _escaped(text).strip()
+
+
+def _escaped(text: str) -> str:
+    """As `plain`, with a space at an end kept."""
+    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|&~$" else mark for mark in re.sub(r"\s+", " ", str(text)))
 
 
 def code(text: str) -> str:

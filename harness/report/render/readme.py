@@ -11,22 +11,24 @@ import pandas as pd
 
 from harness.report import numbers
 from harness.report.analysis import Analysis
+from harness.report.catalogue import FOREST, VERDICTS, Contents
 from harness.report.render import markdown
-from harness.report.sections import tables
 
 ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); do not edit."
 
 
-def readme(analysis: Analysis) -> str:
+def render(contents: Contents) -> str:
     """README.md of a results folder: question, answer, verdicts, how and on what it was made, how to check it."""
+    analysis = contents.analysis
     study, runs = analysis.results.study, analysis.results.runs
     spec, environment = study.spec, study.environment
     hours = runs["seconds"].sum() / 3600
     lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     lines = [f"# {markdown.plain(study.title)}", "", f"**{markdown.plain(study.question.text)}**", ""]
     lines += markdown.answer(analysis)
-    lines += markdown.table(tables(analysis).get("verdicts"))
-    lines += ["![Difference to the baseline, with interval, by schedule](figures/forest.png)", ""]
+    lines += markdown.table(contents.tables.get(VERDICTS.name))
+    if FOREST.name in contents.figures:
+        lines += [f"![Difference to the baseline, with interval, by schedule](figures/{FOREST.name}.png)", ""]
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
     lines += [
