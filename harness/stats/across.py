@@ -12,6 +12,10 @@ def average_ranks(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Ranks are relative to the number of schedules in a study: 0 for the best, 1 for the worst, so that studies of
     different sizes may be averaged.
+
+    >>> one = pd.DataFrame({"schedule": ["constant", "linear"], "mean": [3.0, 2.0]})
+    >>> average_ranks({"one": one})[["schedule", "rank"]].values.tolist()
+    [['linear', 1.0], ['constant', 2.0]]
     """
     parts = []
     for study, table in summaries.items():

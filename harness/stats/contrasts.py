@@ -77,6 +77,12 @@ def contrasts(
     `verdict`: 'equivalent' if the simultaneous interval lies within ±rope, else 'better' or 'worse' if p_holm ≤ alpha,
     else 'undecided'; 'descriptive only' where so few seeds could not have given any other answer. Raises ValueError if
     the baseline has no runs.
+
+    >>> scores = {"constant": [3.0, 3.2, 3.1, 2.9, 3.3, 3.0, 3.1], "linear": [2.5, 2.6, 2.4, 2.5, 2.6, 2.3, 2.5]}
+    >>> rows = [(label, seed, "finished", fid) for label, of in scores.items() for seed, fid in enumerate(of)]
+    >>> runs = pd.DataFrame(rows, columns=["schedule", "repetition", "status", "fid"])
+    >>> contrasts(runs, score="fid")[["schedule", "n", "p", "verdict"]].values.tolist()
+    [['linear', 7, 0.015625, 'better']]
     """
     table = _scores(runs, score, direction)
     if baseline not in table.columns:

@@ -25,6 +25,11 @@ def expected_best(values: ArrayLike, budget: int) -> float:
     """Expected minimum of `budget` trials drawn without replacement (Tang et al. 2020): unbiased for random search.
 
     Infinite as soon as a draw of trials that all failed is possible; raises ValueError for a budget outside 1 … n.
+
+    >>> round(expected_best([3.0, 1.0, 2.0], 1), 9)  # the mean
+    2.0
+    >>> round(expected_best([3.0, 1.0, 2.0], 2), 9)  # of three pairs two hold the 1, one only the 2
+    1.333333333
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
@@ -35,12 +40,18 @@ def expected_best(values: ArrayLike, budget: int) -> float:
 
 def _weights(n: int, budget: int) -> Array:
     """Probability that the i-th smallest of n values is the smallest of `budget` drawn, i from 1 to n - budget + 1."""
-    place = np.arange(1, n - budget + 2)  # the i-th smallest is the minimum if the others lie above it
-    return np.exp(_log_choose(n - place, budget - 1) - _log_choose(np.array(n), budget))
+    i = np.arange(1, n - budget + 2)  # the i-th smallest is the minimum if the others lie above it
+    return np.exp(_log_choose(n - i, budget - 1) - _log_choose(np.array(n), budget))
 
 
 def budgets(n: int, *, most: int = 16) -> list[int]:
-    """Budgets from 1 to half of n trials: all of them up to `most`, else so many on a logarithmic scale."""
+    """Budgets from 1 to half of n trials: all of them up to `most`, else so many on a logarithmic scale.
+
+    >>> budgets(8)
+    [1, 2, 3, 4]
+    >>> budgets(64, most=4)
+    [1, 3, 8, 10, 32]
+    """
     half = max(n // 2, 1) if n else 0
     if half <= most:
         return list(range(1, half + 1))
@@ -57,7 +68,7 @@ def budget_curves(
 ) -> pd.DataFrame:
     """Expected best by schedule and budget up to half the trials; bootstrap band up to an eighth, NaN beyond.
 
-    Beyond an eighth of the trials the percentile bootstrap covers far less than it says (notes: 82 % at a quarter).
+    Beyond an eighth of the trials the percentile bootstrap covers far less than it says (82 % at a quarter).
     """
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):

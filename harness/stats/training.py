@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from harness.stats import paired
 
@@ -74,16 +75,22 @@ def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, targ
 
 
 def _median(times: list[float], reached: list[bool]) -> float:
-    """First time at which the Kaplan–Meier estimate of the share not there yet is at most a half."""
-    left, surviving = len(times), 1.0
-    for time in sorted(set(times)):
-        events = sum(t == time and hit for t, hit in zip(times, reached, strict=True))
-        if left:
-            surviving *= 1.0 - events / left
-        if surviving <= 0.5 + 1e-12:
-            return time
-        left -= sum(t == time for t in times)
-    return math.nan
+    """The Kaplan–Meier median of reaching a target: the first time at which at most half are estimated not to have.
+
+    `times` of runs that have not `reached` it are those at which they were last seen without.
+
+    >>> _median([100.0, 200.0, 300.0], [True, True, False])
+    200.0
+    >>> _median([100.0, 300.0, 300.0], [True, False, False])
+    nan
+    """
+    if not times:
+        return math.nan
+    known = [time for time, hit in zip(times, reached, strict=True) if hit]
+    censored = [time for time, hit in zip(times, reached, strict=True) if not hit]
+    without = stats.ecdf(stats.CensoredData(uncensored=known, right=censored)).sf
+    half = np.flatnonzero(without.probabilities <= 0.5 + 1e-12)
+    return float(without.quantiles[half[0]]) if len(half) else math.nan
 
 
 def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
