@@ -126,13 +126,13 @@ class Analysis:
         named = self.named(score)
         raw = str(named.raw)
         if raw not in self._spreads:
-            found = []
+            widths = []
             for name in (raw, str(named.averaged)):
                 table = self.summary_of(name) if name in self.confirmed else pd.DataFrame({"low": [], "high": []})
                 halves = ((table["high"] - table["low"]) / 2).dropna()
                 known = sorted(halves[halves > 1e-9 * table["mean"].abs().max()]) if len(halves) else []
-                found += [float(known[(len(known) - 1) // 2])] if known else []
-            self._spreads[raw] = max(found, default=math.nan)
+                widths += [float(known[(len(known) - 1) // 2])] if known else []
+            self._spreads[raw] = max(widths, default=math.nan)
         return self._spreads[raw]
 
     @property
@@ -144,9 +144,11 @@ class Analysis:
     def confirmed(self) -> pd.DataFrame:
         """The confirmation runs of the configurations finally chosen, schedules in display order."""
         runs = self.results.runs
-        kept = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)].copy()
-        places = {label: place for place, label in enumerate(self.schedules)}
-        return kept.sort_values("schedule", key=lambda column: column.map(places), kind="stable").reset_index(drop=True)
+        confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)].copy()
+        order = {label: index for index, label in enumerate(self.schedules)}
+        return confirmed.sort_values("schedule", key=lambda column: column.map(order), kind="stable").reset_index(
+            drop=True
+        )
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -169,7 +171,7 @@ class Analysis:
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
         rope = self.rope if str(self.named(score).raw) == self.raw else 0.0
         direction = self.direction_of(score)
-        found = stats.contrasts(
+        table = stats.contrasts(
             self.confirmed,
             score=score,
             baseline=self.baseline,
@@ -178,10 +180,10 @@ class Analysis:
             direction="higher" if direction == "higher" else "lower",
         )
         if direction == "one":
-            found[["p", "p_holm", "p_better"]] = np.nan
-            found["verdict"] = stats.DESCRIPTIVE
-            found["more_seeds"] = pd.array([pd.NA] * len(found), dtype="Int64")
-        return found
+            table[["p", "p_holm", "p_better"]] = np.nan
+            table["verdict"] = stats.DESCRIPTIVE
+            table["more_seeds"] = pd.array([pd.NA] * len(table), dtype="Int64")
+        return table
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -265,12 +267,12 @@ class Analysis:
                     continue
                 means = self.summary_of(column).set_index("schedule")
                 against = self.contrasts_of(column)
-                found = against.set_index("schedule") if "difference" in against else None
+                differences = against.set_index("schedule") if "difference" in against else None
                 for schedule in means.index:
                     row = {"score": column, "schedule": schedule, "n": int(means.loc[schedule, "finished"])}
                     row |= {"mean": means.loc[schedule, "mean"], "sd": means.loc[schedule, "sd"]}
-                    if found is not None and schedule in found.index:
-                        row |= {key: found.loc[schedule, key] for key in ("difference", "low", "high", "p")}
+                    if differences is not None and schedule in differences.index:
+                        row |= {key: differences.loc[schedule, key] for key in ("difference", "low", "high", "p")}
                     rows.append(row)
         return pd.DataFrame(rows, columns=["score", "schedule", "n", "mean", "sd", "difference", "low", "high", "p"])
 

@@ -141,13 +141,13 @@ SECTIONS = (
             TableEntry("claims", claims.at_a_glance, brief=True, fit=True, paper=claims.at_a_glance),
             *(
                 TableEntry(
-                    f"claim_{place}",
+                    f"claim_{index}",
                     partial(claims.scores, claim=claim),
                     title=claim.title,
                     note=claim.note,
                     otherwise="No data for this claim in this study.",
                 )
-                for place, claim in enumerate(claims.CLAIMS)
+                for index, claim in enumerate(claims.CLAIMS)
             ),
             TableEntry(
                 "claim_none",
@@ -271,12 +271,12 @@ def contents(analysis: Analysis) -> Contents:
 
 def papers(analysis: Analysis) -> dict[str, Table]:
     """The tables for a paper, by file name."""
-    made = {
+    tables = {
         entry.name: entry.paper(analysis)
         for entry in entries()
         if isinstance(entry, TableEntry) and entry.paper is not None
     }
-    return {name: table for name, table in made.items() if table is not None and table.rows}
+    return {name: table for name, table in tables.items() if table is not None and table.rows}
 
 
 def _key(analysis: Analysis) -> str:

@@ -27,7 +27,7 @@ CLAIMS = (
     Claim(
         "More detail",
         ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
-        "Share of high frequencies relative to real images (target 1), and variety (recall, coverage) beside "
+        "High-frequency content relative to real images (target 1), and variety (recall, coverage) beside "
         "fidelity (precision, density); higher is better.",
     ),
     Claim(

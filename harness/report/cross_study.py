@@ -46,8 +46,8 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
             tables=shown,
             drawings=drawings,
             headline=headline(tables["verdicts"]),
-            sentences={name: [each.headline, *each.sentences] for name, each in analyses.items()},
-            studies={name: each.results.study for name, each in analyses.items()},
+            sentences={name: [analysis.headline, *analysis.sentences] for name, analysis in analyses.items()},
+            studies={name: analysis.results.study for name, analysis in analyses.items()},
         )
     )
     write_bytes(output / "report.html", html.encode())
@@ -57,9 +57,11 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
 
 def frames(analyses: Analyses) -> dict[str, pd.DataFrame]:
     """The cross-study tables by file name."""
-    contrasts = {name: each.contrasts for name, each in analyses.items() if "difference" in each.contrasts}
+    contrasts = {name: analysis.contrasts for name, analysis in analyses.items() if "difference" in analysis.contrasts}
     return {
-        "ranks": stats.average_ranks({name: each.summary for name, each in analyses.items() if len(each.summary)}),
+        "ranks": stats.average_ranks(
+            {name: analysis.summary for name, analysis in analyses.items() if len(analysis.summary)}
+        ),
         "verdicts": stats.verdict_matrix(contrasts),
         "effects": stats.effect_sizes(contrasts),
         "sweeps": sweeps(analyses),
@@ -72,23 +74,23 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
     Alike are studies with the same data, network, training settings and evaluation; search ranges and budgets may differ.
     """
     groups: dict[str, list[tuple[str, int, Analysis]]] = {}
-    for name, each in analyses.items():
-        study = each.results.study
+    for name, analysis in analyses.items():
+        study = analysis.results.study
         steps = study.spec.train.steps
         kept = {part: getattr(study.spec, part).model_dump() for part in ("network", "evaluate")}
         kept["data"] = study.data.model_dump(exclude={"notes"})
         kept["train"] = study.spec.train.model_dump(exclude={"steps"})
-        key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
-        groups.setdefault(key, []).append((name, steps, each))
+        key = json.dumps([kept, analysis.score, analysis.baseline], sort_keys=True)
+        groups.setdefault(key, []).append((name, steps, analysis))
     rows = []
     for members in groups.values():
         if len({steps for _, steps, _ in members}) < 2:
             continue
         title = min((name for name, _, _ in members), key=len)
-        for name, steps, each in sorted(members, key=lambda member: member[1]):
-            for row in each.contrasts.to_dict("records") if "difference" in each.contrasts else []:
+        for name, steps, analysis in sorted(members, key=lambda member: member[1]):
+            for row in analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []:
                 kept = {key: row[key] for key in ("schedule", "n", "difference", "low", "high", "verdict")}
-                rows.append({"group": title, "study": name, "steps": steps, "score": each.score} | kept)
+                rows.append({"group": title, "study": name, "steps": steps, "score": analysis.score} | kept)
     columns = ["group", "study", "steps", "score", "schedule", "n", "difference", "low", "high", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -120,7 +122,7 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
             f"{row['study']}, {row['schedule']}: {numbers.percent(row['relative'], sign=True)}, {row['verdict']}"
             for row in tables[name].to_dict("records")
         ]
-        return f"Difference to baseline as a share of the baseline mean. {'; '.join(parts)}."
+        return f"Difference to the baseline, relative to the baseline mean. {'; '.join(parts)}."
     parts = [
         f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, {row['verdict']}"
         for row in tables[name].to_dict("records")
@@ -157,7 +159,7 @@ def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, 
                 "pairs": value("n"),
                 "verdict": value("verdict"),
             },
-            caption="Mean paired difference as a share of the baseline's mean; below zero is better",
+            caption="Mean paired difference relative to the baseline mean; below zero is better",
             source="effects.csv",
         )
         if len(tables["effects"])
@@ -187,18 +189,18 @@ def _per_cent(row: Row) -> Cell:
 def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
     """Studies × schedules: verdict, difference and interval; what a study is stands further down the page."""
     rows = []
-    for name, each in analyses.items():
-        study = each.results.study
+    for name, analysis in analyses.items():
+        study = analysis.results.study
         steps = study.spec.train.steps
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
-        contrasts = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
+        contrasts = analysis.contrasts if "difference" in analysis.contrasts else pd.DataFrame()
         known = {row["schedule"]: row for row in contrasts.to_dict("records")}
         for label in schedules:
             if label not in known:
                 cells.append(Cell("–", "–"))
                 continue
             row = known[label]
-            spread = each.spread_of(each.score)
+            spread = analysis.spread_of(analysis.score)
             size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             cells.append(Cell(f"{row['verdict']} {size}", str(row["verdict"])))
         rows.append(tuple(cells))

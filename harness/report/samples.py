@@ -1,4 +1,4 @@
-"""Sample grids of one repetition, side by side: equal places show equal latents."""
+"""Sample grids of one repetition, side by side: the same position in each shows the same latent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.report.analysis import Analysis
 
 @dataclass(frozen=True)
 class Grid:
-    """A picture of samples, its title, and its address relative to the results folder."""
+    """An image of samples, its title, and its address relative to the results folder."""
 
     title: str
     path: Path

@@ -16,8 +16,8 @@ ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 def listed(names: list[str]) -> str:
     """'a', 'a and b', 'a, b and c', each name fit for a sentence."""
-    found = [numbers.name(str(name)) for name in names]
-    return ", ".join([*found[:-2], " and ".join(found[-2:])])
+    shown = [numbers.name(str(name)) for name in names]
+    return ", ".join([*shown[:-2], " and ".join(shown[-2:])])
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -34,14 +34,14 @@ def headline(table: pd.DataFrame) -> str:
     }
     said = []
     for verdict, form in forms.items():
-        found = [str(label) for label in table.loc[table["verdict"] == verdict, "schedule"]]
-        if found:
-            said.append(form.format(listed(found)))
+        labels = [str(label) for label in table.loc[table["verdict"] == verdict, "schedule"]]
+        if labels:
+            said.append(form.format(listed(labels)))
     return " ".join(said)
 
 
 def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, spread: float | None = None) -> list[str]:
-    """One sentence per row of `contrasts`: better, worse, equivalent or undecided, by how much, how sure.
+    """One sentence per row of `contrasts`: the verdict, by how much, how sure.
 
     Numbers are cut where `spread` has its second digit, by default where each interval's half-width has it.
     """
@@ -49,13 +49,13 @@ def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, sprea
 
 
 def basis(table: pd.DataFrame, *, alpha: float = 0.05) -> str:
-    """What the sentences rest on: seeds, test, correction, level."""
+    """What the sentences rest on: pairs of seeds, test, correction for multiple comparisons, level."""
     seeds = sorted({int(n) for n in table["n"]})
     pairs = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return (
         f"Each statement is about the tuned configurations and rests on {pairs} pair{'s' if pairs != '1' else ''} of runs "
         f"from fresh seeds (exact sign-flip test, Holm over {len(table)} comparison{'s' if len(table) > 1 else ''}, "
-        f"family-wise error {100 * alpha:g} %; intervals are {100 * (1 - alpha):g} % t intervals)."
+        f"family-wise error rate {100 * alpha:g} %; intervals are {100 * (1 - alpha):g} % t intervals)."
     )
 
 

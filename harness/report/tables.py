@@ -1,4 +1,4 @@
-"""Tables as people read them: fewer columns than the CSV files, intervals in one cell, digits that the data support."""
+"""Tables as people read them: fewer columns than the CSV files, intervals in one cell, only digits the data support."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pandas as pd
 from harness.report import numbers
 
 Row = Mapping[str, Any]
-SHARES = ("reached", "share")  # columns of tables shown whole that are in per cent
-SET = ("best_rate", "value", "low", "high", "median_step")  # and those that were set, not measured: as they are
+FRACTIONS = ("reached", "share")  # columns of tables shown whole that are in per cent
+SET = ("best_rate", "value", "low", "high", "median_step")  # columns that were set, not measured: shown as they are
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Table:
     def left(self) -> tuple[bool, ...]:
         """Which columns are text throughout, and are set to the left; numbers stand to the right."""
         columns = range(len(self.heads))
-        return tuple(all(isinstance(row[place].value, str) for row in self.rows) for place in columns)
+        return tuple(all(isinstance(row[index].value, str) for row in self.rows) for index in columns)
 
     def texts(self) -> pd.DataFrame:
         """The texts alone."""
@@ -59,8 +59,8 @@ def table(
 ) -> Table:
     """The table with one cell per row and column."""
     rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-    made = tuple(tuple(build(row) for build in columns.values()) for row in rows)
-    return Table(caption, tuple(columns), made, source, folded)
+    cells = tuple(tuple(build(row) for build in columns.values()) for row in rows)
+    return Table(caption, tuple(columns), cells, source, folded)
 
 
 def value(name: str, spread: float | None = None, *, sign: bool = False) -> Callable[[Row], Cell]:
@@ -93,7 +93,7 @@ def estimate(name: str, spread: float | None = None) -> Callable[[Row], Cell]:
 
 
 def share(name: str) -> Callable[[Row], Cell]:
-    """A share in per cent."""
+    """A fraction in per cent."""
     return lambda row: Cell(numbers.percent(float(row[name])), row[name])
 
 
@@ -102,7 +102,7 @@ def whole(
 ) -> Table:
     """All columns that hold anything, under readable heads; those in `spreads` with the digits of theirs."""
     kept = [str(name) for name in frame.columns if frame[name].notna().any()]
-    forms = {name: share(name) for name in SHARES} | {name: value(name) for name in SET}
+    forms = {name: share(name) for name in FRACTIONS} | {name: value(name) for name in SET}
     forms |= {name: value(name, spread) for name, spread in (spreads or {}).items()}
     columns = {name.replace("_", " "): forms.get(name, value(name, math.nan)) for name in kept}
     return table(frame, columns, caption=caption, source=source, folded=folded)

@@ -17,8 +17,8 @@ def curve_bands(curves: pd.DataFrame, *, score: str, alpha: float = 0.05, least:
     No score lies below `least`, where intervals end; they are NaN where n is 1.
     """
     rows = []
-    for (schedule, step), mine in curves.groupby(["schedule", "step"], sort=False):
-        values = mine[score].to_numpy(dtype=float)
+    for (schedule, step), evaluations in curves.groupby(["schedule", "step"], sort=False):
+        values = evaluations[score].to_numpy(dtype=float)
         values = values[np.isfinite(values)]
         if len(values):
             low, high = (max(end, least) for end in paired.t_interval(values, alpha))
@@ -33,9 +33,9 @@ def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
     better), relative to the run's best: 0 for curves that only fall.
     """
     rows = []
-    for schedule, mine in curves.groupby("schedule", sort=False):
+    for schedule, of_schedule in curves.groupby("schedule", sort=False):
         finals, bests, rough = [], [], []
-        for _, run in mine.groupby("run", sort=False):
+        for _, run in of_schedule.groupby("run", sort=False):
             values = run.sort_values("step")[score].to_numpy(dtype=float)
             if len(values) == 0 or not np.isfinite(values).all():
                 continue
@@ -58,7 +58,7 @@ def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
 
 
 def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, target: float) -> pd.DataFrame:
-    """By schedule: share of runs that reach `target`, and the Kaplan–Meier (1958) median step of reaching it.
+    """By schedule: fraction of runs that reach `target`, and the Kaplan–Meier (1958) median step of reaching it.
 
     A run that never does is censored at its last step, one that diverged at the end of training, since it never will.
     The median is NaN where fewer than half reach the target.
@@ -66,10 +66,10 @@ def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, targ
     hits = curves[curves[score] <= target].groupby("run")["step"].min()
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
-        mine = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
-        first = mine["run"].map(hits)
+        of_schedule = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
+        first = of_schedule["run"].map(hits)
         reached = first.notna().tolist()
-        times = first.fillna(mine["steps"]).astype(float).tolist()
+        times = first.fillna(of_schedule["steps"]).astype(float).tolist()
         rows.append((schedule, len(times), float(np.mean(reached)) if reached else math.nan, _median(times, reached)))
     return pd.DataFrame(rows, columns=["schedule", "runs", "reached", "median_step"])
 

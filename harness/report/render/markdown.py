@@ -94,7 +94,9 @@ def plain(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """As `plain`, with a space at an end kept."""
-    return "".join(f"\\{mark}" if mark in "\\`*_[]<>#|&~$" else mark for mark in re.sub(r"\s+", " ", str(text)))
+    return "".join(
+        f"\\{character}" if character in "\\`*_[]<>#|&~$" else character for character in re.sub(r"\s+", " ", str(text))
+    )
 
 
 def code(text: str) -> str:

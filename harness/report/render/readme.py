@@ -57,19 +57,19 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     Its links are relative to `root`, the folder of the file it is for. The baseline is named once, or with each study
     where they differ.
     """
-    found: dict[str, dict[str, str]] = {}
-    baselines = {each.baseline for each in analyses.values()}
-    for name, each in analyses.items():
-        study = each.results.study
-        address = quote(Path(os.path.relpath(each.results.path, root)).as_posix())
+    cells: dict[str, dict[str, str]] = {}
+    baselines = {analysis.baseline for analysis in analyses.values()}
+    for name, analysis in analyses.items():
+        study = analysis.results.study
+        address = quote(Path(os.path.relpath(analysis.results.path, root)).as_posix())
         head = f"[{name}]({address})<br>{numbers.count(study.spec.train.steps, 'step')}"
-        head += f"<br>against {markdown.plain(each.baseline)}" if len(baselines) > 1 else ""
-        rows = each.contrasts.to_dict("records") if "difference" in each.contrasts else []
+        head += f"<br>against {markdown.plain(analysis.baseline)}" if len(baselines) > 1 else ""
+        rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
         for row in rows:
-            spread = each.spread_of(each.score)
+            spread = analysis.spread_of(analysis.score)
             size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
-            found.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
+            cells.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
     corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"
-    frame = pd.DataFrame.from_dict(found, orient="index").fillna("–").rename_axis(corner).reset_index()
+    frame = pd.DataFrame.from_dict(cells, orient="index").fillna("–").rename_axis(corner).reset_index()
     return frame.to_markdown(index=False, disable_numparse=True)
