@@ -11,11 +11,12 @@ import pytest
 from scipy import stats as distributions
 
 from harness import report, stats
-from harness.report import captions, card, cross, figures, sections, style
+from harness.report import cross_study, figures, numbers
 from harness.report.analysis import Analysis
+from harness.report.figures import style
+from harness.report.render import readme
 from harness.results import load
-from harness.stats import digits
-from tests.report.example import results
+from tests.report.example import figures_of, results, tables_of
 
 
 class Reader(HTMLParser):
@@ -145,7 +146,7 @@ def test_hostile_names_do_nothing(tmp_path):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "<img src=x" not in text
-    assert study["title"] == HOSTILE
+    assert study.title == HOSTILE
     assert "<script>" not in (folder / "report.md").read_text(encoding="utf-8")
 
 
@@ -210,7 +211,7 @@ def test_figures_are_of_the_data_with_units_and_direction(tmp_path):
 
 def test_cross_study_page(tmp_path):
     one, two = results(tmp_path / "one"), results(tmp_path / "two", labels=("constant", "linear"))
-    made = cross.build([one, two], output=tmp_path / "cross")
+    made = cross_study.build([one, two], output=tmp_path / "cross")
     text = made.read_text(encoding="utf-8")
     assert "example" in text
     ranks = pd.read_csv(tmp_path / "cross" / "ranks.csv").set_index("schedule")
@@ -237,7 +238,7 @@ def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
         renamed(results(tmp_path / "a"), name="digits", steps=2000),
         renamed(results(tmp_path / "c"), name="other", steps=1000, network="article"),
     ]
-    made = cross.build(studies, output=tmp_path / "cross")
+    made = cross_study.build(studies, output=tmp_path / "cross")
     found = pd.read_csv(tmp_path / "cross" / "sweeps.csv")
     assert set(found["group"]) == {"digits"}
     assert list(found["study"]) == ["digits-half"] * 2 + ["digits"] * 2  # by steps
@@ -249,7 +250,7 @@ def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
     assert 'id="figure-sweeps"' in text
     assert "linear: better in 3 of 3" in text
     assert "digits-half" in (tmp_path / "cross" / "report.md").read_text(encoding="utf-8")
-    cross.build([studies[0], studies[2]], output=tmp_path / "no")
+    cross_study.build([studies[0], studies[2]], output=tmp_path / "no")
     assert pd.read_csv(tmp_path / "no" / "sweeps.csv").empty
 
 
@@ -257,10 +258,10 @@ def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     lost = {"linear": (0, 1), "constant": (1,), "exponential": ()}
     folder = results(tmp_path, diverged=lambda label, phase, place: phase == "confirm" and place in lost[label])
     analysis = Analysis(load(folder))
-    caption = captions.make_figures(analysis)["forest"][1].caption
+    caption = figures_of(analysis)["forest"][1].caption
     assert "95 % t intervals over 6 to 7 pairs" in caption
     assert "Pairs with a diverged run are in the verdict" in caption
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     note = shown["verdicts_wide"].texts().set_index("schedule")["note"]
     assert note["linear"].startswith("2 of 8 pairs with a diverged run")
     assert shown["levels"].texts()["diverged"].tolist() == [
@@ -308,16 +309,16 @@ def test_one_number_is_written_the_same_way_everywhere(tmp_path):
     analysis = Analysis(load(folder))
     summary = analysis.summary.set_index("schedule")["mean"]
     difference = analysis.contrasts.set_index("schedule")["difference"]
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     spread = analysis.spread_of(analysis.score)
     for label in summary.index:
-        mean = digits.aligned([summary[label]], spread=spread)[0]
+        mean = numbers.aligned([summary[label]], spread=spread)[0]
         assert shown["levels"].texts().set_index("schedule").loc[label, "mean"] == mean
         assert shown["final_against_best"].texts().set_index("schedule").loc[label, "final"] == mean
         assert shown["optimism"].texts().set_index("schedule").loc[label, "confirmed"] == mean
-        assert f"{label} {mean}" in captions.make_figures(analysis)["finals"][1].alt
+        assert f"{label} {mean}" in figures_of(analysis)["finals"][1].alt
         if label in difference:
-            gap = digits.aligned([difference[label]], spread=spread, sign=True)[0]
+            gap = numbers.aligned([difference[label]], spread=spread, sign=True)[0]
             assert shown["verdicts"].texts().set_index("schedule").loc[label, "mean"] == mean
             assert shown["verdicts_wide"].texts().set_index("schedule").loc[label, "difference"] == gap
             assert shown["interactions"].texts().set_index("schedule").loc[label, "effect on raw weights"] == gap
@@ -341,7 +342,7 @@ def test_intervals_follow_the_alpha_of_the_question_and_say_their_level(tmp_path
     folder = results(tmp_path)
     asked(folder, alpha=0.2)
     analysis = Analysis(load(folder))
-    made = captions.make_figures(analysis)
+    made = figures_of(analysis)
     for name in ("forest", "finals", "anytime", "averaging", "budget"):
         assert "80 %" in made[name][1].caption, name
         assert "95 %" not in made[name][1].caption, name
@@ -425,8 +426,8 @@ def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named
     assert "python -m harness.report . --check" in text
     assert "results/" not in text
     analyses = {"one": Analysis(load(one)), "two": Analysis(load(two))}
-    assert card.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
-    both = card.overview(analyses, root=tmp_path / "here")
+    assert readme.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
+    both = readme.overview(analyses, root=tmp_path / "here")
     assert both.startswith("| schedule")
     assert "[one](one)<br>300 steps<br>against constant" in both
     assert "[two](../two)<br>300 steps<br>against flat" in both
@@ -445,7 +446,7 @@ def test_losses_are_drawn_where_traces_are_stored_and_nowhere_else(tmp_path):
         tmp_path / "new", traced=True, diverged=lambda label, phase, place: phase == "confirm" and place < 2
     )
     report.build(traced)
-    shown = captions.make_figures(Analysis(load(traced)))["losses"][1]
+    shown = figures_of(Analysis(load(traced)))["losses"][1]
     assert (
         "mean over 6 finished runs per schedule, at most 40 single runs faint (those that diverged end early)"
         in shown.caption
@@ -469,7 +470,7 @@ def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_p
     frame = pd.read_csv(folder / "traces.csv")
     frame.loc[frame["run"] == "confirm-linear-p000-r000", "loss_generator"] = 1e30  # on its way to diverging
     frame.to_csv(folder / "traces.csv", index=False)
-    made = captions.make_figures(Analysis(load(folder)))["losses"][0]
+    made = figures_of(Analysis(load(folder)))["losses"][0]
     panel = made.axes[0]
     mean = next(line for line in panel.lines if line.get_label() == "linear")
     np.testing.assert_allclose(mean.get_ydata(), 1 + 20 / np.arange(20, 301, 20), rtol=1e-5)
@@ -478,7 +479,7 @@ def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_p
 
 def test_the_cost_table_says_whether_evaluations_are_in_its_seconds(tmp_path):
     def caption(folder):
-        return sections.tables(Analysis(load(folder)))["cost"].caption
+        return tables_of(Analysis(load(folder)))["cost"].caption
 
     assert caption(results(tmp_path / "new", traced=True)).startswith(
         "Seconds per run with its evaluations, and seconds of"
@@ -499,3 +500,22 @@ def test_the_page_says_which_files_of_a_folder_were_read_and_which_were_skipped(
     report.build(folder)
     assert "60 images; skipped: 2 hidden, 1 .&lt;b&gt;" in (folder / "report.html").read_text(encoding="utf-8")
     assert r"60 images; skipped: 2 hidden, 1 .\<b\>" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_score_is_of_the_metric_it_names_and_one_without_a_claim_is_shown_too(tmp_path):
+    """`fid_infinity` is no `fid`: it gets a table of its own, and may be negative as far as the report knows."""
+    folder = results(tmp_path)
+    runs = pd.read_csv(folder / "runs.csv")
+    runs["fid_infinity_digits_5k"], runs["fid_infinity_digits_5k_ema"] = runs["fid_digits_5k"] - 9, -1.0
+    runs.to_csv(folder / "runs.csv", index=False)
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["scores"]["fid_infinity_digits_5k"] = study["scores"]["fid_digits_5k"] | {"title": "extrapolated distance"}
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    report.build(folder)
+    tables = {caption.partition(" scores by")[0]: rows for caption, rows in read(folder).tables.items()}
+    assert {row[0] for row in tables["Better images:"][1:]} == {"fid_digits_5k"}
+    assert {row[0] for row in tables["Other scores:"][1:]} == {"fid_infinity_digits_5k"}
+    assert {row[1] for row in tables["Other scores:"][1:]} == {"raw", "averaged"}
+    glance = next(rows for caption, rows in read(folder).tables.items() if caption.startswith("Each claim"))
+    assert [row[:2] for row in glance].count(["Other scores", "extrapolated distance ↓"]) == 1
+    assert Analysis(load(folder)).least_of("fid_infinity_digits_5k") == -np.inf

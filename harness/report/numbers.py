@@ -43,7 +43,7 @@ def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> li
     finite = [abs(value) for value in values if math.isfinite(value)]
     largest = max(finite, default=0.0)
     plain = not math.isfinite(spread) or spread <= 1e-9 * largest or spread == 0
-    found = []
+    texts = []
     for value in values:
         if plain or not math.isfinite(value):
             text = measured(float(value))
@@ -53,8 +53,8 @@ def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> li
         else:
             places = max(0, 1 - math.floor(math.log10(spread)))
             text = _signed(_fixed(value, places, least=spread / 1000))
-        found.append(f"+{text}" if sign and value > 0 and text not in ("∞", "0") else text)
-    return found
+        texts.append(f"+{text}" if sign and value > 0 and text not in ("∞", "0") else text)
+    return texts
 
 
 def _fixed(value: float, places: int, *, least: float) -> str:
@@ -83,11 +83,11 @@ def _spread(low: float, high: float, given: float | None) -> float:
     return (high - low) / 2 if given is None or not math.isfinite(given) else given
 
 
-def percent(share: float, *, sign: bool = False) -> str:
-    """A share as '25 %', one that is not zero with at least one digit; '–' for a missing one."""
-    if not math.isfinite(share):
+def percent(fraction: float, *, sign: bool = False) -> str:
+    """A fraction as '25 %', with at least one digit unless it is zero; '–' for a missing one."""
+    if not math.isfinite(fraction):
         return "–"
-    return f"{aligned([100 * share], spread=10.0, sign=sign)[0]} %"
+    return f"{aligned([100 * fraction], spread=10.0, sign=sign)[0]} %"
 
 
 def count(number: int, word: str) -> str:
@@ -102,6 +102,6 @@ def _signed(text: str) -> str:
 def name(label: str) -> str:
     """A name to be put into a sentence: one that runs, or turns text, from right to left is isolated."""
     turning = ("R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI")
-    if any(unicodedata.bidirectional(mark) in turning for mark in label):
+    if any(unicodedata.bidirectional(character) in turning for character in label):
         return f"\N{FIRST STRONG ISOLATE}{label}\N{POP DIRECTIONAL ISOLATE}"
     return label

@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness import stats
-from harness.report import cross_figures, markdown, page, present, style
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.report.present import Cell, Row, Table
+from harness.report.figures import cross_study as figures
+from harness.report.figures import style
+from harness.report.render import html as page
+from harness.report.render import markdown
+from harness.report.tables import Cell, Row, Table, estimate, table, value
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
-from harness.stats import digits
 
 Analyses = Mapping[str, Analysis]
 
@@ -25,7 +28,7 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
     analyses: dict[str, Analysis] = {}
     for path in paths:
         analysis = Analysis(load(path))
-        name = str(analysis.results.study["name"])
+        name = analysis.results.study.name
         analyses[name if name not in analyses else f"{name} ({path})"] = analysis
     tables = frames(analyses)
     for name, frame in tables.items():
@@ -43,8 +46,8 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
             tables=shown,
             drawings=drawings,
             headline=headline(tables["verdicts"]),
-            sentences={name: [each.headline, *each.sentences] for name, each in analyses.items()},
-            studies={name: each.results.study for name, each in analyses.items()},
+            sentences={name: [analysis.headline, *analysis.sentences] for name, analysis in analyses.items()},
+            studies={name: analysis.results.study for name, analysis in analyses.items()},
         )
     )
     write_bytes(output / "report.html", html.encode())
@@ -54,9 +57,11 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
 
 def frames(analyses: Analyses) -> dict[str, pd.DataFrame]:
     """The cross-study tables by file name."""
-    contrasts = {name: each.contrasts for name, each in analyses.items() if "difference" in each.contrasts}
+    contrasts = {name: analysis.contrasts for name, analysis in analyses.items() if "difference" in analysis.contrasts}
     return {
-        "ranks": stats.average_ranks({name: each.summary for name, each in analyses.items() if len(each.summary)}),
+        "ranks": stats.average_ranks(
+            {name: analysis.summary for name, analysis in analyses.items() if len(analysis.summary)}
+        ),
         "verdicts": stats.verdict_matrix(contrasts),
         "effects": stats.effect_sizes(contrasts),
         "sweeps": sweeps(analyses),
@@ -69,23 +74,23 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
     Alike are studies with the same data, network, training settings and evaluation; search ranges and budgets may differ.
     """
     groups: dict[str, list[tuple[str, int, Analysis]]] = {}
-    for name, each in analyses.items():
-        spec = each.results.study["spec"]
-        steps = int(spec["train"]["steps"])
-        kept = {part: spec.get(part) for part in ("network", "evaluate")}
-        kept["data"] = {key: value for key, value in each.results.study["data"].items() if key != "notes"}
-        kept["train"] = {key: value for key, value in spec["train"].items() if key != "steps"}
-        key = json.dumps([kept, each.score, each.baseline], sort_keys=True)
-        groups.setdefault(key, []).append((name, steps, each))
+    for name, analysis in analyses.items():
+        study = analysis.results.study
+        steps = study.spec.train.steps
+        kept = {part: getattr(study.spec, part).model_dump() for part in ("network", "evaluate")}
+        kept["data"] = study.data.model_dump(exclude={"notes"})
+        kept["train"] = study.spec.train.model_dump(exclude={"steps"})
+        key = json.dumps([kept, analysis.score, analysis.baseline], sort_keys=True)
+        groups.setdefault(key, []).append((name, steps, analysis))
     rows = []
     for members in groups.values():
         if len({steps for _, steps, _ in members}) < 2:
             continue
         title = min((name for name, _, _ in members), key=len)
-        for name, steps, each in sorted(members, key=lambda member: member[1]):
-            for row in each.contrasts.to_dict("records") if "difference" in each.contrasts else []:
+        for name, steps, analysis in sorted(members, key=lambda member: member[1]):
+            for row in analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []:
                 kept = {key: row[key] for key in ("schedule", "n", "difference", "low", "high", "verdict")}
-                rows.append({"group": title, "study": name, "steps": steps, "score": each.score} | kept)
+                rows.append({"group": title, "study": name, "steps": steps, "score": analysis.score} | kept)
     columns = ["group", "study", "steps", "score", "schedule", "n", "difference", "low", "high", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -97,16 +102,16 @@ def headline(verdicts: pd.DataFrame) -> str:
         given = [text for key, text in row.items() if key != "schedule" and text]
         found = pd.Series(given).value_counts()
         counts = ", ".join(f"{verdict} in {count} of {len(given)}" for verdict, count in found.items())
-        said.append(f"{digits.name(str(row['schedule']))}: {counts}")
+        said.append(f"{numbers.name(str(row['schedule']))}: {counts}")
     return f"Against each study's baseline: {'; '.join(said)}." if said else "No study has a verdict yet."
 
 
 def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     found = {}
     if len(tables["effects"]):
-        found["effects"] = cross_figures.effects(tables["effects"])
+        found["effects"] = figures.effects(tables["effects"])
     if len(tables["sweeps"]):
-        found["sweeps"] = cross_figures.sweeps(tables["sweeps"])
+        found["sweeps"] = figures.sweeps(tables["sweeps"])
     return found
 
 
@@ -114,12 +119,12 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
     """What a figure shows, as text."""
     if name == "effects":
         parts = [
-            f"{row['study']}, {row['schedule']}: {digits.percent(row['relative'], sign=True)}, {row['verdict']}"
+            f"{row['study']}, {row['schedule']}: {numbers.percent(row['relative'], sign=True)}, {row['verdict']}"
             for row in tables[name].to_dict("records")
         ]
-        return f"Difference to baseline as a share of the baseline mean. {'; '.join(parts)}."
+        return f"Difference to the baseline, relative to the baseline mean. {'; '.join(parts)}."
     parts = [
-        f"{row['schedule']} at {digits.count(row['steps'], 'step')} {digits.number(row['difference'])}, {row['verdict']}"
+        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, {row['verdict']}"
         for row in tables[name].to_dict("records")
     ]
     return f"Difference to baseline by number of training steps. {'; '.join(parts)}."
@@ -128,75 +133,75 @@ def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
 def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
     """The tables as people read them."""
     rank: dict[str, Callable[[Row], Cell]] = {
-        "schedule": present.value("schedule"),
-        "mean rank": present.value("rank"),
-        "relative (0 best, 1 worst)": present.value("relative"),
-        "studies": present.value("studies"),
+        "schedule": value("schedule"),
+        "mean rank": value("rank"),
+        "relative (0 best, 1 worst)": value("relative"),
+        "studies": value("studies"),
     }
     sweep: dict[str, Callable[[Row], Cell]] = {
-        "study": present.value("study"),
-        "steps": present.value("steps"),
-        "schedule": present.value("schedule"),
-        "pairs": present.value("n"),
-        "difference (interval)": lambda row: present.estimate(
+        "study": value("study"),
+        "steps": value("steps"),
+        "schedule": value("schedule"),
+        "pairs": value("n"),
+        "difference (interval)": lambda row: estimate(
             "difference", analyses[row["study"]].spread_of(analyses[row["study"]].score)
         )(row),
-        "verdict": present.value("verdict"),
+        "verdict": value("verdict"),
     }
     found = {
         "matrix": _matrix(analyses, list(tables["verdicts"]["schedule"])),
-        "effects": present.table(
+        "effects": table(
             tables["effects"],
             {
-                "study": present.value("study"),
-                "schedule": present.value("schedule"),
+                "study": value("study"),
+                "schedule": value("schedule"),
                 "difference to baseline (interval)": _per_cent,
-                "pairs": present.value("n"),
-                "verdict": present.value("verdict"),
+                "pairs": value("n"),
+                "verdict": value("verdict"),
             },
-            caption="Mean paired difference as a share of the baseline's mean; below zero is better",
+            caption="Mean paired difference relative to the baseline mean; below zero is better",
             source="effects.csv",
         )
         if len(tables["effects"])
         else None,
-        "sweeps": present.table(
+        "sweeps": table(
             tables["sweeps"],
             sweep,
             caption="Difference to baseline by number of steps, studies alike in data, network, training and evaluation",
             source="sweeps.csv",
         ),
-        "ranks": present.table(
+        "ranks": table(
             tables["ranks"],
             rank,
             caption="Mean rank of the mean score over studies; ranks of few studies with few schedules decide nothing",
             source="ranks.csv",
         ),
     }
-    return {name: table for name, table in found.items() if table is not None and table.rows}
+    return {name: form for name, form in found.items() if form is not None and form.rows}
 
 
 def _per_cent(row: Row) -> Cell:
     """The relative difference with its interval: '−18 % (−29 to −8)'."""
-    text = digits.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
+    text = numbers.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
     return Cell(text.replace(" (", " % (", 1) if " (" in text else f"{text} %", float(row["relative"]))
 
 
 def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
     """Studies × schedules: verdict, difference and interval; what a study is stands further down the page."""
     rows = []
-    for name, each in analyses.items():
-        study = each.results.study
-        steps = int(study["spec"]["train"]["steps"])
+    for name, analysis in analyses.items():
+        study = analysis.results.study
+        steps = study.spec.train.steps
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
-        table = each.contrasts if "difference" in each.contrasts else pd.DataFrame()
-        known = {row["schedule"]: row for row in table.to_dict("records")}
+        contrasts = analysis.contrasts if "difference" in analysis.contrasts else pd.DataFrame()
+        known = {row["schedule"]: row for row in contrasts.to_dict("records")}
         for label in schedules:
             if label not in known:
                 cells.append(Cell("–", "–"))
                 continue
             row = known[label]
-            spread = each.spread_of(each.score)
-            size = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            spread = analysis.spread_of(analysis.score)
+            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
             cells.append(Cell(f"{row['verdict']} {size}", str(row["verdict"])))
         rows.append(tuple(cells))
     caption = "Verdict against the baseline, with the mean paired difference and its interval, by study"
