@@ -122,7 +122,10 @@ def test_a_worker_sees_one_gpu_and_asks_for_memory_growth_before_anything_runs(m
         def exec_module(self, module):
             pass
 
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    # Set before it is removed: of a module that is absent, `delitem` alone would leave what is imported here to all tests
+    # that follow, and TensorBoard would keep it for TensorFlow.
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
     device.configure(threads=3, gpu=gpu)
     module = sys.modules["tensorflow"]
