@@ -19,8 +19,8 @@ from typing import Any, Protocol
 from harness.driver import spool
 from harness.driver.database import StorageAway
 from harness.driver.folder import Folder
-from harness.driver.spool import Kept
-from harness.driver.store import Ledger, artifact_id
+from harness.driver.spool import FinishedRun
+from harness.driver.store import TrialStore, artifact_id
 from harness.executors.executor import Executor
 from harness.plan import stages
 from harness.plan.design import PHASES, Design
@@ -28,7 +28,7 @@ from harness.plan.stages import Outcome
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
-from harness.worker.process import STOP, Ended
+from harness.worker.process import STOP, RunOutcome
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 900.0  # how long a database may be away before the study stops
@@ -120,7 +120,7 @@ class Engine:
 
     spec: StudySpec
     folder: Folder
-    ledger: Ledger
+    store: TrialStore
     executor: Executor
     display: Display
     primary: str
@@ -129,20 +129,20 @@ class Engine:
 
     def conduct(self) -> None:
         """Train all runs that are not stored yet; raise Stopped when asked to stop, after checkpoints."""
-        self.ledger.claim()
-        outcomes = {run: outcome(record, self.primary) for run, record in self.ledger.records.items()}
+        self.store.begin_writing()
+        outcomes = {run: outcome(record, self.primary) for run, record in self.store.records.items()}
         self._queue = Queue(self.spec, outcomes)
         self._failures: dict[str, int] = {}
         self._first: dict[str, float] = {}  # when a run was first begun here, POSIX seconds
-        self._kept: deque[Kept] = deque()  # ended, but not stored yet, since the database is away
+        self._spooled: deque[FinishedRun] = deque()  # ended, but not stored yet, since the database is away
         self._away_since = self._next_try = 0.0
         self._written, self._write_seconds = time.monotonic(), 0.0
         self.folder.work.mkdir(parents=True, exist_ok=True)
         (self.folder.work / STOP).unlink(missing_ok=True)
-        running: dict[Future[Ended], Design] = {}
+        running: dict[Future[RunOutcome], Design] = {}
         with self._signals():
             try:
-                while self._queue.ready or running or self._kept:
+                while self._queue.ready or running or self._spooled:
                     while self._queue.ready and len(running) < self.executor.slots and not self.stopping:
                         design = self._queue.take()
                         self.display.started(design)
@@ -153,13 +153,13 @@ class Engine:
                         raise Stopped
                     for future in _ended(running):
                         self._take(running.pop(future), future.result())
-                    self._store_kept(running)
+                    self._empty_spool(running)
                     self._write_now_and_then()
                     self.display.tick()
             finally:
                 self.write_tables()
 
-    def _take(self, design: Design, ended: Ended) -> None:
+    def _take(self, design: Design, ended: RunOutcome) -> None:
         """Store how a run ended, or put it back for another try."""
         if ended.record is not None:
             self._store(design, ended.record, ended.grids)
@@ -174,9 +174,9 @@ class Engine:
             tables.write_bytes(self.folder.samples / name, picture)
             show(self.folder, name)
         attempts = self._failures.get(design.run, 0) + 1
-        self._end(Kept(design, record.attempted(attempts), tuple(pictures)))
+        self._end(FinishedRun(design, record.attempted(attempts), tuple(pictures)))
 
-    def _fail(self, design: Design, ended: Ended) -> None:
+    def _fail(self, design: Design, ended: RunOutcome) -> None:
         tables.write_bytes(self.folder.errors / f"{design.run}.txt", ended.trace.encode())
         self._failures[design.run] = self._failures.get(design.run, 0) + 1
         if self._failures[design.run] <= self.spec.safety.retries:
@@ -186,45 +186,47 @@ class Engine:
         attempts = self._failures[design.run]
         reason = f"{ended.error} (errors/{design.run}.txt)"
         record = self.failed_record(design, reason, attempts)
-        self._end(Kept(design, record.timed(started=self._first.get(design.run), ended=round(time.time(), 3)), ()))
+        self._end(
+            FinishedRun(design, record.timed(started=self._first.get(design.run), ended=round(time.time(), 3)), ())
+        )
 
-    def _end(self, each: Kept) -> None:
+    def _end(self, each: FinishedRun) -> None:
         """Store a run that ended; while the database is away, keep it as a file instead."""
-        if not self._kept:
+        if not self._spooled:
             try:
-                self._into_ledger(each)
+                self._add(each)
                 return
             except StorageAway as error:
                 self._away_since = time.monotonic()
                 self._next_try = self._away_since + RETRY_SECONDS
                 self.display.retrying(each.design, f"has ended and is kept as a file: {error}")
         spool.save(self.folder.work, each)
-        self._kept.append(each)
+        self._spooled.append(each)
 
-    def _into_ledger(self, each: Kept) -> None:
-        record = self.ledger.add(each.record, each.pictures)
+    def _add(self, each: FinishedRun) -> None:
+        record = self.store.add(each.record, each.pictures)
         # Only now is the run safe: its checkpoint is no longer needed.
         for path in self.folder.work.glob(f"{record.run}.*"):
             path.unlink(missing_ok=True)
         self._queue.ended(record.run, outcome(record, self.primary))
         self.display.ended(record)
 
-    def _store_kept(self, running: dict[Future[Ended], Design]) -> None:
+    def _empty_spool(self, running: dict[Future[RunOutcome], Design]) -> None:
         """Store what is kept once the database is back; after AWAY_SECONDS stop as if asked to, and raise StorageAway."""
-        while self._kept and time.monotonic() >= self._next_try:
+        while self._spooled and time.monotonic() >= self._next_try:
             try:
-                self._into_ledger(self._kept[0])
-                self._kept.popleft()
+                self._add(self._spooled[0])
+                self._spooled.popleft()
             except StorageAway as error:
                 self._next_try = time.monotonic() + RETRY_SECONDS
                 if time.monotonic() - self._away_since > AWAY_SECONDS:
                     self._drain(running)
                     raise StorageAway(
-                        f"{error}; it has been away for {AWAY_SECONDS / 60:.0f} minutes, {len(self._kept)} runs that ended "
+                        f"{error}; it has been away for {AWAY_SECONDS / 60:.0f} minutes, {len(self._spooled)} runs that ended "
                         f"meanwhile are kept in {self.folder.work}"
                     ) from error
 
-    def _drain(self, running: dict[Future[Ended], Design]) -> None:
+    def _drain(self, running: dict[Future[RunOutcome], Design]) -> None:
         """Ask workers to stop and wait until each has left a checkpoint; keep what finishes meanwhile."""
         tables.write_bytes(self.folder.work / STOP, b"")
         self.executor.stop()
@@ -245,7 +247,7 @@ class Engine:
         chosen = self._queue.chosen
         records = [
             record.marked(record.phase != "confirm" or chosen.get(record.schedule) == record.point)
-            for record in self.ledger.records.values()
+            for record in self.store.records.values()
         ]
         tables.write(self.folder.path, records, phases=PHASES, schedules=list(self.spec.schedules))
         self._written, self._write_seconds = time.monotonic(), time.monotonic() - started
@@ -268,7 +270,7 @@ class Engine:
                 signal.signal(each, handler)
 
 
-def _ended(running: dict[Future[Ended], Design]) -> set[Future[Ended]]:
+def _ended(running: dict[Future[RunOutcome], Design]) -> set[Future[RunOutcome]]:
     """Those that have ended, after POLL_SECONDS at most."""
     if not running:  # all that is left waits for the database
         time.sleep(POLL_SECONDS)

@@ -78,7 +78,7 @@ class Folder:
         kept = [_kept(path) for path in self.work.glob(f"*{ENDED}")]
         return [*self.tabled().values(), *(each for each in kept if each is not None)]
 
-    def claimed(self) -> bool:
+    def holds_runs(self) -> bool:
         """Whether a run is stored: in a table, as a file that waits for its database, or in the folder's own database.
 
         Before that the folder is nobody's: whatever study.json says, another study may take its place.
@@ -162,7 +162,7 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
                 "choose an empty folder or one with this study's results"
             )
         return
-    if not folder.claimed():
+    if not folder.holds_runs():
         return
     if stored["name"] != spec.name:
         raise FolderError(

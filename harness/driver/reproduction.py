@@ -27,7 +27,7 @@ from harness.results import Results, ResultsError, agreement, frames, load, nume
 from harness.results.agreement import VERDICTS, Agreement
 from harness.spec import SpecError, StudySpec
 from harness.spec import load as load_spec
-from harness.worker.process import Ended, WorkerSetup
+from harness.worker.process import RunOutcome, WorkerSetup
 
 EXIT = dict(zip(VERDICTS, (0, 3, 4, 5), strict=True))
 
@@ -187,7 +187,7 @@ def _train(
     executor: LocalExecutor, designs: list[Design], results: Results, console: Console, *, verbose: bool
 ) -> list[Agreement]:
     """Train all designs, printing each run's comparison as it ends; raises WorkerFault for one that fails."""
-    waiting, running = list(reversed(designs)), dict[Future[Ended], Design]()
+    waiting, running = list(reversed(designs)), dict[Future[RunOutcome], Design]()
     found: list[Agreement] = []
     while waiting or running:
         while waiting and len(running) < executor.slots:

@@ -34,7 +34,7 @@ from harness.driver import (
 from harness.driver.database import AddressError, StorageError, sqlite_url, without_password
 from harness.driver.engine import Display, Engine, Queue, Stopped, outcome, show
 from harness.driver.folder import Folder, FolderError
-from harness.driver.store import Ledger
+from harness.driver.store import TrialStore
 from harness.executors import resources
 from harness.executors.executor import Executor, InputFault, WorkerFault, ask
 from harness.executors.local import LocalExecutor
@@ -133,42 +133,42 @@ def _surroundings(options: Options) -> str:
 def _conduct(spec: StudySpec, options: Options, console: Console, results: Folder) -> int:
     primary = preflight.primary_score(spec)
     with interrupts.heard():
-        opened = Ledger(spec, options.storage or sqlite_url(results.path), primary=primary)
-    with closing(opened) as ledger:
-        if options.storage is None and ledger.others:
+        opened = TrialStore(spec, options.storage or sqlite_url(results.path), primary=primary)
+    with closing(opened) as store:
+        if options.storage is None and store.others:
             raise FolderError(
-                f"{results.path / folder.DATABASE} holds the study '{ledger.others[0]}', not '{spec.name}'; bring the "
+                f"{results.path / folder.DATABASE} holds the study '{store.others[0]}', not '{spec.name}'; bring the "
                 "study's own database back, or choose another --output"
             )
-        spool.adopt(results.work, ledger)
-        added = restored.adopt(results, spec, ledger)
+        spool.adopt(results.work, store)
+        added = restored.adopt(results, spec, store)
         if added:
             place = without_password(options.storage) if options.storage else results.path / folder.DATABASE
             print(
                 f"{place}: lacks {len(added)} runs that the tables hold; they are restored from there", file=sys.stderr
             )
-        ended = _finish(spec, options, console, results, ledger, primary)
+        ended = _finish(spec, options, console, results, store, primary)
     return ended if ended is not None else _conclude(spec, options, results)
 
 
 def _finish(
-    spec: StudySpec, options: Options, console: Console, results: Folder, ledger: Ledger, primary: str
+    spec: StudySpec, options: Options, console: Console, results: Folder, store: TrialStore, primary: str
 ) -> int | None:
     """Train what is missing and write the tables; return the exit status if the study was stopped before its end."""
-    outcomes = {run: outcome(record, primary) for run, record in ledger.records.items()}
+    outcomes = {run: outcome(record, primary) for run, record in store.records.items()}
     remaining = Queue(spec, outcomes).ready
-    _print_plan(spec, console, stored=ledger.records)
-    if remaining or results.study() is None or not results.claimed():
+    _print_plan(spec, console, stored=store.records)
+    if remaining or results.study() is None or not results.holds_runs():
         executor, said = _executor(spec, options, results)
         console.print(said, highlight=False)
         try:
             with interrupts.heard():
-                _freeze(spec, options, results, executor, ledger)
-            _train(spec, options, console, results, ledger, executor, primary)
-            _note_mixed(results, ledger)
+                _freeze(spec, options, results, executor, store)
+            _train(spec, options, console, results, store, executor, primary)
+            _note_mixed(results, store)
         except Stopped:
             executor.close(at_once=True)
-            stored = len(ledger.records)
+            stored = len(store.records)
             print(
                 f"stopped: {stored} runs are stored, unfinished ones have checkpoints; go on with: {_command(options)}",
                 file=sys.stderr,
@@ -180,24 +180,24 @@ def _finish(
         executor.close(at_once=False)
     else:
         console.print("All runs are stored already.")
-        _claim(options, results, ledger)
-        _write_tables(spec, results, ledger, outcomes)
-        _freeze_words(spec, options, results, ledger)
+        _claim(options, results, store)
+        _write_tables(spec, results, store, outcomes)
+        _freeze_words(spec, options, results, store)
     from harness.driver import dashboard
 
-    unsaved = dashboard.save(ledger.study, results.path)
+    unsaved = dashboard.save(store.study, results.path)
     if unsaved:
         print(unsaved, file=sys.stderr)
     return None
 
 
-def _claim(options: Options, results: Folder, ledger: Ledger) -> None:
+def _claim(options: Options, results: Folder, store: TrialStore) -> None:
     """Let database and folder be those of the study, with all that was stored elsewhere meanwhile."""
-    spool.store(results.work, ledger)
+    spool.empty(results.work, store)
     for picture in results.samples.glob("*-r*.png"):
         show(results, picture.name)
     if options.tensorboard is not None:  # runs of earlier times, too
-        event_files.write(options.tensorboard, ledger.records.values(), samples=results.samples)
+        event_files.write(options.tensorboard, store.records.values(), samples=results.samples)
 
 
 def _train(
@@ -205,11 +205,11 @@ def _train(
     options: Options,
     console: Console,
     results: Folder,
-    ledger: Ledger,
+    store: TrialStore,
     executor: Executor,
     primary: str,
 ) -> None:
-    tally = progress.Tally(spec, primary, executor.slots, dict(ledger.records))
+    tally = progress.Tally(spec, primary, executor.slots, dict(store.records))
     shown = (
         progress.LiveDisplay(tally, console, results.work)
         if console.is_terminal and not console.quiet
@@ -219,7 +219,7 @@ def _train(
         told: Display = shown
         if options.tensorboard is not None:
             told = event_files.Recorder(shown, options.tensorboard, results.samples)
-        engine = Engine(spec, results, ledger, executor, told, primary, _failed(results))
+        engine = Engine(spec, results, store, executor, told, primary, _failed(results))
         engine.conduct()
 
 
@@ -251,20 +251,20 @@ def _cluster(setup: WorkerSetup, options: Options, address: str, *, runs: int) -
     return executor, executor.describe()
 
 
-def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor, ledger: Ledger) -> None:
+def _freeze(spec: StudySpec, options: Options, results: Folder, executor: Executor, store: TrialStore) -> None:
     """Claim the folder and write the study as it runs, before the first run; refuse data or features that changed.
 
     All that can be found wrong is found before anything is written.
     """
     facts = ask(executor, "summary", source=options.source)
     before = results.study()
-    stored = before if results.claimed() else None
-    _refuse_other_material(results, facts, stored, next(iter(ledger.records.values()), None))
-    _claim(options, results, ledger)
+    stored = before if results.holds_runs() else None
+    _refuse_other_material(results, facts, stored, next(iter(store.records.values()), None))
+    _claim(options, results, store)
     if stored is None and before is not None and not _goes_on(before, spec, facts):
         results.vacate()
     study = _study_json(spec, options, facts, stored)
-    noted = _write_study(results, study, stored, ledger)
+    noted = _write_study(results, study, stored, store)
     tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
     tables.write_bytes(results.samples / "real.png", facts["real"])
     _announce(study, noted, options)
@@ -280,26 +280,26 @@ def _goes_on(before: dict[str, Any], spec: StudySpec, facts: dict[str, Any]) -> 
     return same and not changes
 
 
-def _write_study(results: Folder, study: dict[str, Any], stored: dict[str, Any] | None, ledger: Ledger) -> list[str]:
+def _write_study(results: Folder, study: dict[str, Any], stored: dict[str, Any] | None, store: TrialStore) -> list[str]:
     """Write study.json, with a warning where its runs differ in what moves scores; return that warning if it is new."""
-    study, warnings = numerics.noted(study, stored, ledger.records.values())
+    study, warnings = numerics.noted(study, stored, store.records.values())
     tables.write_study(results.path, study)
     return warnings
 
 
-def _note_mixed(results: Folder, ledger: Ledger) -> None:
+def _note_mixed(results: Folder, store: TrialStore) -> None:
     """The same warning for workers that differ among themselves, as machines of a cluster may."""
     stored = results.study()
-    if stored is not None and numerics.noted(stored, stored, ledger.records.values())[1]:
-        for warning in _write_study(results, stored, stored, ledger):
+    if stored is not None and numerics.noted(stored, stored, store.records.values())[1]:
+        for warning in _write_study(results, stored, stored, store):
             print(f"warning: {warning}", file=sys.stderr)
 
 
-def _freeze_words(spec: StudySpec, options: Options, results: Folder, ledger: Ledger) -> None:
+def _freeze_words(spec: StudySpec, options: Options, results: Folder, store: TrialStore) -> None:
     """Bring title, question text and sizes up to date where no run is left to be trained."""
     stored = results.study()
     if stored is not None and stored["sha256"] != digest(spec):
-        _write_study(results, _study_json(spec, options, stored, stored), stored, ledger)
+        _write_study(results, _study_json(spec, options, stored, stored), stored, store)
         tables.write_bytes(results.path / "study.toml", to_toml(spec).encode())
 
 
@@ -382,11 +382,11 @@ def _failed(results: Folder) -> Callable[[Design, str, int], RunRecord]:
     return record
 
 
-def _write_tables(spec: StudySpec, results: Folder, ledger: Ledger, outcomes: dict[str, Any]) -> None:
+def _write_tables(spec: StudySpec, results: Folder, store: TrialStore, outcomes: dict[str, Any]) -> None:
     chosen = Queue(spec, outcomes).chosen
     records = [
         record.marked(record.phase != "confirm" or chosen.get(record.schedule) == record.point)
-        for record in ledger.records.values()
+        for record in store.records.values()
     ]
     tables.write(results.path, records, phases=PHASES, schedules=list(spec.schedules))
 
@@ -427,7 +427,7 @@ def _dry_run(spec: StudySpec, options: Options, console: Console, results: Folde
         facts = ask(executor, "summary", source=options.source)
     finally:
         executor.close(at_once=True)
-    _refuse_other_material(results, facts, results.study() if results.claimed() else None)
+    _refuse_other_material(results, facts, results.study() if results.holds_runs() else None)
     runs = max(1, preview.remaining(spec, found))
     workers = options.workers or resources.local_workers(
         spec, resources.machine(), workers_per_gpu=options.workers_per_gpu, runs=runs

@@ -26,6 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.driver import identity
 from harness.driver.database import Database, Storage, StorageError, explained, without_password
+from harness.driver.study_lock import StudyLock
 from harness.plan import points
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
@@ -34,10 +35,10 @@ RECORD = "record"
 GAP = 10_000  # trials that are put in the place of lost ones at most, so that others keep their numbers
 
 
-class Ledger:
+class TrialStore:
     """The study's trials: what has been run, and the place where records are added.
 
-    Opening one reads; it writes nothing before `claim`, by which the study in the database becomes `spec`.
+    Opening one reads; it writes nothing before `begin_writing`, by which the study in the database becomes `spec`.
     """
 
     def __init__(self, spec: StudySpec, url: str, *, primary: str) -> None:
@@ -54,10 +55,10 @@ class Ledger:
         self._doubtful: set[str] = set()
         self.records: dict[str, RunRecord] = {}
         self.others: list[str] = []  # studies with trials in a database that lacks this one
-        self._claim = self._database.claim(spec.name)
+        self._lock = StudyLock(self._database, spec.name)
         try:
             with explained(url):
-                self._claim.renew()
+                self._lock.hold()
                 self._look()
         except BaseException:
             self.close()
@@ -85,11 +86,11 @@ class Ledger:
             storage.engine.dispose()
 
     def adopt(self, record: RunRecord, pictures: Sequence[str] = ()) -> None:
-        """Count a run as stored that the database lacks; `claim` stores it, under its trial number where that is free."""
+        """Count a run as stored that the database lacks; `begin_writing` stores it, under its trial number where that is free."""
         self.records[record.run] = record
         self._adopted.append((record, pictures))
 
-    def claim(self) -> None:
+    def begin_writing(self) -> None:
         """Make the study that of `spec`, in the database; afterwards no other experiment may have its name there.
 
         What is written is written whole: after a kill or a fault the study is as it was, or as it shall be.
@@ -97,7 +98,7 @@ class Ledger:
         if self._study is not None:
             return
         with explained(self._url):
-            self._claim.renew()
+            self._lock.hold()
             if self._storage is None:
                 self._storage = self._database.create()
             identity.settle(self._storage, self._spec.name)
@@ -120,7 +121,7 @@ class Ledger:
 
     def _store_adopted(self, study: int, trials: int) -> None:
         """Store in one transaction what was adopted; `trials` are stored already."""
-        assert self._storage is not None, "claim opens it"
+        assert self._storage is not None, "begin_writing opens it"
         if not self._adopted:
             return
         added = []
@@ -128,7 +129,7 @@ class Ledger:
             models.StudyModel.find_or_raise_by_id(study, session, for_update=True)
 
             def add(template: FrozenTrial) -> Any:
-                assert self._storage is not None, "claim opens it"
+                assert self._storage is not None, "begin_writing opens it"
                 return self._storage._get_prepared_new_trial(study, template, session)
 
             ordered = sorted(self._adopted, key=lambda each: (each[0].trial is None, each[0].trial))
@@ -146,9 +147,9 @@ class Ledger:
 
     @property
     def study(self) -> optuna.Study:
-        """The Optuna study, claimed."""
-        self.claim()
-        assert self._study is not None, "claim opens it"
+        """The Optuna study, which is that of the spec from now on."""
+        self.begin_writing()
+        assert self._study is not None, "begin_writing opens it"
         return self._study
 
     def add(self, record: RunRecord, pictures: Sequence[str] = ()) -> RunRecord:
@@ -157,9 +158,9 @@ class Ledger:
         Raises StorageAway where the server does not answer; the same record may then be added again.
         """
         study = self.study._study_id
-        assert self._storage is not None, "claim opens it"
+        assert self._storage is not None, "begin_writing opens it"
         with explained(self._url):
-            self._claim.renew()
+            self._lock.hold()
             try:
                 # A connection may be lost between the server's commit and its answer.
                 stored = self._stored(record.run) if record.run in self._doubtful else None
@@ -180,13 +181,13 @@ class Ledger:
 
     def _stored(self, run: str) -> FrozenTrial | None:
         """The trial of `run` among those stored since the last that is known of."""
-        assert self._storage is not None, "claim opens it"
+        assert self._storage is not None, "begin_writing opens it"
         later = self._storage._get_trials(self.study._study_id, None, set(), self._last)
         return next((trial for trial in later if trial.user_attrs.get("run") == run), None)
 
     def close(self) -> None:
         """Let other drivers have the study, and end the connections."""
-        self._claim.release()
+        self._lock.release()
         self._database.close()
         if self._storage is not None:
             self._storage.engine.dispose()

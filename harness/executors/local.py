@@ -13,7 +13,7 @@ from typing import Any
 from harness.executors.executor import DIED
 from harness.plan.design import Design
 from harness.worker import process
-from harness.worker.process import Ended, Question, WorkerSetup
+from harness.worker.process import Question, RunOutcome, WorkerSetup
 
 
 class LocalExecutor:
@@ -25,11 +25,11 @@ class LocalExecutor:
         self._pools: list[ProcessPoolExecutor | None] = [None] * workers
         self._busy: set[int] = set()
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin `design` in a free worker, starting (or replacing) the process where needed."""
         place = next(place for place in range(self.slots) if place not in self._busy)
         self._busy.add(place)
-        outer: Future[Ended] = Future()
+        outer: Future[RunOutcome] = Future()
         outer.set_running_or_notify_cancel()
         try:
             inner = self._pool(place).submit(process.train, design)
@@ -68,7 +68,7 @@ class LocalExecutor:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return pool
 
-    def _finish(self, place: int, inner: Future[Ended], outer: Future[Ended]) -> None:
+    def _finish(self, place: int, inner: Future[RunOutcome], outer: Future[RunOutcome]) -> None:
         error = inner.exception()
         if error is not None:
             self._pools[place] = None
@@ -76,9 +76,9 @@ class LocalExecutor:
         if error is None:
             outer.set_result(inner.result())
         elif isinstance(error, BrokenProcessPool):
-            outer.set_result(Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
+            outer.set_result(RunOutcome(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
         else:
-            outer.set_result(Ended(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
+            outer.set_result(RunOutcome(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
 
     def stop(self) -> None:
         """Nothing to do: every run is under way, in a worker that sees the file STOP."""

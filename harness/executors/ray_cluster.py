@@ -28,7 +28,7 @@ import harness
 from harness.executors.executor import DIED, WorkerFault
 from harness.plan.design import Design
 from harness.worker import process
-from harness.worker.process import Ended, Question, WorkerSetup
+from harness.worker.process import Question, RunOutcome, WorkerSetup
 
 MARK = "shared"  # a file the driver leaves in the work folder: an actor that sees it shares the folder
 NODE_LOSSES = 100  # times a run is moved to another node before it counts as failed
@@ -61,7 +61,7 @@ class _Worker:
             },
         }
 
-    def train(self, design: Design) -> Ended:
+    def train(self, design: Design) -> RunOutcome:
         """Train one run."""
         return process.train_with(self._setup, design)
 
@@ -152,7 +152,7 @@ class RayExecutor:
         gpus = f", {_total('GPU'):g} GPUs" if self._gpu_share else ""
         return f"Ray cluster {self._address}: {len(_nodes())} nodes, {_total('CPU'):g} CPUs{gpus}; {self.slots} runs at a time"
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin `design` on the next actor that is idle; raises WorkerFault in the future if nodes disagree."""
         return self._enter(_Job("train", design, Future()))
 
@@ -226,7 +226,7 @@ class RayExecutor:
         if job.method == "answer":
             job.future.set_exception(BrokenExecutor(error))
         else:
-            job.future.set_result(Ended(None, {}, error=error, trace=trace))
+            job.future.set_result(RunOutcome(None, {}, error=error, trace=trace))
 
     def _fault(self, message: str) -> None:
         """No run can go on: every waiting job says why."""
@@ -259,13 +259,13 @@ class RayExecutor:
             if error is None:
                 result = future.result()
             elif isinstance(error, RayTaskError):
-                result = Ended(None, {}, error=f"{type(error).__name__}: {error}"[:500], trace=str(error))
+                result = RunOutcome(None, {}, error=f"{type(error).__name__}: {error}"[:500], trace=str(error))
             elif actor.node not in {node["NodeID"] for node in _nodes()} and job.losses < NODE_LOSSES:
                 job.losses += 1  # the node's fault, not the run's: it goes on elsewhere
                 self._waiting.appendleft(job)
                 result = None
             else:
-                result = Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error))
+                result = RunOutcome(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error))
             self._dispatch()
         # Outside the lock: whoever waits for the future may submit at once.
         if result is None or job.future.done():
@@ -282,7 +282,7 @@ class RayExecutor:
             left = [job for job in (*self._waiting, *under_way) if job.method == "train"]
             self._waiting.clear()
         for job in left:
-            job.future.set_result(Ended(None, {}))
+            job.future.set_result(RunOutcome(None, {}))
 
     def close(self, *, at_once: bool) -> None:
         """End the actors and leave the cluster, which goes on for others."""

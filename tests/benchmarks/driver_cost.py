@@ -25,10 +25,10 @@ from harness.driver import progress
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
-from harness.driver.store import Ledger
+from harness.driver.store import TrialStore
 from harness.plan import stages, tpe
 from harness.results.record import CurvePoint, RunRecord
-from harness.worker.process import Ended
+from harness.worker.process import RunOutcome
 from tests.benchmarks.record import figure, save
 
 MEASURES = [
@@ -106,7 +106,7 @@ class Stub:
 
 
 def _ended(design):
-    return Ended(record(design), {"": GRID, "-ema": GRID})
+    return RunOutcome(record(design), {"": GRID, "-ema": GRID})
 
 
 class Clock:
@@ -135,14 +135,14 @@ def conduct(runs, *, sampler="sobol"):
     spec = study(runs, sampler)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place)
-        ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
+        store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
         clock, ends = Clock(), []
         shown = progress.PlainDisplay(progress.Tally(spec, PRIMARY, 2, {}), Console(file=io.StringIO()))
-        engine = Engine(spec, Folder(path), ledger, Stub(2), shown, PRIMARY, None)
+        engine = Engine(spec, Folder(path), store, Stub(2), shown, PRIMARY, None)
         original = shown.ended
         shown.ended = lambda ended: (original(ended), ends.append((time.perf_counter(), time.process_time())))
         shown.ended = clock.timed("display", shown.ended)
-        ledger.add = clock.timed("telling Optuna", ledger.add)
+        store.add = clock.timed("telling Optuna", store.add)
         engine.write_tables = clock.timed("tables", engine.write_tables)
         engine._store = clock.timed("files of a run", engine._store)
         with ExitStack() as stack:
@@ -153,7 +153,7 @@ def conduct(runs, *, sampler="sobol"):
             started, worked = time.perf_counter(), time.process_time()
             engine.conduct()
             whole, processor = time.perf_counter() - started, time.process_time() - worked
-        ledger.close()
+        store.close()
         size = (path / "study.db").stat().st_size
     tenth = max(1, len(ends) // 10)
     first, last = (
@@ -177,7 +177,7 @@ def concurrent(slots, seconds, *, live):
     spec = study(2 * (slots + 10 * int(seconds)) + 8)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place)
-        ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
+        store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
         console = Console(file=io.StringIO(), force_terminal=live, width=120, height=50)
         tally = progress.Tally(spec, PRIMARY, slots, {})
         shown = (
@@ -187,14 +187,14 @@ def concurrent(slots, seconds, *, live):
         )
         (path / "checkpoints").mkdir()
         with shown:
-            engine = Engine(spec, Folder(path), ledger, Stub(slots, every=1.0), shown, PRIMARY, None)
+            engine = Engine(spec, Folder(path), store, Stub(slots, every=1.0), shown, PRIMARY, None)
             marks = {}
 
             def watch():
                 time.sleep(5.0)  # past the start, when all slots are filled
-                marks["before"] = (time.process_time(), time.monotonic(), len(ledger.records))
+                marks["before"] = (time.process_time(), time.monotonic(), len(store.records))
                 time.sleep(seconds)
-                marks["after"] = (time.process_time(), time.monotonic(), len(ledger.records))
+                marks["after"] = (time.process_time(), time.monotonic(), len(store.records))
                 engine.stopping = True
 
             threading.Thread(target=watch, daemon=True).start()
@@ -203,7 +203,7 @@ def concurrent(slots, seconds, *, live):
                 engine.conduct()
             except Stopped:
                 pass
-        ledger.close()
+        store.close()
     spent, gone, stored = (after - before for before, after in zip(marks["before"], marks["after"], strict=True))
     return {"slots": slots, "live": live, "share": spent / gone, "ended": round(gone), "stored": stored}
 

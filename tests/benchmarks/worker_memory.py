@@ -17,7 +17,7 @@ from harness.driver import preflight
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine
 from harness.driver.folder import Folder
-from harness.driver.store import Ledger
+from harness.driver.store import TrialStore
 from harness.executors.local import LocalExecutor
 from harness.worker.process import WorkerSetup
 from tests.benchmarks.record import figure, save
@@ -65,14 +65,14 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         path = Path(place)
         primary = preflight.primary_score(spec)
-        ledger = Ledger(spec, sqlite_url(path), primary=primary)
+        store = TrialStore(spec, sqlite_url(path), primary=primary)
         setup = WorkerSetup(spec, work=path / "checkpoints", cache=path / "cache", gpu=None, commit="benchmark")
         executor = LocalExecutor(setup, workers=1)
         try:
-            Engine(spec, Folder(path), ledger, executor, watch, primary, None).conduct()
+            Engine(spec, Folder(path), store, executor, watch, primary, None).conduct()
         finally:
             executor.close(at_once=True)
-            ledger.close()
+            store.close()
     figures, details = [], {"runs": len(watch.driver)}
     for name, readings in (("driver", watch.driver), ("worker", watch.worker)):
         half = np.array(readings[len(readings) // 2 :])

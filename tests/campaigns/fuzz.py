@@ -37,7 +37,7 @@ from harness.data import folder as folders
 from harness.driver import folder, preflight
 from harness.driver.database import StorageError, sqlite_url
 from harness.driver.folder import Folder, FolderError
-from harness.driver.store import Ledger
+from harness.driver.store import TrialStore
 from harness.metrics import cache, frechet, inception_weights
 from harness.metrics import images as inputs
 from harness.models import checkpoints
@@ -202,8 +202,8 @@ def _database(home: Path, rng: random.Random, sound: bytes) -> Path:
 def _open_database(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ledger = Ledger(specs.builtin(), sqlite_url(path), primary="fid_digits_5k")
-        ledger.study._storage.remove_session()
+        store = TrialStore(specs.builtin(), sqlite_url(path), primary="fid_digits_5k")
+        store.study._storage.remove_session()
 
 
 def _checkpoint(home: Path, rng: random.Random) -> Path:
