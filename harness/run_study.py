@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from harness.spec import StudySpec
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 EPILOG = """\
 examples:
@@ -94,10 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = command_line.parse(parser(), arguments)
     from harness import spec as specs
-    from harness.driver import session
 
     if options.list:
-        session.print_list()
+        from harness.driver import listing
+
+        listing.print_list()
         return 0
     if options.schema:
         command_line.print_json(specs.schema(), indent=2)
@@ -107,9 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
-    return session.run(
+    from harness.driver import command
+    from harness.driver.session import Options
+
+    return command.run(
         spec,
-        session.Options(
+        Options(
             source=source,
             output=options.output or Path("results") / spec.name,
             dry_run=options.dry_run,

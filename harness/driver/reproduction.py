@@ -18,10 +18,11 @@ from rich.console import Console
 
 from harness import command_line
 from harness.driver import preflight
-from harness.driver.session import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, commit
-from harness.executors import resources
-from harness.executors.executor import InputFault, WorkerFault, ask
-from harness.executors.local import LocalExecutor
+from harness.driver.code_version import commit
+from harness.driver.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from harness.executors.executor import Executor, InputFault, WorkerFault, ask
+from harness.executors.resources import WorkerOptions
+from harness.executors.start import start
 from harness.plan.design import PHASES, Design, design
 from harness.results import Results, ResultsError, agreement, frames, load, numerics
 from harness.results.agreement import VERDICTS, Agreement
@@ -134,9 +135,7 @@ def _reproduce(
     request: Request, results: Results, spec: StudySpec, designs: list[Design], console: Console, cache: Path
 ) -> int:
     setup = WorkerSetup(spec, work=None, cache=cache, gpu=None, commit=commit())
-    here = resources.machine()
-    workers = request.workers or resources.local_workers(spec, here, workers_per_gpu=None, runs=len(designs))
-    executor = LocalExecutor(setup, workers=workers, gpus=here.gpus)
+    executor = start(setup, WorkerOptions(request.workers), runs=len(designs))
     try:
         facts = ask(executor, "facts", source=str(request.results))
         _same_material(results, facts)
@@ -184,7 +183,7 @@ def differences(stored: dict[str, Any], here: dict[str, Any]) -> list[str]:
 
 
 def _train(
-    executor: LocalExecutor, designs: list[Design], results: Results, console: Console, *, verbose: bool
+    executor: Executor, designs: list[Design], results: Results, console: Console, *, verbose: bool
 ) -> list[Agreement]:
     """Train all designs, printing each run's comparison as it ends; raises WorkerFault for one that fails."""
     waiting, running = list(reversed(designs)), dict[Future[RunOutcome], Design]()

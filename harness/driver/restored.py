@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from harness.driver.engine import Queue, outcome
 from harness.driver.folder import Folder, FolderError
+from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
 from harness.plan.design import Design, Seeds
 from harness.results import ResultsError, reading
@@ -75,4 +75,4 @@ def complete(results: Folder, spec: StudySpec, primary: str) -> bool:
         found = reading.records(results.path)
     except (FolderError, ResultsError):
         return False
-    return bool(found) and not Queue(spec, {each.run: outcome(each, primary) for each in found}).ready
+    return bool(found) and not Queue.after(spec, found, primary=primary).ready

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.driver import identity
 from harness.driver.database import Database, Storage, StorageError, explained, without_password
+from harness.driver.pictures import artifact_id
 from harness.driver.study_lock import StudyLock
 from harness.plan import points
 from harness.results.record import RunRecord
@@ -46,7 +46,7 @@ class TrialStore:
 
         `primary` is the full name of the score that becomes a trial's value.
         """
-        self._spec, self._url, self._primary = spec, url, primary
+        self._spec, self._url, self.primary = spec, url, primary
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._database = Database(url)
         self._storage: Storage | None = None
@@ -108,8 +108,8 @@ class TrialStore:
             trials = self._storage.get_all_trials(number, deepcopy=False)
             ours = [trial for trial in trials if _record(trial) is not None]
             attributes = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
-            if not identity.is_written(self._spec, self._primary, *attributes, ours):
-                identity.write(self._storage, number, self._spec, self._primary, ours)
+            if not identity.is_written(self._spec, self.primary, *attributes, ours):
+                identity.write(self._storage, number, self._spec, self.primary, ours)
             self._last = max((trial._trial_id for trial in trials), default=-1)
             self._store_adopted(number, len(trials))
             self._study = optuna.load_study(
@@ -137,7 +137,7 @@ class TrialStore:
                 if record.trial is not None and trials < record.trial <= trials + GAP:
                     for _ in range(trials, record.trial):
                         add(_lost())
-                made = add(_trial(self._spec, record, self._primary, pictures))
+                made = add(_trial(self._spec, record, self.primary, pictures))
                 added.append((record.numbered(made.number), made.trial_id))
                 trials = made.number + 1
         self._adopted = []
@@ -166,7 +166,7 @@ class TrialStore:
                 stored = self._stored(record.run) if record.run in self._doubtful else None
                 self._doubtful.add(record.run)
                 if stored is None:
-                    trial = _trial(self._spec, record, self._primary, pictures)
+                    trial = _trial(self._spec, record, self.primary, pictures)
                     # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
                     stored = self._storage._create_new_trial(study, trial)
             except KeyError as error:
@@ -213,11 +213,6 @@ def _record(trial: FrozenTrial) -> RunRecord | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return record if record.run == trial.user_attrs.get("run") else None
-
-
-def artifact_id(picture: str) -> str:
-    """The name under which Optuna knows a sample grid: its dashboard serves hexadecimal ones only."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, picture))
 
 
 def _artifacts(pictures: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ class WorkerFault(RuntimeError):
 
 
 class InputFault(WorkerFault):
-    """A worker found that data, weights or study cannot be used as they are: bad input, to be mended by the user."""
+    """A worker found that data, weights or study cannot be used as they are: bad input, for the user to fix."""
 
 
 class Executor(Protocol):
@@ -26,6 +26,9 @@ class Executor(Protocol):
     @property
     def slots(self) -> int:
         """How many runs may be under way."""
+
+    def describe(self) -> str:
+        """A line that says what trains the runs."""
 
     def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin one run in a free slot; the future never raises for a fault inside the run."""

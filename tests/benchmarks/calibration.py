@@ -20,7 +20,7 @@ from scipy import stats as distributions
 
 from harness import spec as specs
 from harness import stats
-from harness.driver.engine import Queue
+from harness.driver.queue import Queue
 from harness.plan.stages import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "calibration"

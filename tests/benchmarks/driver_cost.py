@@ -25,6 +25,7 @@ from harness.driver import progress
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
+from harness.driver.session import Options, Session
 from harness.driver.store import TrialStore
 from harness.plan import stages, tpe
 from harness.results.record import CurvePoint, RunRecord
@@ -130,6 +131,11 @@ class Clock:
         return wrapped
 
 
+def session(spec, path, store):
+    """A study in the folder `path`, as the engine takes it."""
+    return Session(spec, Options("benchmark.toml", path), Console(quiet=True), Folder(path), store)
+
+
 def conduct(runs, *, sampler="sobol"):
     """Conduct a study of `runs` stub-trained runs; return milliseconds a run, whole and by part, and how they grew."""
     spec = study(runs, sampler)
@@ -138,13 +144,13 @@ def conduct(runs, *, sampler="sobol"):
         store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
         clock, ends = Clock(), []
         shown = progress.PlainDisplay(progress.Tally(spec, PRIMARY, 2, {}), Console(file=io.StringIO()))
-        engine = Engine(spec, Folder(path), store, Stub(2), shown, PRIMARY, None)
+        engine = Engine(session(spec, path, store), Stub(2), shown)
         original = shown.ended
         shown.ended = lambda ended: (original(ended), ends.append((time.perf_counter(), time.process_time())))
         shown.ended = clock.timed("display", shown.ended)
         store.add = clock.timed("telling Optuna", store.add)
-        engine.write_tables = clock.timed("tables", engine.write_tables)
-        engine._store = clock.timed("files of a run", engine._store)
+        engine._write_tables = clock.timed("tables", engine._write_tables)
+        engine._finish = clock.timed("files of a run", engine._finish)
         with ExitStack() as stack:
             for owner, name in ((stages, "stages"), (tpe, "propose")):
                 before = getattr(owner, name)
@@ -187,7 +193,7 @@ def concurrent(slots, seconds, *, live):
         )
         (path / "checkpoints").mkdir()
         with shown:
-            engine = Engine(spec, Folder(path), store, Stub(slots, every=1.0), shown, PRIMARY, None)
+            engine = Engine(session(spec, path, store), Stub(slots, every=1.0), shown)
             marks = {}
 
             def watch():
@@ -199,7 +205,7 @@ def concurrent(slots, seconds, *, live):
 
             threading.Thread(target=watch, daemon=True).start()
             try:
-                engine._drain = lambda running: None
+                engine._drain = lambda: None
                 engine.conduct()
             except Stopped:
                 pass

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from rich.console import Console
 
 from harness import spec as specs
 from harness.driver import preflight
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine
 from harness.driver.folder import Folder
+from harness.driver.session import Options, Session
 from harness.driver.store import TrialStore
 from harness.executors.local import LocalExecutor
 from harness.worker.process import WorkerSetup
@@ -66,10 +68,11 @@ def main():
         path = Path(place)
         primary = preflight.primary_score(spec)
         store = TrialStore(spec, sqlite_url(path), primary=primary)
+        session = Session(spec, Options("benchmark.toml", path), Console(quiet=True), Folder(path), store)
         setup = WorkerSetup(spec, work=path / "checkpoints", cache=path / "cache", gpu=None, commit="benchmark")
         executor = LocalExecutor(setup, workers=1)
         try:
-            Engine(spec, Folder(path), store, executor, watch, primary, None).conduct()
+            Engine(session, executor, watch).conduct()
         finally:
             executor.close(at_once=True)
             store.close()

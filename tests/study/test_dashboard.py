@@ -12,11 +12,10 @@ import pytest
 
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine
-from harness.driver.folder import Folder
 from harness.driver.store import TrialStore
 from harness.worker.process import RunOutcome
 from tests.study.conftest import make
-from tests.study.test_engine import PRIMARY, Instant, Silent, failed
+from tests.study.test_engine import PRIMARY, Instant, Silent, session
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("optuna_dashboard") is None, reason="the extra 'dashboard' is not installed"
@@ -41,7 +40,7 @@ def dashboard(tmp_path):
     results = tmp_path / "first"
     results.mkdir()
     store = TrialStore(spec, sqlite_url(results), primary=PRIMARY)
-    Engine(spec, Folder(results), store, Pictured(), Silent(), PRIMARY, failed).conduct()
+    Engine(session(spec, results, store), Pictured(), Silent()).conduct()
     store.close()
     moved = tmp_path / "moved"  # results may be moved and copied
     shutil.copytree(results, moved, symlinks=True)

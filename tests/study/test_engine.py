@@ -8,10 +8,13 @@ from concurrent.futures import Future
 import optuna
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from harness.driver import study_json
 from harness.driver.database import StorageError, sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
+from harness.driver.session import Options, Session
 from harness.driver.store import TrialStore
 from harness.results import tables
 from harness.results.record import CurvePoint, RunRecord
@@ -19,6 +22,21 @@ from harness.worker.process import RunOutcome
 from tests.study.conftest import make
 
 PRIMARY = "fid_digits_500"
+FACTS = {  # a worker's summary
+    "data": {"name": "digits", "fingerprint": "f", "train": 100, "held_out": 20, "shape": [8, 8, 1]},
+    "features": {"name": "digits", "sha256": "s", "dimensions": 64},
+    "scores": {PRIMARY: {"title": "Fréchet distance", "direction": "lower", "help": "h", "protocol": "p"}},
+    "floor": {PRIMARY: 0.1},
+    "environment": {
+        "python": "3",
+        "platform": "p",
+        "cpu": "c",
+        "device": "CPU",
+        "versions": {"harness": "0"},
+        "commit": "c",
+    },
+    "real": b"png",
+}
 STUDY = {
     "spec": {"train": {"steps": 40, "threads": 1}},
     "data": {"fingerprint": "f"},
@@ -65,6 +83,9 @@ class Instant:
             future.set_result(RunOutcome(None, {}, error=fate, trace="Traceback"))
         return future
 
+    def describe(self):
+        return "one worker"
+
     def stop(self):
         pass
 
@@ -86,15 +107,18 @@ class Silent:
         pass
 
 
-def failed(design, reason, attempts):
-    return RunRecord.failed(design.to_json() | {"run": design.run}, reason=reason, attempts=attempts, study=STUDY)
+def session(spec, path, store):
+    """A study in the folder `path`, with the study.json that is written before its first run."""
+    opened = Session(spec, Options("small.toml", path), Console(quiet=True), Folder(path), store)
+    tables.write_study(path, study_json.content(opened, FACTS, None))
+    return opened
 
 
 def conduct(spec, path, executor):
     path.mkdir(exist_ok=True)
     store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
     try:
-        Engine(spec, Folder(path), store, executor, Silent(), PRIMARY, failed).conduct()
+        Engine(session(spec, path, store), executor, Silent()).conduct()
     finally:
         store.close()
     return pd.read_csv(path / "runs.csv", keep_default_na=False), store
@@ -218,7 +242,7 @@ def test_a_stop_stores_what_ended_and_says_so(tmp_path):
     path.mkdir()
     executor = Stopping()
     store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
-    executor.engine = Engine(spec, Folder(path), store, executor, Silent(), PRIMARY, failed)
+    executor.engine = Engine(session(spec, path, store), executor, Silent())
     with pytest.raises(Stopped):
         executor.engine.conduct()
     assert len(pd.read_csv(path / "runs.csv")) == len(executor.made) == len(store.records)
@@ -230,7 +254,7 @@ def test_two_studies_share_a_database_without_touching_each_other(tmp_path):
     two = make().model_copy(update={"name": "other"})
     first = TrialStore(one, url, primary=PRIMARY)
     second = TrialStore(two, url, primary=PRIMARY)
-    from harness.driver.engine import Queue
+    from harness.driver.queue import Queue
 
     design = Queue(one, {}).take()
     first.add(record(design))

@@ -11,11 +11,12 @@ from harness.driver import spool
 from harness.driver.database import StorageAway, StorageError, sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
+from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
 from tests.study import postgres
 from tests.study import test_storage as storages
 from tests.study.conftest import make
-from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, failed, record
+from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, record, session
 
 RUNS = 3 * (2 + 2 + 2)
 
@@ -55,7 +56,7 @@ def conduct(spec, url, path, executor, display=None):
     store = TrialStore(spec, url, primary=PRIMARY)
     try:
         spool.empty(Folder(path).work, store)
-        executor.engine = Engine(spec, Folder(path), store, executor, display or Silent(), PRIMARY, failed)
+        executor.engine = Engine(session(spec, path, store), executor, display or Silent())
         executor.engine.conduct()
         return store.study.get_trials()
     finally:
@@ -125,7 +126,7 @@ def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothi
 def test_a_commit_whose_answer_was_lost_is_not_repeated(server, spec, tmp_path, monkeypatch):
     store = TrialStore(spec, server.url(), primary=PRIMARY)
     store.begin_writing()
-    design = engines.Queue(spec, {}).take()
+    design = Queue(spec, {}).take()
     create = store._storage._create_new_trial
 
     def unanswered(*arguments):
@@ -164,7 +165,7 @@ def test_a_second_driver_and_another_study_of_the_same_name_are_refused(server, 
         TrialStore(spec, url, primary=PRIMARY)
     server.cut()  # a driver that is gone holds nothing
     second = TrialStore(spec, url, primary=PRIMARY)
-    second.add(record(engines.Queue(spec, {}).take()))
+    second.add(record(Queue(spec, {}).take()))
     second.close()
     first.close()
     longer = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 41})})
@@ -177,7 +178,7 @@ def test_two_studies_that_start_at_once_on_an_empty_database_both_get_their_tabl
 
     def start(name):
         store = TrialStore(spec.model_copy(update={"name": name}), url, primary=PRIMARY)
-        store.add(record(engines.Queue(spec, {}).take()))
+        store.add(record(Queue(spec, {}).take()))
         store.close()
         return store.records
 

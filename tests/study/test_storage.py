@@ -12,7 +12,7 @@ import sqlalchemy.pool
 
 from harness.driver import identity
 from harness.driver.database import AddressError, Storage, StorageError, sqlite_url, without_password
-from harness.driver.engine import Queue
+from harness.driver.queue import Queue
 from harness.driver.store import RECORD, TrialStore
 from harness.results.record import RunRecord
 from tests.study.conftest import make
