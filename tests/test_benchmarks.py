@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import performance, record
-from tests.benchmarks.peers import plan
-from tests.benchmarks.peers.plan import Layer, Plan
+from benchmarks import performance, record
+from benchmarks.peers import plan
+from benchmarks.peers.plan import Layer, Plan
 
 FOLDER = Path(performance.__file__).parent
 NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, calibration is about verdicts
@@ -66,7 +66,7 @@ def content(name, figures, **others):
     machine = {"processor": "P", "cores": 2, "memory_gib": 24.0, "system": "Linux", "python": "3.11.7"}
     return {
         "benchmark": name,
-        "command": f"python -m tests.benchmarks.{name}",
+        "command": f"python -m benchmarks.{name}",
         "date": "2026-11-24 23:30 UTC",
         "short": False,
         "machine": machine,
@@ -85,7 +85,7 @@ def test_page_states_every_figure_with_its_target_and_machine():
     assert "| fast | 2 x | ≥ 1.5 | yes |" in made
     assert "| slow | 1,234 ms | ≤ 10 | **no** |" in made
     assert "P, 2 cores, 24 GiB, Linux, Python 3.11.7" in made
-    assert "| `python -m tests.benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
+    assert "| `python -m benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
     assert "numpy 2.4.6" in made
 
 

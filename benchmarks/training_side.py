@@ -1,6 +1,6 @@
 """One side of `training_speed` in its own process: set up once, then timed whenever a line with seconds arrives.
 
-`python -m tests.benchmarks.training_side '{"side": "ours", "network": "quick", "threads": 1}'`; the sides are ours,
+`python -m benchmarks.training_side '{"side": "ours", "network": "quick", "threads": 1}'`; the sides are ours,
 torch, jax, keras, and matmul (the largest rate of float32 matrix products). `layout` is for torch.
 Answers are JSON lines.
 """
@@ -37,7 +37,7 @@ def ours(plan, images, settings):
 
 
 def torch(plan, images, settings):
-    from tests.benchmarks.peers import torch_gan
+    from benchmarks.peers import torch_gan
 
     torch_gan.settle(settings["threads"])
     return torch_gan.TorchGan(plan, images, batch=BATCH, ema=EMA, layout=settings["layout"])
@@ -46,14 +46,14 @@ def torch(plan, images, settings):
 def jax(plan, images, settings):
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["NPROC"] = str(settings["threads"])  # the size of XLA's thread pools
-    from tests.benchmarks.peers.jax_gan import JaxGan
+    from benchmarks.peers.jax_gan import JaxGan
 
     return JaxGan(plan, images, batch=BATCH, ema=EMA)
 
 
 def keras(plan, images, settings):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from tests.benchmarks.peers import keras_gan
+    from benchmarks.peers import keras_gan
 
     keras_gan.settle(settings["threads"])
     rates = np.full(STEPS, RATE, np.float32)
@@ -67,7 +67,7 @@ class Training:
     """A side that trains: answers with steps and seconds."""
 
     def __init__(self, settings):
-        from tests.benchmarks.peers.plan import PLANS
+        from benchmarks.peers.plan import PLANS
 
         plan = PLANS[settings["network"]]()
         shape = (IMAGES, plan.side, plan.side, plan.channels)

@@ -1,6 +1,6 @@
-"""The quick study against a user's own script of it: `python -m tests.benchmarks.study_speed [--runs 12] [--quick]`.
+"""The quick study against a user's own script of it: `python -m benchmarks.study_speed [--runs 12] [--quick]`.
 
-The script is `tests.benchmarks.user_study`: Optuna, Keras models and a compiled step built for each trial, SciPy's
+The script is `benchmarks.user_study`: Optuna, Keras models and a compiled step built for each trial, SciPy's
 `sqrtm`. Both sides train the same networks for the same steps and score the same numbers of images at the same points with
 the same features; that they find the same FID and KID of the same images is checked first. Ours computes eight scores
 besides. The harness runs as it does by default (a worker a core); the script runs as written, one process on all cores, and
@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from tests.benchmarks import record
+from benchmarks import record
 
 STUDY = """
 name = "speed"
@@ -56,7 +56,7 @@ from harness.worker import device
 device.configure(threads=1, gpu=None)
 from harness.metrics import features
 from harness.metrics.evaluation import Evaluator
-from tests.benchmarks.user_study import Scores
+from benchmarks.user_study import Scores
 images, extractor = data.load(spec.builtin().data), features.load("digits")
 ours = Evaluator(extractor, train=images.train, held_out=images.held_out, reference="train", generated=5000, cache=None,
                  fingerprint="benchmark")
@@ -146,7 +146,7 @@ def ours(runs: int, folder: Path) -> Side:
 def theirs(runs: int, folder: Path, processes: int) -> Side:
     """As many trials of the user's script."""
     database = folder / f"user{processes}.db"
-    words = [sys.executable, "-m", "tests.benchmarks.user_study", str(database), "--trials", str(runs // processes)]
+    words = [sys.executable, "-m", "benchmarks.user_study", str(database), "--trials", str(runs // processes)]
     if processes > 1:
         words += ["--threads", "1"]
         import optuna

@@ -1,4 +1,4 @@
-"""How often our verdicts, and the usual ways to compare, are wrong: `python -m tests.benchmarks.calibration`.
+"""How often our verdicts, and the usual ways to compare, are wrong: `python -m benchmarks.calibration`.
 
 Simulates whole comparisons whose truth is known and judges each with `harness.stats.contrasts` itself. Writes tables to
 results/calibration/ and the README there, which follows from them.
@@ -23,7 +23,7 @@ from harness import stats
 from harness.driver.queue import Queue
 from harness.plan.stages import Outcome
 
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "calibration"
+FOLDER = Path(__file__).resolve().parents[1] / "results" / "calibration"
 PRACTICE_SEEDS = 3
 SEARCH_TRIALS = 16
 
@@ -379,7 +379,7 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
         frame.to_csv(given.output / f"{name}.csv", index=False, float_format="%.6g")
-    command = " ".join(["python -m tests.benchmarks.calibration", *args])
+    command = " ".join(["python -m benchmarks.calibration", *args])
     (given.output / "README.md").write_text(page(load(given.output), command), encoding="utf-8")
     print(f"{time.monotonic() - started:.0f} s; {given.output / 'README.md'}")
 

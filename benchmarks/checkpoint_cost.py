@@ -1,4 +1,4 @@
-"""What checkpoints cost: `python -m tests.benchmarks.checkpoint_cost` prints time to save and its share of training.
+"""What checkpoints cost: `python -m benchmarks.checkpoint_cost` prints time to save and its share of training.
 
 Two networks: the quick study's at 8x8, and the article's at 32x32x3, whose state is larger. The share is the time to
 save against the default time between two checkpoints.
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.record import figure, save
 from harness.models import checkpoints
 from harness.models.nn.draws import RunSeeds
 from harness.models.training import Trainer
 from harness.spec.models import NetworkSpec, SafetySpec, TrainSpec
-from tests.benchmarks.record import figure, save
 
 
 def main():

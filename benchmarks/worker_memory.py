@@ -1,4 +1,4 @@
-"""Memory over many runs: `python -m tests.benchmarks.worker_memory [--runs 500]`.
+"""Memory over many runs: `python -m benchmarks.worker_memory [--runs 500]`.
 
 A local worker trains one tiny run after another (a few steps, two evaluations of 200 images) and the driver stores
 them; resident memory of both is read as they go. Flat means that the second half of the runs adds nothing to speak of:
@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 from rich.console import Console
 
+from benchmarks.record import figure, save
 from harness import spec as specs
 from harness.driver import preflight
 from harness.driver.database import sqlite_url
@@ -22,7 +23,6 @@ from harness.driver.session import Options, Session
 from harness.driver.store import TrialStore
 from harness.executors.local import LocalExecutor
 from harness.worker.process import WorkerSetup
-from tests.benchmarks.record import figure, save
 
 
 def study(runs):

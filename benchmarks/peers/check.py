@@ -1,4 +1,4 @@
-"""Whether the peers' networks are ours: `python -m tests.benchmarks.peers.check`, exit status 1 if one is not.
+"""Whether the peers' networks are ours: `python -m benchmarks.peers.check`, exit status 1 if one is not.
 
 Three things are compared for each network and peer: numbers of trained values; outputs of generator (with batch and with
 moving statistics) and discriminator on the same weights; and, where no dropout differs, the losses of five steps of
@@ -35,15 +35,15 @@ def differences(name: str) -> dict[str, dict[str, float]]:
     """Largest difference from ours, by peer and what is compared."""
     import tensorflow as tf
 
+    from benchmarks.peers.jax_gan import JaxGan
+    from benchmarks.peers.keras_gan import KerasGan
+    from benchmarks.peers.plan import PLANS
+    from benchmarks.peers.torch_gan import TorchGan
     from harness.models.gan import networks
     from harness.models.nn import draws
     from harness.models.nn.layers import Call
     from harness.models.training import RunSeeds, Trainer
     from harness.spec.models import NetworkSpec, TrainSpec
-    from tests.benchmarks.peers.jax_gan import JaxGan
-    from tests.benchmarks.peers.keras_gan import KerasGan
-    from tests.benchmarks.peers.plan import PLANS
-    from tests.benchmarks.peers.torch_gan import TorchGan
 
     plan = PLANS[name]()
     shape = (plan.side, plan.side, plan.channels)

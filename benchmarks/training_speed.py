@@ -1,6 +1,6 @@
-"""A training step against PyTorch, JAX and Keras: `python -m tests.benchmarks.training_speed [--network quick] [--quick]`.
+"""A training step against PyTorch, JAX and Keras: `python -m benchmarks.training_speed [--network quick] [--quick]`.
 
-Same networks, batch and precision on every side (`tests.benchmarks.peers.check` is run first and shows it), each in its
+Same networks, batch and precision on every side (`benchmarks.peers.check` is run first and shows it), each in its
 own process with its own threads: one worker of one thread, one of two, and two of one thread at the same time. The sides
 take turns, round after round, and every figure is a median over the rounds. PyTorch is taken in its faster layout.
 "Peak" is the best rate of float32 square matrix products, measured in the same rounds; CPU ms is processor time a step,
@@ -18,21 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import record
-from tests.benchmarks.peers.plan import PLANS, step_flop
-from tests.benchmarks.training_side import BATCH, STEPS
+from benchmarks import record
+from benchmarks.peers.plan import PLANS, step_flop
+from benchmarks.training_side import BATCH, STEPS
 
 WORKERS = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1)}  # workers x threads
 TITLES = {"ours": "ours", "torch": "PyTorch eager", "jax": "JAX jit", "keras": "Keras tutorial"}
 
 
 class Worker:
-    """A process of `tests.benchmarks.training_side`; it sets up at once."""
+    """A process of `benchmarks.training_side`; it sets up at once."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.training_side", json.dumps(settings)],
+            [sys.executable, "-m", "benchmarks.training_side", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -215,10 +215,10 @@ def main() -> None:
     chosen = options.parse_args()
     rounds, seconds = (5, 0.5) if chosen.quick else (9, 0.8)
     if not chosen.no_check:
-        checked = subprocess.run([sys.executable, "-m", "tests.benchmarks.peers.check"], capture_output=True, text=True)
+        checked = subprocess.run([sys.executable, "-m", "benchmarks.peers.check"], capture_output=True, text=True)
         if checked.returncode:
             sys.exit(f"a peer is another network:\n{checked.stdout}{checked.stderr[-2000:]}")
-        print("the peers' networks are ours: outputs and losses agree to 1e-4 (tests.benchmarks.peers.check)")
+        print("the peers' networks are ours: outputs and losses agree to 1e-4 (benchmarks.peers.check)")
     for network in [chosen.network] if chosen.network else list(PLANS):
         opened: list[Worker] = []
         try:

@@ -1,6 +1,6 @@
 """The quick study as its user would write it without this harness: Optuna around a Keras training loop and a SciPy FID.
 
-`python -m tests.benchmarks.user_study DATABASE --trials 4 [--threads 1]`. Every trial builds its models, optimizers and
+`python -m benchmarks.user_study DATABASE --trials 4 [--threads 1]`. Every trial builds its models, optimizers and
 compiled step, trains 2,000 steps, and scores 5,000 images at four points with raw and averaged weights. What a careful
 user keeps over trials is kept: data, feature network, moments and kernel of the real images, evaluation latents. Several
 processes may share the database, as Optuna's manual proposes.

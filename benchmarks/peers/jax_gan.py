@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tests.benchmarks.peers.plan import Layer, Plan
+from benchmarks.peers.plan import Layer, Plan
 
 AXES = ("NHWC", "HWIO", "NHWC")
 

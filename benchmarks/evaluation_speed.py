@@ -1,4 +1,4 @@
-"""One full evaluation of the quick study: `python -m tests.benchmarks.evaluation_speed`.
+"""One full evaluation of the quick study: `python -m benchmarks.evaluation_speed`.
 
 Generates 5,000 images, takes features and all scores, for raw and averaged weights, as a worker does at every
 evaluation point (one thread for TensorFlow, as the quick study says); the other side computes FID alone, the usual way
@@ -11,8 +11,8 @@ import warnings
 import numpy as np
 import scipy.linalg
 
+from benchmarks.record import figure, save
 from harness import spec as specs
-from tests.benchmarks.record import figure, save
 
 
 def main():

@@ -1,6 +1,6 @@
 """The networks as plain lists of layers, which every peer builds in its own way, and the work of a step of them.
 
-Written by hand from `harness.models.gan.networks`, not derived from it: `tests.benchmarks.peers.check` shows that they agree.
+Written by hand from `harness.models.gan.networks`, not derived from it: `benchmarks.peers.check` shows that they agree.
 """
 
 from __future__ import annotations

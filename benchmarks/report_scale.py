@@ -1,4 +1,4 @@
-"""How long, how much memory and how large a page: python -m tests.benchmarks.report_scale [RUNS [EVALUATIONS]]
+"""How long, how much memory and how large a page: python -m benchmarks.report_scale [RUNS [EVALUATIONS]]
 
 Makes synthetic results of a study with three schedules, then its report in a process of its own. Prints one line
 (and writes JSON): seconds, seconds of processor time and peak memory of `python -m harness.report`, and the size of report.html and of all files written.
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.record import figure, save
+from benchmarks.record import figure, save
 from tests.report.example import results
 
 SECONDS, MEGABYTES, PAGE = 30.0, 2000.0, 5.0

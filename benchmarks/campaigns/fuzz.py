@@ -1,6 +1,6 @@
 """The fuzz campaign: bad inputs of every kind must end in a valid value or in one sentence that names the file.
 
-`python -m tests.campaigns.fuzz [--inputs 12000] [--seed 1]` prints inputs, refusals and findings by target; its exit
+`python -m benchmarks.campaigns.fuzz [--inputs 12000] [--seed 1]` prints inputs, refusals and findings by target; its exit
 status is 1 if there are findings. A short form runs in the suite (tests/test_fuzz.py). A finding is any other
 exception than the module's own, a message that names no file or has several lines (a study file lists all its faults,
 a line each), an input that takes more than 20 seconds, or a refused input that left files behind.

@@ -1,4 +1,4 @@
-"""Time and memory against steps, image size, batch, runs and workers: `python -m tests.benchmarks.growth [--quick]`.
+"""Time and memory against steps, image size, batch, runs and workers: `python -m benchmarks.growth [--quick]`.
 
 Every row is a fresh process that trains `dcgan` of the quick study's width, on one thread: seconds a step are the least of
 several chunks, memory is the largest resident size of the process. "A unit" divides processor time, which other work on
@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from tests.benchmarks import record
+from benchmarks import record
 
 ROUNDS = 3
 
@@ -79,7 +79,7 @@ def measure(case: Case) -> dict[str, float]:
 
 def run(case: Case) -> dict[str, float]:
     """The row of a case: its workers at the same time, each a process; time is the slowest worker's, memory the sum."""
-    words = [sys.executable, "-m", "tests.benchmarks.growth", "--case", json.dumps(asdict(case))]
+    words = [sys.executable, "-m", "benchmarks.growth", "--case", json.dumps(asdict(case))]
     processes = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for _ in range(case.workers)
@@ -112,7 +112,7 @@ def units(case: Case) -> float:
 
 def step_work(case: Case) -> float:
     """GFLOP of a step of `dcgan` at the case's side."""
-    from tests.benchmarks.peers.plan import dcgan, step_flop
+    from benchmarks.peers.plan import dcgan, step_flop
 
     return 1e-9 * step_flop(dcgan(case.side), case.batch)
 

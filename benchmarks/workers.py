@@ -1,4 +1,4 @@
-"""Workers against threads: `python -m tests.benchmarks.workers [--runs 4] [--steps 1000]`.
+"""Workers against threads: `python -m benchmarks.workers [--runs 4] [--steps 1000]`.
 
 The quick study, shortened, trained by 2 workers of 1 thread, by 1 worker of 2 threads, and by 1 worker of 1 thread,
 each warm: runs a minute, the ratio of the first two, and the efficiency of two workers (their throughput against twice
@@ -11,11 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.record import figure, save
 from harness import spec as specs
 from harness.executors.local import LocalExecutor
 from harness.plan import stages
 from harness.worker.process import WorkerSetup
-from tests.benchmarks.record import figure, save
 
 SIDES = {"2 workers x 1 thread": (2, 1), "1 worker x 2 threads": (1, 2), "1 worker x 1 thread": (1, 1)}
 

@@ -1,13 +1,13 @@
-"""Speed of scores against the other libraries' way, in the same run: `python -m tests.benchmarks.metrics_speed`."""
+"""Speed of scores against the other libraries' way, in the same run: `python -m benchmarks.metrics_speed`."""
 
 import time
 
 import numpy as np
 import scipy.linalg
 
+from benchmarks.record import figure, save
 from harness.metrics.frechet import Moments, frechet_to
 from harness.metrics.kernel import kernel_distance
-from tests.benchmarks.record import figure, save
 
 
 def seconds(function):

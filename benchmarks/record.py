@@ -1,4 +1,4 @@
-"""What every benchmark writes: its figures with command, date, machine and versions, as JSON in tests/benchmarks/out/."""
+"""What every benchmark writes: its figures with command, date, machine and versions, as JSON in benchmarks/out/."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def save(name: str, figures: Sequence[dict[str, Any]], details: Any, *, short: b
     path = OUT / f"{name}.json"
     content = {
         "benchmark": name,
-        "command": f"python -m tests.benchmarks.{name.partition('-')[0]} {shlex.join(sys.argv[1:])}".strip(),
+        "command": f"python -m benchmarks.{name.partition('-')[0]} {shlex.join(sys.argv[1:])}".strip(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "short": short,
         "machine": machine(),

@@ -1,4 +1,4 @@
-"""What the driver costs: `python -m tests.benchmarks.driver_cost [--runs 10 100 1000] [--concurrent 1000] [--seconds 60]`.
+"""What the driver costs: `python -m benchmarks.driver_cost [--runs 10 100 1000] [--concurrent 1000] [--seconds 60]`.
 
 Runs are stubs that end at once with a plausible record (four evaluations of 24 scores, two sample grids), so that all
 that is left is the driver: planning, asking, telling Optuna, files, tables. The first part conducts whole studies of
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.record import figure, save
 from harness import spec as specs
 from harness.driver import progress
 from harness.driver.database import sqlite_url
@@ -30,7 +31,6 @@ from harness.driver.store import TrialStore
 from harness.plan import stages, tpe
 from harness.results.record import CurvePoint, RunRecord
 from harness.worker.process import RunOutcome
-from tests.benchmarks.record import figure, save
 
 MEASURES = [
     "fid",

@@ -1,4 +1,4 @@
-"""Inception features on the processor against torch-fidelity: `python -m tests.benchmarks.inception_speed`.
+"""Inception features on the processor against torch-fidelity: `python -m benchmarks.inception_speed`.
 
 The other side needs torch and torch-fidelity, which this environment may lack: name a Python that has them with
 `--peer PYTHON`. Both sides get the same random weights (shape and speed do not depend on them) and images, run in

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.benchmarks.peers.plan import Layer, Plan
+from benchmarks.peers.plan import Layer, Plan
 
 
 def settle(threads: int) -> None:

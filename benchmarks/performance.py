@@ -1,7 +1,7 @@
-"""All benchmarks, one table: `python -m tests.benchmarks.performance [--short] [--only NAME ...] [--page]`.
+"""All benchmarks, one table: `python -m benchmarks.performance [--short] [--only NAME ...] [--page]`.
 
 Runs each script of BENCHMARKS in its own process, prints one table of their figures, and writes results/performance.md
-from the JSON files in tests/benchmarks/out/, whenever each was made; `--page` only does the latter. A benchmark whose
+from the JSON files in benchmarks/out/, whenever each was made; `--page` only does the latter. A benchmark whose
 packages are missing is left out and named.
 """
 
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import record
+from benchmarks import record
 
-PAGE = Path(__file__).resolve().parents[2] / "results" / "performance.md"
+PAGE = Path(__file__).resolve().parents[1] / "results" / "performance.md"
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ BENCHMARKS = (
 
 def run(benchmark: Benchmark, *, short: bool) -> str:
     """Run a benchmark, its output to the terminal; why it has no result, or ''."""
-    if importlib.util.find_spec(f"tests.benchmarks.{benchmark.name}") is None:
+    if importlib.util.find_spec(f"benchmarks.{benchmark.name}") is None:
         return "is not in this checkout"
     missing = [name for name in benchmark.needs if importlib.util.find_spec(name) is None]
     if missing:
         return f"needs {', '.join(missing)}: install the extra 'bench'"
-    words = [sys.executable, "-m", f"tests.benchmarks.{benchmark.name}", *(benchmark.short if short else ())]
+    words = [sys.executable, "-m", f"benchmarks.{benchmark.name}", *(benchmark.short if short else ())]
     print(f"\n=== {benchmark.name}", flush=True)
     status = subprocess.run(words, check=False).returncode
     return f"exit status {status}" if status else ""
@@ -94,14 +94,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def page(contents: Sequence[dict[str, Any]]) -> str:
     """The performance page of what the benchmarks wrote."""
     if not contents:
-        raise ValueError(f"{record.OUT} holds no result of a benchmark; run python -m tests.benchmarks.performance")
+        raise ValueError(f"{record.OUT} holds no result of a benchmark; run python -m benchmarks.performance")
     machines = sorted({machine_words(each["machine"]) for each in contents})
     packages: dict[str, str] = {}
     for content in contents:
         packages |= content["versions"]
     parts = [
         "# Performance",
-        "Written by `python -m tests.benchmarks.performance` (extra `bench`) from what the benchmarks measured; do not edit. "
+        "Written by `python -m benchmarks.performance` (extra `bench`) from what the benchmarks measured; do not edit. "
         "Ratios are of sides that took turns in one run on one machine.",
         *(f"Machine: {machine}." for machine in machines),
         f"Versions: {', '.join(f'{name} {version}' for name, version in sorted(packages.items()))}.",
@@ -158,7 +158,7 @@ def training_details(details: dict[str, Any]) -> list[str]:
 
 def growth_details(rows: list[dict[str, Any]]) -> list[str]:
     """The growth table."""
-    from tests.benchmarks.growth import UNITS
+    from benchmarks.growth import UNITS
 
     body = [
         (

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.benchmarks.peers.plan import Layer, Plan
+from benchmarks.peers.plan import Layer, Plan
 
 
 def settle(threads: int) -> None:

@@ -1,6 +1,6 @@
 """The fault campaign: studies that are killed, starved and damaged must end with the tables of one left in peace.
 
-`python -m tests.campaigns.faults [--faults 60] [--seed 1]` prints the faults injected, runs lost and tables different;
+`python -m benchmarks.campaigns.faults [--faults 60] [--seed 1]` prints the faults injected, runs lost and tables different;
 its exit status is 1 unless the last two are 0. A short form runs in the suite (tests/study/test_faults.py).
 """
 
