@@ -131,7 +131,7 @@ class Preview:
         which = f"{self.remaining} of {total(spec)} runs remain, of" if self.stored else f"{self.remaining} runs of"
         console.print(
             f"\n{which} {steps}, {self.probe['evaluation']:.2f} s per evaluation (raw and averaged), "
-            f"{self.probe['set_up']:.0f} s to set up a worker; {progress.duration(self.a_run)} a run, about "
+            f"{self.probe['set_up']:.0f} s to set up a worker; {progress.duration(self.a_run)} per run, about "
             f"{progress.duration(self.seconds)} with {self.workers} workers on this machine as it is now",
             highlight=False,
             soft_wrap=True,
