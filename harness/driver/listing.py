@@ -1,35 +1,69 @@
-"""What `--list` prints: studies and every part that a study file may name, each with what may be set on it."""
+"""What `--list` prints: studies, and every part that a study file may name, with what may be set on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import data, schedules
+from harness import data, kinds
 from harness.driver import preflight
+from harness.kinds import Part, Setting
 from harness.spec import SpecError, builtin, load
+
+# role -> heading, with the key of a study file that names such a part
+ROLES = {
+    "data": "data sets (data.name)",
+    "model": "kinds of model (model.name)",
+    "network": "networks (network.name)",
+    "loss": "losses (train.loss)",
+    "optimizer": "optimizers (train.optimizer)",
+    "schedule": "schedules (kind, in [schedules.LABEL])",
+    "features": "feature networks (evaluate.features)",
+    "metric": "metrics (evaluate.metrics; question.score names the one that decides)",
+}
+# Lines of the parts of roles that declare none yet.
+UNDECLARED: dict[str, Mapping[str, str]] = {
+    "data": data.DATA_SETS,
+    "network": preflight.NETWORKS,
+    "features": preflight.FEATURES,
+}
 
 
 def print_list() -> None:
-    """Print studies, data sets, networks, schedules and feature networks with a line each."""
+    """Print studies, then the parts of each role: a line per part, and below it a line per setting."""
     console = Console()
-    for title, entries in (
-        ("studies (STUDY.toml; none: the built-in one)", studies(Path("studies"))),
-        ("data sets (data.name)", data.DATA_SETS),
-        ("networks (network.name)", preflight.NETWORKS),
-        ("schedules (kind)", {kind: schedules.shape_help(kind) for kind in schedules.SHAPES}),
-        ("feature networks (evaluate.features)", preflight.FEATURES),
-    ):
-        console.print(_table(title, entries))
+    console.print(_table("studies (STUDY.toml; none: the built-in one)", studies(Path("studies")).items()))
+    for role, heading in ROLES.items():
+        rows = [row for part in kinds.parts(role).values() for row in _rows(part)]
+        rows = rows or list(UNDECLARED.get(role, {}).items())
+        if rows:
+            console.print(_table(heading, rows))
 
 
-def _table(title: str, entries: Mapping[str, str]) -> Table:
-    table = Table(box=None, title=title, title_justify="left", show_header=False, pad_edge=False)
-    for name, line in entries.items():
+def _rows(part: Part) -> Iterator[tuple[str, str]]:
+    """What it is, then what may be set on it."""
+    yield part.name, part.help
+    for setting in kinds.settings_of(part.settings):
+        yield f"  {setting.name} = {_toml(setting)}", f"{setting.help}; {setting.allowed}"
+
+
+def _toml(setting: Setting) -> str:
+    """A default as a study file has it."""
+    value = setting.default
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
+
+
+def _table(heading: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(
+        box=None, title=Text(heading, style="table.title"), title_justify="left", show_header=False, pad_edge=False
+    )
+    for name, line in rows:
         table.add_row(Text(f"  {name}"), Text(line))
     return table
 
