@@ -41,7 +41,7 @@ def _recover(session: Session) -> None:
             f"{folder.path / DATABASE} holds the study '{session.store.others[0]}', not '{session.spec.name}'; bring the "
             "study's own database back, or choose another --output"
         )
-    spool.adopt(folder.work, session.store)
+    spool.adopt(folder, session.store)
     added = restored.adopt(folder, session.spec, session.store)
     if added:
         database = options.database_shown if options.storage else folder.path / DATABASE
@@ -127,7 +127,7 @@ def _freeze(session: Session, executor: Executor) -> None:
 
 def _take_over(session: Session) -> None:
     """Let database and folder be those of the study, with all that was stored elsewhere meanwhile."""
-    spool.empty(session.folder.work, session.store)
+    spool.empty(session.folder, session.store)
     for picture in session.folder.samples.glob("*-r*.png"):
         pictures.link(session.folder, picture.name)
     board = session.options.tensorboard

@@ -149,14 +149,13 @@ class Engine:
                 self._away_since = time.monotonic()
                 self._next_try = self._away_since + RETRY_SECONDS
                 self.display.retrying(run.design, f"has ended and is kept as a file: {error}")
-        spool.save(self.session.folder.work, run)
+        spool.save(self.session.folder, run)
         self._spooled.append(run)
 
     def _add(self, run: FinishedRun) -> None:
         record = self.session.store.add(run.record, run.pictures)
         # Only now is the run safe: its checkpoint is no longer needed.
-        for path in self.session.folder.work.glob(f"{record.run}.*"):
-            path.unlink(missing_ok=True)
+        self.session.folder.forget(record.run)
         self.session.queue.ended(record.run, summary(record, self.session.primary))
         self.display.ended(record)
 

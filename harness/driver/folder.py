@@ -85,6 +85,12 @@ class Folder:
         """
         return bool(self.runs()) or _holds_runs(self.path / DATABASE)
 
+    def forget(self, run: str) -> None:
+        """Remove the files of a run that is stored: its checkpoint, and what a killed process was writing."""
+        for pattern in (f"{run}.*", f".{run}.*"):
+            for path in self.work.glob(pattern):
+                path.unlink(missing_ok=True)
+
     def vacate(self) -> None:
         """Remove the checkpoints of unfinished runs: of a study that another one takes the place of."""
         for pattern in ("*.npz*", "*.progress*"):

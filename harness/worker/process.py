@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import files
 from harness.plan.design import Design
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
@@ -165,9 +167,7 @@ class _Reporter:
         if now - self._last < 0.25:
             return
         self._last = now
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps(message), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            pass  # progress is a courtesy: a full disk is reported where records and checkpoints are written
+        # Progress is a courtesy: stale after a crash of the machine, and a full disk is reported where records and
+        # checkpoints are written.
+        with contextlib.suppress(OSError):
+            files.write(self._path, json.dumps(message).encode(), durable=False)

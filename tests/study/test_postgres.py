@@ -55,7 +55,7 @@ def conduct(spec, url, path, executor, display=None):
     path.mkdir(exist_ok=True)
     store = TrialStore(spec, url, primary=PRIMARY)
     try:
-        spool.empty(Folder(path).work, store)
+        spool.empty(Folder(path), store)
         executor.engine = Engine(session(spec, path, store), executor, display or Silent())
         executor.engine.conduct()
         return store.study.get_trials()
