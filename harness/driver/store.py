@@ -1,4 +1,4 @@
-"""The Optuna study that holds the truth: one trial a finished run, written whole in one transaction.
+"""The Optuna study that holds the truth: one trial per run that ended, written whole in one transaction.
 
 A trial is added when its run has ended, with its parameters, values, curve (intermediate values) and the complete
 record, so that no interruption leaves a half-written or a 'running' trial behind. `optuna trials`, the Optuna
@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
+from optuna.artifacts import ArtifactMeta
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX  # no public name says it
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
@@ -51,6 +52,7 @@ class TrialStore:
         self._database = Database(url)
         self._storage: Storage | None = None
         self._study: optuna.Study | None = None
+        self._number = -1  # the study's, in the database; -1 before `begin_writing`
         self._adopted: list[tuple[RunRecord, Sequence[str]]] = []
         self._doubtful: set[str] = set()
         self.records: dict[str, RunRecord] = {}
@@ -72,16 +74,16 @@ class TrialStore:
         try:
             study = identity.stored(storage, self._spec.name)
             if study is None:
-                found = storage.get_all_studies()
-                self.others = [each.study_name for each in found if storage.get_n_trials(each._study_id)]
+                names = [other.study_name for other in storage.get_all_studies()]
+                self.others = [name for name in names if storage.get_n_trials(storage.get_study_id_from_name(name))]
                 return
             trials = storage.get_all_trials(study, deepcopy=False)
             self.records = _records(trials)
-            place = f"study '{self._spec.name}' in database {without_password(self._url)}"
+            shown = f"study '{self._spec.name}' in database {without_password(self._url)}"
             attributes = storage.get_study_user_attrs(study)
             if not identity.is_ours(attributes, storage.get_study_directions(study), trials=len(trials)):
-                raise StorageError(f"{place} was not made by this harness; choose another name in the study file")
-            identity.refuse_others(self._spec, attributes, self.records.values(), place=place)
+                raise StorageError(f"{shown} was not made by this harness; choose another name in the study file")
+            identity.refuse_others(self._spec, attributes, self.records.values(), shown=shown)
         finally:
             storage.engine.dispose()
 
@@ -110,8 +112,8 @@ class TrialStore:
             attributes = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
             if not identity.is_written(self._spec, self.primary, *attributes, ours):
                 identity.write(self._storage, number, self._spec, self.primary, ours)
-            self._last = max((trial._trial_id for trial in trials), default=-1)
-            self._store_adopted(number, len(trials))
+            self._number = number
+            self._store_adopted(len(trials))
             self._study = optuna.load_study(
                 study_name=self._spec.name,
                 storage=optuna.storages.get_storage(self._storage),
@@ -119,31 +121,29 @@ class TrialStore:
                 pruner=optuna.pruners.NopPruner(),
             )
 
-    def _store_adopted(self, study: int, trials: int) -> None:
+    def _store_adopted(self, trials: int) -> None:
         """Store in one transaction what was adopted; `trials` are stored already."""
         assert self._storage is not None, "begin_writing opens it"
         if not self._adopted:
             return
         added = []
         with _create_scoped_session(self._storage.scoped_session) as session:
-            models.StudyModel.find_or_raise_by_id(study, session, for_update=True)
+            models.StudyModel.find_or_raise_by_id(self._number, session, for_update=True)
 
             def add(template: FrozenTrial) -> Any:
                 assert self._storage is not None, "begin_writing opens it"
-                return self._storage._get_prepared_new_trial(study, template, session)
+                return self._storage._get_prepared_new_trial(self._number, template, session)
 
-            ordered = sorted(self._adopted, key=lambda each: (each[0].trial is None, each[0].trial))
+            ordered = sorted(self._adopted, key=lambda adopted: (adopted[0].trial is None, adopted[0].trial))
             for record, pictures in ordered:
                 if record.trial is not None and trials < record.trial <= trials + GAP:
                     for _ in range(trials, record.trial):
                         add(_lost())
-                made = add(_trial(self._spec, record, self.primary, pictures))
-                added.append((record.numbered(made.number), made.trial_id))
-                trials = made.number + 1
+                trial = add(_trial(self._spec, record, self.primary, pictures))
+                added.append(record.numbered(trial.number))
+                trials = trial.number + 1
         self._adopted = []
-        for record, place in added:
-            self.records[record.run] = record
-            self._last = max(self._last, place)
+        self.records.update({record.run: record for record in added})
 
     @property
     def study(self) -> optuna.Study:
@@ -157,7 +157,7 @@ class TrialStore:
 
         Raises StorageAway where the server does not answer; the same record may then be added again.
         """
-        study = self.study._study_id
+        self.begin_writing()
         assert self._storage is not None, "begin_writing opens it"
         with explained(self._url):
             self._lock.hold()
@@ -167,26 +167,26 @@ class TrialStore:
                 self._doubtful.add(record.run)
                 if stored is None:
                     trial = _trial(self._spec, record, self.primary, pictures)
-                    # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
-                    stored = self._storage._create_new_trial(study, trial)
+                    # Bypasses Optuna's cache, which would hold every trial twice and sort them at every run; and the
+                    # public name of this tells the trial's id, from which its number costs reading it back.
+                    stored = self._storage._create_new_trial(self._number, trial)
             except KeyError as error:
                 raise StorageError(
                     f"study '{self._spec.name}' in database {without_password(self._url)} was deleted meanwhile; "
                     "run the same command again, which restores its runs from the tables"
                 ) from error
         self._doubtful.discard(record.run)
-        self._last = max(self._last, stored._trial_id)
         self.records[record.run] = record.numbered(stored.number)
         return self.records[record.run]
 
     def _stored(self, run: str) -> FrozenTrial | None:
-        """The trial of `run` among those stored since the last that is known of."""
+        """The trial of `run`, if it is stored. Reads all trials: asked only after a connection was lost."""
         assert self._storage is not None, "begin_writing opens it"
-        later = self._storage._get_trials(self.study._study_id, None, set(), self._last)
-        return next((trial for trial in later if trial.user_attrs.get("run") == run), None)
+        trials = self._storage.get_all_trials(self._number, deepcopy=False)
+        return next((trial for trial in trials if trial.user_attrs.get("run") == run), None)
 
     def close(self) -> None:
-        """Let other drivers have the study, and end the connections."""
+        """Release the study to other drivers, and end the connections."""
         self._lock.release()
         self._database.close()
         if self._storage is not None:
@@ -217,11 +217,11 @@ def _record(trial: FrozenTrial) -> RunRecord | None:
 
 def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
     """What Optuna's upload_artifact stores with a running trial; ours are added when they have ended."""
-    facts = [
+    metas = [
         ArtifactMeta(artifact_id=artifact_id(name), filename=name, mimetype="image/png", encoding=None)
         for name in pictures
     ]
-    return {f"{ARTIFACTS_ATTR_PREFIX}{each.artifact_id}": json.dumps(asdict(each)) for each in facts}
+    return {f"{ARTIFACTS_ATTR_PREFIX}{meta.artifact_id}": json.dumps(asdict(meta)) for meta in metas}
 
 
 def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[str]) -> FrozenTrial:
@@ -253,7 +253,7 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
             user_attrs=attributes,
             system_attrs={**_artifacts(pictures), **identity.marks(record.phase)},
             intermediate_values={
-                place.step: place.scores[primary] for place in record.curve if primary in place.scores
+                point.step: point.scores[primary] for point in record.curve if primary in point.scores
             },
         )
     trial.datetime_start, trial.datetime_complete = _times(record)

@@ -93,7 +93,7 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
     found = _placed(json.loads(json.loads(row)) for row in rows)
     if resolved is not None and found:
         identity.refuse_changes(
-            json.loads(resolved), spec, found.values(), place=f"study '{spec.name}' in database {place}"
+            json.loads(resolved), spec, found.values(), shown=f"study '{spec.name}' in database {place}"
         )
     return found
 
