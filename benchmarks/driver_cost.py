@@ -3,7 +3,7 @@
 Runs are stubs that end at once with a plausible record (four evaluations of 24 scores, two sample grids), so that all
 that is left is the driver: planning, asking, telling Optuna, files, tables. The first part conducts whole studies of
 several sizes and compares the last tenth of their runs with the first; TPE's proposals are timed apart, since Optuna
-computes them from all trials so far. The second part keeps `--concurrent` runs under way, of which one ends a second,
+computes them from all trials so far. The second part keeps `--concurrent` runs under way, of which one ends per second,
 and says which share of a core the driver takes, with lines and with the live display.
 """
 
@@ -137,7 +137,7 @@ def session(spec, path, store):
 
 
 def conduct(runs, *, sampler="sobol"):
-    """Conduct a study of `runs` stub-trained runs; return milliseconds a run, whole and by part, and how they grew."""
+    """Conduct a study of `runs` stub-trained runs; return milliseconds per run, whole and by part, and how they grew."""
     spec = study(runs, sampler)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place)
@@ -225,12 +225,12 @@ def main():
     for row in rows:
         parts = ", ".join(f"{part} {value:.2f}" for part, value in row["parts_ms"].items())
         print(
-            f"{row['runs']:6} runs, {row['sampler']:5}: {row['ms']:6.1f} ms a run, {row['processor_ms']:.1f} of a processor "
+            f"{row['runs']:6} runs, {row['sampler']:5}: {row['ms']:6.1f} ms per run, {row['processor_ms']:.1f} of a processor "
             f"({row['first_tenth_processor_ms']:.1f} in the first tenth, {row['last_tenth_processor_ms']:.1f} in the last; "
-            f"{parts}), {row['database_kb_a_run']:.0f} kB a run in the database"
+            f"{parts}), {row['database_kb_a_run']:.0f} kB per run in the database"
         )
     figures = [
-        figure(f"driver, processor time a run, study of {row['runs']} runs", row["processor_ms"], "ms")
+        figure(f"driver, processor time per run, study of {row['runs']} runs", row["processor_ms"], "ms")
         for row in rows
         if row["sampler"] == "sobol"
     ]
@@ -255,7 +255,7 @@ def main():
         )
         figures.append(
             figure(
-                f"driver with {share['slots']} executors, one run a second, {kind}",
+                f"driver with {share['slots']} executors, one run per second, {kind}",
                 100 * share["share"],
                 "% of a core",
                 target="≤ 20",

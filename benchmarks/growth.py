@@ -1,6 +1,6 @@
 """Time and memory against steps, image size, batch, runs and workers: `python -m benchmarks.growth [--quick]`.
 
-Every row is a fresh process that trains `dcgan` of the quick study's width, on one thread: seconds a step are the least of
+Every row is a fresh process that trains `dcgan` of the quick study's width, on one thread: seconds per step are the least of
 several chunks, memory is the largest resident size of the process. "A unit" divides processor time, which other work on
 the machine hardly changes, by what should drive it (steps, work of a step, images, runs), and wall time by steps over all
 workers: where it stays level, growth is linear.
@@ -118,11 +118,11 @@ def step_work(case: Case) -> float:
 
 
 UNITS = {
-    "steps": "ms a step",
+    "steps": "ms per step",
     "image side": "ms a GFLOP",
-    "batch": "ms an image",
-    "runs": "ms a step",
-    "workers": "ms a step over all workers",
+    "batch": "ms per image",
+    "runs": "ms per step",
+    "workers": "ms per step over all workers",
 }
 
 

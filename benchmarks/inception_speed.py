@@ -38,7 +38,7 @@ with torch.no_grad():
 
 
 def ours(size, count):
-    """Images a second, three readings."""
+    """Images per second, three readings."""
     from harness.metrics import inception
 
     network = inception.Inception(inception.random_weights(0), sha256="0" * 64)

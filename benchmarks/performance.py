@@ -148,7 +148,7 @@ def training_details(details: dict[str, Any]) -> list[str]:
                 f"{row['ours_is_faster']:.2f}",
             )
         )
-    head = ("workers x threads", "side", "ms a step", "CPU ms a step", "images/s", "of peak", "ours is faster by")
+    head = ("workers x threads", "side", "ms per step", "CPU ms per step", "images/s", "of peak", "ours is faster by")
     return [
         f"## Training step: {rows[0]['network']}, {details['step_gflop']:.3g} GFLOP",
         f"Peak of float32 matrix products, workers x threads: {peaks}. Medians over rounds.",

@@ -3,10 +3,10 @@
 The script is `benchmarks.user_study`: Optuna, Keras models and a compiled step built for each trial, SciPy's
 `sqrtm`. Both sides train the same networks for the same steps and score the same numbers of images at the same points with
 the same features; that they find the same FID and KID of the same images is checked first. Ours computes eight scores
-besides. The harness runs as it does by default (a worker a core); the script runs as written, one process on all cores, and
+besides. The harness runs as it does by default (one worker per core); the script runs as written, one process on all cores, and
 as two processes that share the database, one thread each. Start-up, until the first run begins, is reported apart. Memory
-is the largest sum of proportional set sizes over all processes of a side. Processor seconds a run count every process of a
-side with its start-up: other work on the machine hardly changes them, where runs a minute suffer.
+is the largest sum of proportional set sizes over all processes of a side. Processor seconds per run count every process of a
+side with its start-up: other work on the machine hardly changes them, where runs per minute suffer.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def ours(runs: int, folder: Path) -> Side:
     words = [sys.executable, "-m", "harness.run_study", str(folder / "study.toml"), "--output", str(results)]
     measured = watch([[*words, "--quiet", "--no-report"]], lambda: next(results.rglob("*.progress"), None) is not None)
     finished = pd.read_csv(results / "runs.csv")["status"].isin(["finished", "diverged"]).sum()
-    return Side("harness, a worker a core", int(finished), *measured)
+    return Side("harness, one worker per core", int(finished), *measured)
 
 
 def theirs(runs: int, folder: Path, processes: int) -> Side:
@@ -192,10 +192,10 @@ def main() -> None:
         ratio = mine.runs_per_minute / side.runs_per_minute
         print(
             f"{side.name:36}{side.runs:3} runs  {side.runs_per_minute:6.2f} runs/min after {side.start_up_s:4.1f} s of "
-            f"start-up, {side.cpu_s_per_run:5.1f} CPU s a run, peak {side.peak_mb:5.0f} MB   harness x{ratio:.2f}, "
+            f"start-up, {side.cpu_s_per_run:5.1f} CPU s per run, peak {side.peak_mb:5.0f} MB   harness x{ratio:.2f}, "
             f"by CPU x{side.cpu_s_per_run / mine.cpu_s_per_run:.2f}"
         )
-    figures = [record.figure("whole quick study: runs a minute", mine.runs_per_minute, "/min")]
+    figures = [record.figure("whole quick study: runs per minute", mine.runs_per_minute, "/min")]
     for other in others:
         ratio = mine.runs_per_minute / other.runs_per_minute
         straightforward = other is others[0]
@@ -210,7 +210,7 @@ def main() -> None:
         )
         saved = other.cpu_s_per_run / mine.cpu_s_per_run
         figures.append(
-            record.figure(f"whole quick study: processor time a run, {other.name} against harness", saved, "x")
+            record.figure(f"whole quick study: processor time per run, {other.name} against harness", saved, "x")
         )
     figures += [record.figure(f"whole quick study: peak memory, {side.name}", side.peak_mb, "MB") for side in sides]
     details = [asdict(side) | {"runs_per_minute": side.runs_per_minute} for side in sides]

@@ -97,7 +97,7 @@ class Training:
 
 
 class Products:
-    """Rates of float32 matrix products by library, in GFLOP a second."""
+    """Rates of float32 matrix products by library, in GFLOP per second."""
 
     def __init__(self, settings):
         from threadpoolctl import threadpool_limits

@@ -3,7 +3,7 @@
 Same networks, batch and precision on every side (`benchmarks.peers.check` is run first and shows it), each in its
 own process with its own threads: one worker of one thread, one of two, and two of one thread at the same time. The sides
 take turns, round after round, and every figure is a median over the rounds. PyTorch is taken in its faster layout.
-"Peak" is the best rate of float32 square matrix products, measured in the same rounds; CPU ms is processor time a step,
+"Peak" is the best rate of float32 square matrix products, measured in the same rounds; CPU ms is processor time per step,
 which other work on the machine hardly changes where wall time suffers (on two threads it also counts waiting).
 """
 
@@ -92,7 +92,7 @@ class Contender:
         return float(np.median([reading[kind] for reading in self.readings]))
 
     def rate(self) -> float:
-        """Median steps a second over all workers; for matrix products GFLOP a second of the best kind."""
+        """Median steps per second over all workers; for matrix products GFLOP per second of the best kind."""
         return self.median(self.kind() if self.side == "matmul" else "steps_per_s")
 
     def kind(self) -> str:
@@ -146,7 +146,7 @@ def table(network: str, found: list[Contender]) -> list[dict[str, Any]]:
                 "cpu_ms_per_step": best.median("cpu_ms_per_step"),
                 "first_step_s": best.facts["first_step_s"],
             }
-            if side == "keras":  # a trace a trial, as the tutorials have it
+            if side == "keras":  # one trace per trial, as the tutorials have it
                 whole = STEPS / rate * WORKERS[workers][0] + best.facts["first_step_s"]
                 row["ms_per_step_with_trace"] = 1e3 * whole / STEPS
                 row["ours_is_faster_with_trace"] = mine / (STEPS * WORKERS[workers][0] / whole)
@@ -191,7 +191,7 @@ def figures(network: str, rows: list[dict[str, Any]], peak: float) -> list[dict[
             )
         )
     flop = step_flop(PLANS[network](), BATCH)
-    made.append(record.figure(f"training, {network}: images a second on both cores", fastest("ours", everything), "/s"))
+    made.append(record.figure(f"training, {network}: images per second on both cores", fastest("ours", everything), "/s"))
     share = 1e-9 * flop * fastest("ours", everything) / BATCH / peak
     target = network == "article"
     made.append(
@@ -245,7 +245,7 @@ def show(network: str, rows: list[dict[str, Any]], peaks: dict[str, Any], made: 
     """Print everything."""
     plan = PLANS[network]()
     shape = f"{plan.side}x{plan.side}x{plan.channels}"
-    print(f"\n{network}: {plan.name} at {shape}, batch {BATCH}, {1e-9 * step_flop(plan, BATCH):.3f} GFLOP a step")
+    print(f"\n{network}: {plan.name} at {shape}, batch {BATCH}, {1e-9 * step_flop(plan, BATCH):.3f} GFLOP per step")
     machine = record.machine()
     print(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {record.versions()}")
     for workers, (kind, rate) in peaks.items():
@@ -258,7 +258,7 @@ def show(network: str, rows: list[dict[str, Any]], peaks: dict[str, Any], made: 
         spread = f"({row['low']:.0f}-{row['high']:.0f})"
         end = ""
         if "ms_per_step_with_trace" in row:
-            end = f"  with its trace of {row['first_step_s']:.1f} s a trial of {STEPS} steps: {row['ms_per_step_with_trace']:.2f} ms, x{row['ours_is_faster_with_trace']:.2f}"
+            end = f"  with its trace of {row['first_step_s']:.1f} s per trial of {STEPS} steps: {row['ms_per_step_with_trace']:.2f} ms, x{row['ours_is_faster_with_trace']:.2f}"
         print(
             f"{row['workers']:18}{name:26}{row['ms_per_step']:9.2f}{row['cpu_ms_per_step']:8.2f}{row['images_per_s']:10.0f}{spread:>16}"
             f"{row['share_of_peak']:7.1%}{'x' + format(row['ours_is_faster'], '.2f'):>8}{end}"

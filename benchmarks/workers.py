@@ -1,7 +1,7 @@
 """Workers against threads: `python -m benchmarks.workers [--runs 4] [--steps 1000]`.
 
 The quick study, shortened, trained by 2 workers of 1 thread, by 1 worker of 2 threads, and by 1 worker of 1 thread,
-each warm: runs a minute, the ratio of the first two, and the efficiency of two workers (their throughput against twice
+each warm: runs per minute, the ratio of the first two, and the efficiency of two workers (their throughput against twice
 that of one). Besides: what a warm worker does between two runs, from the end of one run's training and scoring to the
 beginning of the next one's.
 """
@@ -63,7 +63,7 @@ def main():
         rates[name] = 60 * len(records) / seconds
         between = (seconds * workers - sum(record.seconds for record in records)) / len(records)
         details[name] = {"runs_a_minute": rates[name], "between_runs_s": between, "seconds": seconds}
-        print(f"{name}: {rates[name]:.2f} runs a minute, {between:.3f} s a run besides training and scoring")
+        print(f"{name}: {rates[name]:.2f} runs per minute, {between:.3f} s per run besides training and scoring")
     two, one, single = (rates[name] for name in SIDES)
     between = details["1 worker x 1 thread"]["between_runs_s"]
     print(f"throughput ratio x{two / one:.2f}; efficiency of two workers {two / (2 * single):.0%}")

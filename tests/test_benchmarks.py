@@ -26,7 +26,7 @@ def test_work_of_a_step_by_hand():
 
     Discriminator: 4x4 of stride 2 to 4x4x3: 16 * 16 * 5 * 3 = 3840, then 48 to 1. Generator: forwards 752, gradients of
     weights 752, of inputs 720. Discriminator: two forwards 7776, for its own weights 7776 and twice the second layer's
-    input 96, towards the generator 3888. In all 21,760 multiply-adds an example.
+    input 96, towards the generator 3888. In all 21,760 multiply-adds per example.
     """
     small = Plan(
         "small",
@@ -92,7 +92,7 @@ def test_page_states_every_figure_with_its_target_and_machine():
 def test_page_shows_growth_row_by_row():
     row = {"axis": "batch", "value": 32, "seconds": 0.5, "unit": 2.5e-5, "peak_mb": 700.4}
     made = performance.page([content("growth", [], details=[row])])
-    assert "| batch | 32 | 0.50 | 0.025 ms an image | 700 |" in made
+    assert "| batch | 32 | 0.50 | 0.025 ms per image | 700 |" in made
 
 
 def test_page_of_nothing_is_refused():

@@ -19,7 +19,7 @@ def settle(threads: int) -> None:
 
 
 class Table(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate a step, from a table; the last one from there on."""
+    """One rate per step, from a table; the last one from there on."""
 
     def __init__(self, rates: np.ndarray) -> None:
         self._rates = tf.constant(rates)

@@ -22,7 +22,7 @@ FEATURES = {
 
 
 class CheckError(ValueError):
-    """A study that cannot be run here; one line a fault."""
+    """A study that cannot be run here; one line per fault."""
 
 
 def primary_score(spec: StudySpec) -> str:
