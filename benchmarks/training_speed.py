@@ -191,7 +191,9 @@ def figures(network: str, rows: list[dict[str, Any]], peak: float) -> list[dict[
             )
         )
     flop = step_flop(PLANS[network](), BATCH)
-    made.append(record.figure(f"training, {network}: images per second on both cores", fastest("ours", everything), "/s"))
+    made.append(
+        record.figure(f"training, {network}: images per second on both cores", fastest("ours", everything), "/s")
+    )
     share = 1e-9 * flop * fastest("ours", everything) / BATCH / peak
     target = network == "article"
     made.append(

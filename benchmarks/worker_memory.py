@@ -85,7 +85,9 @@ def main():
             f"{name}: {readings[0]:.0f} MB after the first run, {readings[len(readings) // 2]:.0f} MB half-way, "
             f"{readings[-1]:.0f} MB after {len(readings)}; {slope:.0f} kB per run in the second half"
         )
-        figures.append(figure(f"{name}, growth of memory per run over {len(readings)} runs", slope, "kB", target="flat"))
+        figures.append(
+            figure(f"{name}, growth of memory per run over {len(readings)} runs", slope, "kB", target="flat")
+        )
     save("worker_memory", figures, details)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from harness import command_line
 from harness.driver import locks
-from harness.results import document, tables
+from harness.results import ResultsError, tables
 from harness.spec import SpecError, StudySpec, refused_changes, validate
 
 LOCK, HOLDER, DATABASE = ".lock", ".lock.holder", "study.db"
@@ -103,20 +103,9 @@ class Folder:
         if not path.exists():
             return None
         try:
-            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if int(stored["schema"]) > tables.SCHEMA:
-                raise FolderError(
-                    f"{path}: schema is {stored['schema']}, but this version reads up to {tables.SCHEMA}: "
-                    "the results come from a newer harness; install that version"
-                )
-            wrong = document.fault(stored)
-            if wrong is not None:
-                raise FolderError(f"{path}: {wrong}; restore it, or choose another --output")
-            return stored
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FolderError(
-                f"{path}: cannot be read ({type(error).__name__}); restore it, or choose another --output"
-            ) from error
+            return tables.read_study(path)
+        except ResultsError as error:
+            raise FolderError(f"{error}, or choose another --output") from error
 
 
 def stored_run(row: Mapping[str, Any]) -> StoredRun:

@@ -379,3 +379,21 @@ def test_nothing_but_the_study_is_left_in_a_folder(study, tmp_path):
         "study.toml",
     }
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+DAMAGED_DOCUMENTS = {
+    b"\xff": "study.json: cannot be read (",
+    b"[]": "study.json: has no schema number, so run_study did not write it; restore it from a copy, or choose another",
+    b'{"schema": 99}': "reads up to 2; install the newer harness, or choose another --output",
+    b'{"schema": 2}': "study.json: name: Field required; restore it from a copy, or choose another --output",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED_DOCUMENTS)
+def test_a_damaged_study_json_is_refused_with_what_to_do_and_left_alone(study, tmp_path, content):
+    study(SMALL)
+    (tmp_path / "out" / "study.json").write_bytes(content)
+    code, err, made = study(SMALL)
+    assert (code, made, len(err.splitlines())) == (2, [], 1)
+    assert DAMAGED_DOCUMENTS[content] in err
+    assert (tmp_path / "out" / "study.json").read_bytes() == content
