@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import Any, Protocol
 
 from harness.plan.design import Design
-from harness.worker.process import Ended, Question
+from harness.worker.process import Question, RunOutcome
 
 ASKED = 3  # times a question is put to a worker that dies over it
 DIED = "worker died"
@@ -17,7 +17,7 @@ class WorkerFault(RuntimeError):
 
 
 class InputFault(WorkerFault):
-    """A worker found that data, weights or study cannot be used as they are: bad input, to be mended by the user."""
+    """A worker found that data, weights or study cannot be used as they are: bad input, for the user to fix."""
 
 
 class Executor(Protocol):
@@ -27,7 +27,10 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many runs may be under way."""
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def describe(self) -> str:
+        """A line that says what trains the runs."""
+
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin one run in a free slot; the future never raises for a fault inside the run."""
 
     def ask(self, question: Question) -> Future[dict[str, Any]]:

@@ -226,7 +226,7 @@ def load(path: str | Path) -> Results:
     folder = Path(path)
     if folder.is_file():
         raise ResultsError(f"{folder}: is a file, but allowed is the results folder of a study")
-    study = _study(folder / "study.json")
+    study = read_study(folder / "study.json")
     runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
     for name in (name for name in _LATER if name not in runs):
@@ -280,7 +280,8 @@ def _header(path: Path) -> list[str]:
     return list(pair) if found and set(found) < set(pair) else found  # a pair's column that is missing is named
 
 
-def _study(path: Path) -> document.Document:
+def read_study(path: Path) -> document.Document:
+    """Read and check study.json; raises ResultsError with what is wrong, and what to do."""
     try:
         study = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -288,7 +289,7 @@ def _study(path: Path) -> document.Document:
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error}); restore it from a copy") from error
     if not isinstance(study, dict) or not isinstance(study.get("schema"), int):
-        raise ResultsError(f"{path}: has no schema number; it was not written by run_study")
+        raise ResultsError(f"{path}: has no schema number, so run_study did not write it; restore it from a copy")
     if study["schema"] > SCHEMA:
         raise ResultsError(
             f"{path}: schema is {study['schema']}, but this version reads up to {SCHEMA}; install the newer harness"

@@ -434,7 +434,7 @@ def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named
 
 
 def test_many_runs_stay_small(tmp_path):
-    """The page does not grow with the runs; tests/benchmarks/report_scale.py measures 10,000 of them."""
+    """The page does not grow with the runs; benchmarks/report_scale.py measures 10,000 of them."""
     folder = results(tmp_path, seeds=100, trials=100, points=5)
     report.build(folder)
     assert (folder / "report.html").stat().st_size < 1_500_000
