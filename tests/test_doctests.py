@@ -1,4 +1,4 @@
-"""The examples in the docstrings of schedules and statistics are true."""
+"""The examples in the docstrings of schedules, statistics and the report's numbers and sentences are true."""
 
 import doctest
 import importlib
@@ -6,10 +6,12 @@ import pkgutil
 
 import pytest
 
+import harness.report.numbers
+import harness.report.sentences
 import harness.schedules
 import harness.stats
 
-PARTS = (harness.schedules, harness.stats)
+PARTS = (harness.schedules, harness.stats, harness.report.numbers, harness.report.sentences)
 MODULES = [part.__name__ for part in PARTS] + [
     f"{part.__name__}.{module.name}" for part in PARTS for module in pkgutil.iter_modules(getattr(part, "__path__", ()))
 ]

@@ -1,109 +1,24 @@
-"""What a report shows, in order: the one list that the page, report.md, README.md and the LaTeX tables are made from.
+"""What the report of a study shows, in order: the one list that page, report.md, README.md and LaTeX are made from.
 
 A new table, figure or text is an entry of SECTIONS and the function that makes it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
-from harness.report import claims, numbers, study_figures, study_tables, study_texts
+from harness.report import claims, entries, numbers, study_figures, study_tables, study_texts
 from harness.report.analysis import Analysis
+from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
-from harness.report.study_figures import Drawing
-from harness.report.study_texts import Line
 from harness.report.tables import Table
-
-
-@dataclass(frozen=True)
-class TableEntry:
-    """A table. What it holds is made by `make`; a table without rows is left out.
-
-    `title` and `note` stand above it, `otherwise` in its place where there is none. `brief`: report.md has it too.
-    `fit`: on the page its cells break rather than be wider than it. `paper` makes what latex/NAME.tex holds.
-    """
-
-    name: str
-    make: Callable[[Analysis], Table | None]
-    title: str = ""
-    note: str = ""
-    otherwise: str = ""
-    brief: bool = False
-    fit: bool = False
-    paper: Callable[[Analysis], Table | None] | None = None
-    form = "table"
-
-
-@dataclass(frozen=True)
-class FigureEntry:
-    """A figure, left out where `make` gives none. `brief`: report.md has it too."""
-
-    name: str
-    make: Callable[[Analysis], Drawing | None]
-    brief: bool = False
-    form = "figure"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two figures side by side where the page is wide enough."""
-
-    figures: tuple[FigureEntry, FigureEntry]
-    form = "pair"
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph, left out where it is empty; a `soft` one is set in grey. `brief`: report.md has it too."""
-
-    make: Callable[[Analysis], Line]
-    soft: bool = False
-    brief: bool = False
-    form = "text"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Sentences in a list; on the page more than `most` are opened by a click on `title`. report.md has it too."""
-
-    make: Callable[[Analysis], list[Line]]
-    title: str = ""
-    most: int | None = None
-    form = "listing"
-
-
-@dataclass(frozen=True)
-class Verbatim:
-    """Text set as it stands, under its title; a `folded` one is opened by a click. `brief`: report.md has it too."""
-
-    title: str
-    make: Callable[[Analysis], str]
-    folded: bool = False
-    brief: bool = False
-    form = "verbatim"
-
-
-Entry = TableEntry | FigureEntry | Pair | Text | Listing | Verbatim
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report: its anchor, its heading, what the navigation calls it, and what it holds."""
-
-    id: str
-    heading: str
-    short: str
-    entries: tuple[Entry, ...]
-
 
 # The first screen: what README.md shows as well.
 VERDICTS = TableEntry("verdicts", study_tables.verdicts, brief=True, fit=True, paper=study_tables.verdicts_of_a_paper)
 FOREST = FigureEntry("forest", study_figures.forest, brief=True)
+FIRST = (VERDICTS, FOREST)
 
-SECTIONS = (
+SECTIONS: tuple[Section[Analysis], ...] = (
     Section(
         "verdicts",
         "Verdicts",
@@ -233,53 +148,18 @@ SECTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Contents:
-    """The tables and figures of one study's report by name, each made once; those without data are not among them."""
-
-    analysis: Analysis
-    tables: dict[str, Table]
-    figures: dict[str, Drawing]
-
-
-def entries() -> Iterator[Entry]:
-    """All entries in order, figures of a pair one by one."""
-    yield VERDICTS
-    yield FOREST
-    for section in SECTIONS:
-        for entry in section.entries:
-            if isinstance(entry, Pair):
-                yield from entry.figures
-            else:
-                yield entry
-
-
-def contents(analysis: Analysis) -> Contents:
-    """What the report of a study shows; figures are described, and drawn when asked for."""
-    tables, figures = {}, {}
-    for entry in entries():
-        if isinstance(entry, TableEntry):
-            table = entry.make(analysis)
-            if table is not None and table.rows:
-                tables[entry.name] = table
-        elif isinstance(entry, FigureEntry):
-            drawing = entry.make(analysis)
-            if drawing is not None:
-                figures[entry.name] = dataclasses.replace(drawing, caption=f"{drawing.caption}{_key(analysis)}")
-    return Contents(analysis, tables, figures)
+def contents(analysis: Analysis) -> Contents[Analysis]:
+    """What the report of a study shows."""
+    keyed = [f"{key} is {numbers.name(label)}" for key, label in style.keys(analysis.schedules).items()]
+    key = f" In the figure {'; '.join(keyed)}." if keyed else ""  # for schedules whose names a figure cannot draw
+    return entries.contents(analysis, entries.walk(FIRST, SECTIONS), key=key)
 
 
 def papers(analysis: Analysis) -> dict[str, Table]:
     """The tables for a paper, by file name."""
     tables = {
         entry.name: entry.paper(analysis)
-        for entry in entries()
+        for entry in entries.walk(FIRST, SECTIONS)
         if isinstance(entry, TableEntry) and entry.paper is not None
     }
     return {name: table for name, table in tables.items() if table is not None and table.rows}
-
-
-def _key(analysis: Analysis) -> str:
-    """What a caption says of the keys that stand for schedules whose names a figure cannot draw."""
-    keyed = [f"{key} is {numbers.name(label)}" for key, label in style.keys(analysis.schedules).items()]
-    return f" In the figure {'; '.join(keyed)}." if keyed else ""

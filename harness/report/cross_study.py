@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from harness import stats
-from harness.report import numbers
+from harness.report import entries, numbers
 from harness.report.analysis import Analysis
+from harness.report.entries import Contents, Drawing, Entry, FigureEntry, Section, TableEntry
 from harness.report.figures import cross_study as figures
 from harness.report.figures import style
-from harness.report.render import html as page
-from harness.report.render import markdown
+from harness.report.render import html, markdown
 from harness.report.tables import Cell, Row, Table, estimate, table, value
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
 
 Analyses = Mapping[str, Analysis]
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Several studies by name, and the tables across them by file name."""
+
+    analyses: Analyses
+    frames: Mapping[str, pd.DataFrame]
 
 
 def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
@@ -30,29 +38,37 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
         analysis = Analysis(load(path))
         name = analysis.results.study.name
         analyses[name if name not in analyses else f"{name} ({path})"] = analysis
-    tables = frames(analyses)
-    for name, frame in tables.items():
+    studies = Studies(analyses, frames(analyses))
+    for name, frame in studies.frames.items():
         write_frame(output / f"{name}.csv", frame)
-    drawings = {}
-    for name, figure in _figures(tables).items():
+    contents = entries.contents(studies, entries.walk(FIRST, SECTIONS), pictures="")
+    for name, drawing in contents.figures.items():
+        figure = drawing.draw()
         for kind in ("svg", "png", *(("pdf",) if pdf else ())):
             write_bytes(output / f"{name}.{kind}", style.rendered(figure, kind))
-        drawings[name] = page.drawing((output / f"{name}.svg").read_text(encoding="utf-8"), name, _alt(name, tables))
-    shown = _shown(analyses, tables)
-    html = (
-        page.environment()
+    answer = headline(studies.frames["verdicts"])
+    page = (
+        html.environment()
         .get_template("cross.html.jinja")
         .render(
-            tables=shown,
-            drawings=drawings,
-            headline=headline(tables["verdicts"]),
+            contents=contents,
+            headline=answer,
+            first=FIRST,
+            sections=contents.shown(SECTIONS),
+            picture=html.pictures_of(contents, output),
             sentences={name: [analysis.headline, *analysis.sentences] for name, analysis in analyses.items()},
             studies={name: analysis.results.study for name, analysis in analyses.items()},
         )
     )
-    write_bytes(output / "report.html", html.encode())
-    write_bytes(output / "report.md", _markdown(shown, drawings, headline(tables["verdicts"])).encode())
+    write_bytes(output / "report.html", page.encode())
+    write_bytes(output / "report.md", _markdown(contents, answer).encode())
     return output / "report.html"
+
+
+def _markdown(contents: Contents[Studies], answer: str) -> str:
+    lines = ["# Schedules across studies", "", markdown.plain(answer), ""]
+    lines += [line for entry in FIRST for line in markdown.shown(contents, entry)]
+    return "\n".join([*lines, *markdown.sections(contents, SECTIONS)])
 
 
 def frames(analyses: Analyses) -> dict[str, pd.DataFrame]:
@@ -97,87 +113,92 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
 
 def headline(verdicts: pd.DataFrame) -> str:
     """In how many studies each schedule got which verdict."""
-    said = []
+    parts = []
     for row in verdicts.to_dict("records"):
         given = [text for key, text in row.items() if key != "schedule" and text]
-        found = pd.Series(given).value_counts()
-        counts = ", ".join(f"{verdict} in {count} of {len(given)}" for verdict, count in found.items())
-        said.append(f"{numbers.name(str(row['schedule']))}: {counts}")
-    return f"Against each study's baseline: {'; '.join(said)}." if said else "No study has a verdict yet."
+        counts = pd.Series(given).value_counts()
+        counted = ", ".join(f"{verdict} in {count} of {len(given)}" for verdict, count in counts.items())
+        parts.append(f"{numbers.name(str(row['schedule']))}: {counted}")
+    return f"Against each study's baseline: {'; '.join(parts)}." if parts else "No study has a verdict yet."
 
 
-def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    found = {}
-    if len(tables["effects"]):
-        found["effects"] = figures.effects(tables["effects"])
-    if len(tables["sweeps"]):
-        found["sweeps"] = figures.sweeps(tables["sweeps"])
-    return found
-
-
-def _alt(name: str, tables: Mapping[str, pd.DataFrame]) -> str:
-    """What a figure shows, as text."""
-    if name == "effects":
-        parts = [
-            f"{row['study']}, {row['schedule']}: {numbers.percent(row['relative'], sign=True)}, {row['verdict']}"
-            for row in tables[name].to_dict("records")
-        ]
-        return f"Difference to the baseline, relative to the baseline mean. {'; '.join(parts)}."
+def effects_figure(studies: Studies) -> Drawing | None:
+    """Relative differences by study and schedule."""
+    frame = studies.frames["effects"]
+    if frame.empty:
+        return None
     parts = [
-        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, {row['verdict']}"
-        for row in tables[name].to_dict("records")
+        f"{row['study']}, {row['schedule']}: {numbers.percent(row['relative'], sign=True)}, {row['verdict']}"
+        for row in frame.to_dict("records")
     ]
-    return f"Difference to baseline by number of training steps. {'; '.join(parts)}."
+    return Drawing(
+        lambda: figures.effects(frame),
+        f"Difference to the baseline, relative to the baseline mean. {'; '.join(parts)}.",
+        "Mean paired difference to the baseline, relative to the baseline mean, with t intervals at each study's level "
+        "(95 % unless its alpha says otherwise).",
+    )
 
 
-def _shown(analyses: Analyses, tables: Mapping[str, pd.DataFrame]) -> dict[str, Table]:
-    """The tables as people read them."""
-    rank: dict[str, Callable[[Row], Cell]] = {
+def sweeps_figure(studies: Studies) -> Drawing | None:
+    """Differences by number of steps."""
+    frame = studies.frames["sweeps"]
+    if frame.empty:
+        return None
+    parts = [
+        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, "
+        f"{row['verdict']}"
+        for row in frame.to_dict("records")
+    ]
+    return Drawing(
+        lambda: figures.sweeps(frame),
+        f"Difference to the baseline by number of training steps. {'; '.join(parts)}.",
+        "Mean paired difference to the baseline with its t interval against the number of steps of the study. Each study "
+        "has its own horizon and its own search. Points are shifted sideways a little so that intervals do not overlap.",
+    )
+
+
+def sweeps_table(studies: Studies) -> Table | None:
+    """Differences by number of steps, each study's with its own digits."""
+
+    def difference(row: Row) -> Cell:
+        analysis = studies.analyses[row["study"]]
+        return estimate("difference", analysis.spread_of(analysis.score))(row)
+
+    columns: dict[str, Callable[[Row], Cell]] = {
+        "study": value("study"),
+        "steps": value("steps"),
+        "schedule": value("schedule"),
+        "pairs": value("n"),
+        "difference (interval)": difference,
+        "verdict": value("verdict"),
+    }
+    caption = "Difference to baseline by number of steps, studies alike in data, network, training and evaluation"
+    return table(studies.frames["sweeps"], columns, caption=caption, source="sweeps.csv")
+
+
+def effects_table(studies: Studies) -> Table | None:
+    """Relative differences by study and schedule."""
+    columns: dict[str, Callable[[Row], Cell]] = {
+        "study": value("study"),
+        "schedule": value("schedule"),
+        "difference to baseline (interval)": _per_cent,
+        "pairs": value("n"),
+        "verdict": value("verdict"),
+    }
+    caption = "Mean paired difference relative to the baseline mean; below zero is better"
+    return table(studies.frames["effects"], columns, caption=caption, source="effects.csv")
+
+
+def ranks_table(studies: Studies) -> Table | None:
+    """Average ranks."""
+    columns: dict[str, Callable[[Row], Cell]] = {
         "schedule": value("schedule"),
         "mean rank": value("rank"),
         "relative (0 best, 1 worst)": value("relative"),
         "studies": value("studies"),
     }
-    sweep: dict[str, Callable[[Row], Cell]] = {
-        "study": value("study"),
-        "steps": value("steps"),
-        "schedule": value("schedule"),
-        "pairs": value("n"),
-        "difference (interval)": lambda row: estimate(
-            "difference", analyses[row["study"]].spread_of(analyses[row["study"]].score)
-        )(row),
-        "verdict": value("verdict"),
-    }
-    found = {
-        "matrix": _matrix(analyses, list(tables["verdicts"]["schedule"])),
-        "effects": table(
-            tables["effects"],
-            {
-                "study": value("study"),
-                "schedule": value("schedule"),
-                "difference to baseline (interval)": _per_cent,
-                "pairs": value("n"),
-                "verdict": value("verdict"),
-            },
-            caption="Mean paired difference relative to the baseline mean; below zero is better",
-            source="effects.csv",
-        )
-        if len(tables["effects"])
-        else None,
-        "sweeps": table(
-            tables["sweeps"],
-            sweep,
-            caption="Difference to baseline by number of steps, studies alike in data, network, training and evaluation",
-            source="sweeps.csv",
-        ),
-        "ranks": table(
-            tables["ranks"],
-            rank,
-            caption="Mean rank of the mean score over studies; ranks of few studies with few schedules decide nothing",
-            source="ranks.csv",
-        ),
-    }
-    return {name: form for name, form in found.items() if form is not None and form.rows}
+    caption = "Mean rank of the mean score over studies; ranks of few studies with few schedules decide nothing"
+    return table(studies.frames["ranks"], columns, caption=caption, source="ranks.csv")
 
 
 def _per_cent(row: Row) -> Cell:
@@ -186,10 +207,11 @@ def _per_cent(row: Row) -> Cell:
     return Cell(text.replace(" (", " % (", 1) if " (" in text else f"{text} %", float(row["relative"]))
 
 
-def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
+def matrix(studies: Studies) -> Table | None:
     """Studies × schedules: verdict, difference and interval; what a study is stands further down the page."""
+    schedules = list(studies.frames["verdicts"]["schedule"])
     rows = []
-    for name, analysis in analyses.items():
+    for name, analysis in studies.analyses.items():
         study = analysis.results.study
         steps = study.spec.train.steps
         cells = [Cell(name, name), Cell(f"{steps:,}", steps)]
@@ -208,12 +230,27 @@ def _matrix(analyses: Analyses, schedules: list[str]) -> Table:
     return Table(caption, ("study", "steps", *schedules), tuple(rows), "verdicts.csv")
 
 
-def _markdown(shown: Mapping[str, Table], drawings: Mapping[str, object], said: str) -> str:
-    lines = ["# Schedules across studies", "", markdown.plain(said), ""]
-    for name, title in (("matrix", "Verdicts"), ("sweeps", "Budget"), ("effects", "Effects"), ("ranks", "Ranks")):
-        if name in shown:
-            lines += [f"## {title}", ""]
-            if name in drawings:
-                lines += [f"![{title}]({name}.png)", ""]
-            lines += markdown.table(shown[name])
-    return "\n".join(lines)
+FIRST: tuple[Entry[Studies], ...] = (
+    TableEntry("matrix", matrix, brief=True, fit=True),
+    FigureEntry("effects", effects_figure, brief=True),
+)
+SECTIONS: tuple[Section[Studies], ...] = (
+    Section(
+        "budget",
+        "Does it depend on the number of steps?",
+        "Step budget",
+        (FigureEntry("sweeps", sweeps_figure, brief=True), TableEntry("sweeps", sweeps_table, brief=True)),
+    ),
+    Section(
+        "effects",
+        "Effects",
+        "Effects",
+        (TableEntry("effects", effects_table, brief=True, otherwise="No study has a comparison yet."),),
+    ),
+    Section(
+        "ranks",
+        "Average ranks",
+        "Average ranks",
+        (TableEntry("ranks", ranks_table, brief=True, otherwise="No study has a confirmation run yet."),),
+    ),
+)

@@ -15,7 +15,11 @@ ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
 def listed(names: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c', each name fit for a sentence."""
+    """The names in a sentence.
+
+    >>> listed(["linear"]), listed(["linear", "step", "rex"])
+    ('linear', 'linear, step and rex')
+    """
     shown = [numbers.name(str(name)) for name in names]
     return ", ".join([*shown[:-2], " and ".join(shown[-2:])])
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pandas as pd
-from matplotlib.figure import Figure
 
 from harness.report import figures, numbers, rates, traces
 from harness.report.analysis import Analysis
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure, drawn when asked for; its alternative text with the finding; its caption."""
-
-    draw: Callable[[], Figure]
-    alt: str
-    caption: str
+from harness.report.entries import Drawing
 
 
 def axis(analysis: Analysis) -> str:

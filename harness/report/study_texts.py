@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.report import numbers
 from harness.report.analysis import Analysis
+from harness.report.entries import Code, Line, Link
 from harness.report.study_tables import LOST
 from harness.results import numerics
-
-
-@dataclass(frozen=True)
-class Code:
-    """Text that is set as it stands: a name, a hash."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Link:
-    """The name of another section, which the page links to."""
-
-    section: str
-    text: str
-
-
-Line = tuple[str | Code | Link, ...]  # a sentence or paragraph, in parts
 
 
 def claims(analysis: Analysis) -> Line:
@@ -69,7 +50,7 @@ def averaging(analysis: Analysis) -> Line:
 
 
 def averaging_by_schedule(analysis: Analysis) -> list[Line]:
-    """Whether averaging replaces each schedule."""
+    """Whether averaging replaces the decay of each schedule."""
     return [(sentence,) for sentence in analysis.averaging[1:]]
 
 
@@ -143,8 +124,3 @@ def command(analysis: Analysis) -> str:
 def study_file(analysis: Analysis) -> str:
     """The study file with its defaults, as JSON."""
     return json.dumps(analysis.results.study.source["spec"], indent=1, ensure_ascii=False)
-
-
-def words(line: Sequence[str | Code | Link]) -> str:
-    """A line as plain text."""
-    return "".join(part if isinstance(part, str) else part.text for part in line)

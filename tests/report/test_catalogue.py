@@ -3,29 +3,28 @@
 from matplotlib.figure import Figure
 
 from harness import report
-from harness.report import catalogue
+from harness.report import catalogue, cross_study
 from harness.report.analysis import Analysis
-from harness.report.catalogue import FigureEntry, Section, TableEntry, Text, Verbatim
-from harness.report.study_figures import Drawing
-from harness.report.study_texts import Code, Link
+from harness.report.entries import Code, Drawing, FigureEntry, Link, Section, TableEntry, Text, Verbatim, walk
 from harness.report.tables import Cell, Table
 from harness.results import load
 from tests.report.example import results
 
 
 def test_names_and_anchors_are_given_once():
-    entries = [entry for entry in catalogue.entries() if isinstance(entry, TableEntry)]
-    assert len({entry.name for entry in entries}) == len(entries)
-    figures = [entry.name for entry in catalogue.entries() if isinstance(entry, FigureEntry)]
-    assert len(set(figures)) == len(figures)
-    anchors = [section.id for section in catalogue.SECTIONS]
-    assert len(set(anchors)) == len(anchors)
+    for report_ in (catalogue, cross_study):
+        entries = list(walk(report_.FIRST, report_.SECTIONS))
+        for kind in (TableEntry, FigureEntry):
+            names = [entry.name for entry in entries if isinstance(entry, kind)]
+            assert len(set(names)) == len(names)
+        anchors = [section.id for section in report_.SECTIONS]
+        assert len(set(anchors)) == len(anchors)
 
 
 def test_links_lead_to_sections(tmp_path):
     analysis = Analysis(load(results(tmp_path)))
     anchors = {section.id for section in catalogue.SECTIONS}
-    lines = [entry.make(analysis) for entry in catalogue.entries() if isinstance(entry, Text)]
+    lines = [entry.make(analysis) for entry in walk((), catalogue.SECTIONS) if isinstance(entry, Text)]
     links = [part.section for line in lines for part in line if isinstance(part, Link)]
     assert links
     assert set(links) <= anchors

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats as distributions
 
-from harness import report, stats
-from harness.report import cross_study, figures, numbers
+from harness import report
+from harness.report import figures, numbers
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import readme
@@ -209,51 +209,6 @@ def test_figures_are_of_the_data_with_units_and_direction(tmp_path):
     assert len(set(colours.values())) == 3
 
 
-def test_cross_study_page(tmp_path):
-    one, two = results(tmp_path / "one"), results(tmp_path / "two", labels=("constant", "linear"))
-    made = cross_study.build([one, two], output=tmp_path / "cross")
-    text = made.read_text(encoding="utf-8")
-    assert "example" in text
-    ranks = pd.read_csv(tmp_path / "cross" / "ranks.csv").set_index("schedule")
-    assert ranks.loc["linear", "studies"] == 2
-    effects = pd.read_csv(tmp_path / "cross" / "effects.csv")
-    base = stats.contrasts(Analysis(load(one)).confirmed, score="fid_digits_5k", rope=0.1).set_index("schedule")
-    expected = base.loc["linear", "difference"] / base.loc["linear", "baseline_mean"]
-    assert effects.iloc[0]["relative"] == pytest.approx(expected)
-
-
-def renamed(folder, **changes):
-    """The study with other facts: name, steps or network."""
-    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    study["name"] = changes["name"]
-    study["spec"]["train"]["steps"] = changes.get("steps", 300)
-    study["spec"]["network"]["name"] = changes.get("network", "dcgan")
-    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    return folder
-
-
-def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
-    studies = [
-        renamed(results(tmp_path / "b", noise=0.1), name="digits-half", steps=1000),
-        renamed(results(tmp_path / "a"), name="digits", steps=2000),
-        renamed(results(tmp_path / "c"), name="other", steps=1000, network="article"),
-    ]
-    made = cross_study.build(studies, output=tmp_path / "cross")
-    found = pd.read_csv(tmp_path / "cross" / "sweeps.csv")
-    assert set(found["group"]) == {"digits"}
-    assert list(found["study"]) == ["digits-half"] * 2 + ["digits"] * 2  # by steps
-    of = found.set_index(["steps", "schedule"])["difference"]
-    for steps, folder in ((1000, studies[0]), (2000, studies[1])):
-        wanted = Analysis(load(folder)).contrasts.set_index("schedule")["difference"]
-        assert of[steps].to_dict() == pytest.approx(wanted.to_dict())
-    text = made.read_text(encoding="utf-8")
-    assert 'id="figure-sweeps"' in text
-    assert "linear: better in 3 of 3" in text
-    assert "digits-half" in (tmp_path / "cross" / "report.md").read_text(encoding="utf-8")
-    cross_study.build([studies[0], studies[2]], output=tmp_path / "no")
-    assert pd.read_csv(tmp_path / "no" / "sweeps.csv").empty
-
-
 def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     lost = {"linear": (0, 1), "constant": (1,), "exponential": ()}
     folder = results(tmp_path, diverged=lambda label, phase, place: phase == "confirm" and place in lost[label])
@@ -270,36 +225,6 @@ def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
         "0 of 8 (0 to 32 %)",
     ]
     assert shown["claims"].texts().set_index("measure").loc["runs that diverged ↓", "linear"] == "2 of 8"
-
-
-def rows_of(path):
-    tex = path.read_text(encoding="utf-8")
-    assert not re.search(r"(?<!\\)[_&#]|(?<![\\\n])%", "\n" + tex.replace(" & ", "")), path.name
-    return tex, [line for line in tex.splitlines() if line.endswith(r" \\")]
-
-
-def test_a_papers_column_holds_mean_and_sd_difference_and_verdict_and_the_wide_table_lies_beside(tmp_path):
-    folder = results(tmp_path)
-    report.build(folder)
-    tex, rows = rows_of(folder / "latex" / "verdicts.tex")
-    assert r"\begin{tabular}{lrrl}" in tex  # text to the left, numbers to the right
-    assert [line.count(" & ") for line in rows] == [3, 3, 3, 3]
-    assert max(len(line.replace(r"\textbf", "").replace(r"$\pm$", "±")) for line in rows) < 55  # a column of 3.4 inches
-    assert rows[0] == r"schedule & mean $\pm$ sd & difference & verdict \\"
-    assert rows[1].endswith(r" & -- & (baseline) \\")
-    assert re.fullmatch(r"linear & \\textbf\{\d\.\d\d \$\\pm\$ \d\.\d\d\} & \$-\$0\.83 & better \\\\", rows[2])
-    assert tex.count(r"\textbf") == 1  # the best mean
-    for line in (r"% \begin{table}[t]\centering", r"\label{tab:example-verdicts}", r"\toprule", r"% \end{table}"):
-        assert line in tex
-    wide, rows = rows_of(folder / "latex" / "verdicts_wide.tex")
-    assert [line.count(" & ") for line in rows] == [13, 13, 13]
-    assert r"95 \% interval" in wide
-    assert r"$-$1.09 to $-$0.57" in wide
-    assert {path.stem for path in (folder / "latex").iterdir()} == {
-        *("verdicts", "verdicts_wide", "other_verdicts", "other_verdicts_wide"),
-        *("levels", "claims", "interactions", "settings"),
-    }
-    assert "| linear" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_one_number_is_written_the_same_way_everywhere(tmp_path):
@@ -439,42 +364,6 @@ def test_many_runs_stay_small(tmp_path):
     report.build(folder)
     assert (folder / "report.html").stat().st_size < 1_500_000
     assert "grey lines join" not in (folder / "report.html").read_text(encoding="utf-8")  # they would cover everything
-
-
-def test_losses_are_drawn_where_traces_are_stored_and_nowhere_else(tmp_path):
-    traced = results(
-        tmp_path / "new", traced=True, diverged=lambda label, phase, place: phase == "confirm" and place < 2
-    )
-    report.build(traced)
-    shown = figures_of(Analysis(load(traced)))["losses"][1]
-    assert (
-        "mean over 6 finished runs per schedule, at most 40 single runs faint (those that diverged end early)"
-        in shown.caption
-    )
-    assert "the mean over the 20 steps since the point before it" in shown.caption
-    assert "constant 1.07 and 2" in shown.alt  # 1 + 20/300 and 1 + 20/280, 2
-    for kind in ("png", "svg"):
-        assert (traced / "figures" / f"losses.{kind}").is_file()
-    assert "](figures/losses.png)" in (traced / "report.md").read_text(encoding="utf-8")
-    assert 'id="figure-losses"' in (traced / "report.html").read_text(encoding="utf-8")
-    assert report.stale(traced) == []
-    old = results(tmp_path / "old")
-    report.build(old)
-    assert not (old / "figures" / "losses.svg").exists()
-    assert "losses.png" not in (old / "report.md").read_text(encoding="utf-8")
-    assert "figure-losses" not in (old / "report.html").read_text(encoding="utf-8")
-
-
-def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_path):
-    folder = results(tmp_path, traced=True, diverged=lambda label, phase, place: phase == "confirm" and place == 0)
-    frame = pd.read_csv(folder / "traces.csv")
-    frame.loc[frame["run"] == "confirm-linear-p000-r000", "loss_generator"] = 1e30  # on its way to diverging
-    frame.to_csv(folder / "traces.csv", index=False)
-    made = figures_of(Analysis(load(folder)))["losses"][0]
-    panel = made.axes[0]
-    mean = next(line for line in panel.lines if line.get_label() == "linear")
-    np.testing.assert_allclose(mean.get_ydata(), 1 + 20 / np.arange(20, 301, 20), rtol=1e-5)
-    assert panel.get_ylim()[1] < 2.2
 
 
 def test_the_cost_table_says_whether_evaluations_are_in_its_seconds(tmp_path):

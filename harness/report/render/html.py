@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import markupsafe
 
 from harness.report import catalogue, numbers
 from harness.report.analysis import WEIGHTS, Analysis
-from harness.report.catalogue import Contents
+from harness.report.entries import Code, Contents, Line, Link
 from harness.report.figures import style, tooltips
 from harness.report.samples import grids
-from harness.report.study_texts import Code, Line, Link
 from harness.report.tables import Table
 
 INLINE_MOST = 700_000  # characters of a figure put into the page as elements; browsers grow slow on many more
 
 
-def render(contents: Contents, *, folder: Path) -> str:
+def render(contents: Contents[Analysis], *, folder: Path) -> str:
     """The HTML page, with all pictures inside."""
 
-    def picture(name: str) -> markupsafe.Markup:
-        """The figure inside the page, so that its titles show on hover; a very large one as a picture without them."""
-        svg = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
-        return drawing(svg, name, contents.figures[name].alt)
-
-    analysis = contents.analysis
+    analysis = contents.subject
     pictures = grids(analysis, folder)
     return (
         environment()
@@ -40,9 +36,9 @@ def render(contents: Contents, *, folder: Path) -> str:
             colours=style.colours(analysis.schedules),
             grids=[{"title": grid.title, "alt": grid.alt, "source": _inline(grid.path)} for grid in pictures],
             contents=contents,
-            first=(catalogue.VERDICTS, catalogue.FOREST),
-            sections=catalogue.SECTIONS,
-            picture=picture,
+            first=catalogue.FIRST,
+            sections=contents.shown(catalogue.SECTIONS),
+            picture=pictures_of(contents, folder),
         )
     )
 
@@ -73,12 +69,21 @@ def inline(line: Line) -> markupsafe.Markup:
     return markupsafe.Markup("").join(parts)
 
 
-def drawing(svg: str, name: str, alt: str) -> markupsafe.Markup:
-    """A figure as elements of the page, or, if it is very large, as a picture."""
-    if len(svg) <= INLINE_MOST:
-        return markupsafe.Markup(f'<div class="drawing">{tooltips.inline(svg, name, alt)}</div>')
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-    return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
+def pictures_of(contents: Contents[Any], folder: Path) -> Callable[[str], markupsafe.Markup]:
+    """What puts a figure into the page by its name: as elements, so that its titles show on hover.
+
+    A very large one is put in as a picture without titles.
+    """
+
+    def picture(name: str) -> markupsafe.Markup:
+        svg = (folder / f"{contents.pictures}{name}.svg").read_text(encoding="utf-8")
+        alt = contents.figures[name].alt
+        if len(svg) <= INLINE_MOST:
+            return markupsafe.Markup(f'<div class="drawing">{tooltips.inline(svg, name, alt)}</div>')
+        source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+        return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
+
+    return picture
 
 
 def _judged(analysis: Analysis) -> list[str]:

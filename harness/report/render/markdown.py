@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from harness.report import catalogue
 from harness.report.analysis import Analysis
-from harness.report.catalogue import Contents, Entry, FigureEntry, Listing, Pair, TableEntry, Text, Verbatim
+from harness.report.entries import (
+    Code,
+    Contents,
+    Entry,
+    FigureEntry,
+    Line,
+    Listing,
+    Pair,
+    Section,
+    TableEntry,
+    Text,
+    Verbatim,
+)
 from harness.report.samples import grids
-from harness.report.study_texts import Code, Line
 from harness.report.tables import Table
 
 
-def render(contents: Contents, *, folder: Path) -> str:
+def render(contents: Contents[Analysis], *, folder: Path) -> str:
     """report.md: of each section of the catalogue what is brief."""
-    analysis = contents.analysis
+    analysis = contents.subject
     study = analysis.results.study
     lines = [f"# {plain(study.title)}", "", f"**{plain(study.question.text)}**", ""]
     lines += answer(analysis)
     lines += [plain(analysis.basis), ""] if analysis.basis else []
-    lines += [*_shown(contents, catalogue.VERDICTS), *_shown(contents, catalogue.FOREST)]
+    lines += [line for entry in catalogue.FIRST for line in shown(contents, entry)]
     pictures = grids(analysis, folder)
     if pictures:
         heads = " | ".join(plain(grid.title) for grid in pictures)
         links = " | ".join(f"![{plain(grid.alt)}]({grid.link})" for grid in pictures)
         lines += [f"| {heads} |", f"|{' :---: |' * len(pictures)}", f"| {links} |", ""]
-    for section in catalogue.SECTIONS:
-        body = [line for entry in section.entries for line in _shown(contents, entry)]
+    return "\n".join([*lines, *sections(contents, catalogue.SECTIONS)])
+
+
+def sections(contents: Contents[Any], listed: Iterable[Section[Any]]) -> list[str]:
+    """Lines of the sections that hold something brief."""
+    lines = []
+    for section in listed:
+        body = [line for entry in section.entries for line in shown(contents, entry)]
         lines += [f"## {plain(section.heading)}", "", *body] if body else []
-    return "\n".join(lines)
+    return lines
 
 
-def _shown(contents: Contents, entry: Entry) -> list[str]:
+def shown(contents: Contents[Any], entry: Entry[Any]) -> list[str]:
     """Lines of an entry; none for one that is not brief, or for which there is no data."""
-    analysis = contents.analysis
     match entry:
         case TableEntry(brief=True):
             return table(contents.tables.get(entry.name))
         case FigureEntry(brief=True):
             return _figure(contents, entry.name)
         case Pair():
-            return [line for figure in entry.figures for line in _shown(contents, figure)]
+            return [line for figure in entry.figures for line in shown(contents, figure)]
         case Text(brief=True):
-            text = inline(entry.make(analysis))
+            text = inline(entry.make(contents.subject))
             return [text, ""] if text else []
         case Listing():
-            items = [f"- {inline(line)}" for line in entry.make(analysis)]
+            items = [f"- {inline(line)}" for line in entry.make(contents.subject)]
             return [*items, ""] if items else []
         case Verbatim(brief=True):
-            return [plain(entry.title), "", code(entry.make(analysis)), ""]
+            return [plain(entry.title), "", code(entry.make(contents.subject)), ""]
         case _:
             return []
 
@@ -69,11 +87,11 @@ def answer(analysis: Analysis) -> list[str]:
     return lines + [line for warning in analysis.warnings for line in (f"> **Warning:** {plain(warning)}", "")]
 
 
-def _figure(contents: Contents, name: str) -> list[str]:
+def _figure(contents: Contents[Any], name: str) -> list[str]:
     drawing = contents.figures.get(name)
     if drawing is None:
         return []
-    return [f"![{plain(drawing.alt)}](figures/{name}.png)", "", f"*{plain(drawing.caption)}*", ""]
+    return [f"![{plain(drawing.alt)}]({contents.pictures}{name}.png)", "", f"*{plain(drawing.caption)}*", ""]
 
 
 def table(shown: Table | None) -> list[str]:

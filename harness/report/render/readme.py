@@ -11,15 +11,16 @@ import pandas as pd
 
 from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.report.catalogue import FOREST, VERDICTS, Contents
+from harness.report.catalogue import FOREST, VERDICTS
+from harness.report.entries import Contents
 from harness.report.render import markdown
 
 ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); do not edit."
 
 
-def render(contents: Contents) -> str:
+def render(contents: Contents[Analysis]) -> str:
     """README.md of a results folder: question, answer, verdicts, how and on what it was made, how to check it."""
-    analysis = contents.analysis
+    analysis = contents.subject
     study, runs = analysis.results.study, analysis.results.runs
     spec, environment = study.spec, study.environment
     hours = runs["seconds"].sum() / 3600
