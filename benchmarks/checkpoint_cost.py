@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import ours
+from benchmarks.ours import both
 from benchmarks.record import figure, save
 from harness.models import checkpoints
-from harness.models.nn.draws import RunSeeds
-from harness.models.training import Trainer
-from harness.spec.models import NetworkSpec, SafetySpec, TrainSpec
+from harness.seeds import Seeds
+from harness.spec.models import SafetySpec, TrainSpec
 
 
 def main():
@@ -22,9 +23,9 @@ def main():
     rates = np.full(2, 1e-4, np.float32)
     rows = []
     for name, shape in (("dcgan", (64, 8, 8, 1)), ("article", (64, 32, 32, 3))):
-        trainer = Trainer(NetworkSpec(name=name), TrainSpec(steps=10), np.zeros(shape, np.uint8))
-        trainer.start(RunSeeds(1, 2, 3, 4))
-        trainer.advance(rates, rates)
+        trainer = ours.model(name, TrainSpec(steps=10), np.zeros(shape, np.uint8))
+        trainer.start(Seeds(1, 2, 3, 4))
+        trainer.advance(both(rates))
         times = []
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "run.npz"

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.ours import both
 from benchmarks.record import figure, save
 from harness import spec as specs
 from harness.driver import progress
@@ -72,7 +73,7 @@ def record(design):
     """A finished run's record."""
     rng = random.Random(design.run)
     curve = [
-        CurvePoint(step, 1e-3, 1e-3, rng.random(), rng.random(), {name: rng.random() for name in SCORES}, step / 100)
+        CurvePoint(step, both(1e-3), both(rng.random()), {name: rng.random() for name in SCORES}, step / 100)
         for step in (500, 1000, 1500, 2000)
     ]
     base = RunRecord.failed(design.to_json() | {"run": design.run}, reason="", attempts=1, study=STUDY).to_json()

@@ -20,23 +20,24 @@ def main():
 
     spec = specs.builtin()
     device.configure(threads=spec.train.threads, gpu=None)
-    from harness.models.nn.draws import RunSeeds
+    from benchmarks.ours import both
+    from harness.seeds import Seeds
     from harness.worker import context as shops
 
     shop = shops.build(spec, cache=None, commit="benchmark")
-    shop.trainer.start(RunSeeds(1, 2, 3, 4))
-    shop.trainer.advance(np.full(50, 1e-3, np.float32), np.full(50, 1e-3, np.float32))
+    shop.model.start(Seeds(1, 2, 3, 4))
+    shop.model.advance(both(np.full(50, 1e-3, np.float32)))
 
     def full():
-        for ema in (False, True):
-            shop.evaluator.scores(shop.trainer.generate(shop.latents, ema=ema))
+        for weights in ("raw", "ema"):
+            shop.evaluator.scores(shop.model.generate(shop.latents, weights=weights))
 
     real = shop.evaluator.extractor(shop.images.train)
     mean, covariance = real.mean(axis=0), np.cov(real, rowvar=False)
 
     def usual():
-        for ema in (False, True):
-            found = shop.evaluator.extractor(shop.trainer.generate(shop.latents, ema=ema))
+        for weights in ("raw", "ema"):
+            found = shop.evaluator.extractor(shop.model.generate(shop.latents, weights=weights))
             other = np.cov(found, rowvar=False)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # the product lacks rank: that is its way

@@ -55,22 +55,24 @@ def measure(case: Case) -> dict[str, float]:
 
     threadpool_limits(1)
     device.configure(threads=1, gpu=None)
-    from harness.models.training import RunSeeds, Trainer
-    from harness.spec.models import NetworkSpec, TrainSpec
+    from benchmarks import ours
+    from benchmarks.ours import both
+    from harness.seeds import Seeds
+    from harness.spec.models import TrainSpec
 
     images = np.random.default_rng(0).integers(0, 256, (2048, case.side, case.side, 1), dtype=np.uint8)
     started = time.perf_counter()
-    trainer = Trainer(NetworkSpec(name="dcgan"), TrainSpec(steps=case.steps, batch=case.batch), images)
+    trainer = ours.model("dcgan", TrainSpec(steps=case.steps, batch=case.batch), images)
     rates = np.full(case.steps, 1e-4, np.float32)
-    trainer.start(RunSeeds(1, 2, 3, 4))
-    trainer.advance(rates[:2], rates[:2])
+    trainer.start(Seeds(1, 2, 3, 4))
+    trainer.advance(both(rates[:2]))
     set_up = time.perf_counter() - started
     seconds, processor = [], []
     for _ in range(ROUNDS if case.runs == 1 else 1):
         started, cpu = time.perf_counter(), time.process_time()
         for run in range(case.runs):
-            trainer.start(RunSeeds(run, 2, 3, 4))
-            trainer.advance(rates, rates)
+            trainer.start(Seeds(run, 2, 3, 4))
+            trainer.advance(both(rates))
         seconds.append(time.perf_counter() - started)
         processor.append(time.process_time() - cpu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

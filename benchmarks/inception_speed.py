@@ -39,7 +39,7 @@ with torch.no_grad():
 
 def ours(size, count):
     """Images per second, three readings."""
-    from harness.metrics import inception
+    from harness.metrics.features import inception
 
     network = inception.Inception(inception.random_weights(0), sha256="0" * 64)
     images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)

@@ -26,13 +26,14 @@ def ours(plan, images, settings):
 
     threadpool_limits(settings["threads"])
     device.configure(threads=settings["threads"], gpu=None)
-    from harness.models.training import RunSeeds, Trainer
-    from harness.spec.models import NetworkSpec, TrainSpec
+    from benchmarks import ours
+    from harness.seeds import Seeds
+    from harness.spec.models import TrainSpec
 
     precision = settings.get("precision", "float32")
     train = TrainSpec(steps=STEPS, batch=BATCH, ema=EMA, threads=settings["threads"], precision=precision)
-    trainer = Trainer(NetworkSpec(name=plan.name, latent=plan.latent), train, images)
-    trainer.start(RunSeeds(1, 2, 3, 4))
+    trainer = ours.model(plan.name, train, images, latent=plan.latent)
+    trainer.start(Seeds(1, 2, 3, 4))
     return trainer
 
 
@@ -86,7 +87,7 @@ class Training:
 
     def _advance(self, steps):
         rates = np.full(steps, RATE, np.float32)
-        self._gan.advance(rates, rates)
+        self._gan.advance({"generator": rates, "discriminator": rates})
 
     def __call__(self, seconds):
         started, cpu, steps = time.perf_counter(), time.process_time(), 0

@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 PACKAGES = (
     "harness.schedules",
     "harness.models",
+    "harness.models.gan",
     "harness.models.gan.networks",
     "harness.models.gan.losses",
     "harness.metrics.scores",

@@ -32,14 +32,16 @@ import numpy as np
 from PIL import Image
 
 from harness import spec as specs
-from harness.data import DataError, published
+from harness.data import DataError
 from harness.data import folder as folders
+from harness.data.sets import fashion_mnist
 from harness.driver import folder, preflight
 from harness.driver.database import StorageError, sqlite_url
 from harness.driver.folder import Folder, FolderError
 from harness.driver.store import TrialStore
-from harness.metrics import cache, frechet, inception_weights
+from harness.metrics import cache, frechet
 from harness.metrics import images as inputs
+from harness.metrics.features import inception_weights
 from harness.models import checkpoints
 from harness.report import build
 from harness.results import ResultsError, load
@@ -341,7 +343,7 @@ def targets(home: Path) -> dict[str, Target]:
         "arrays to score": Target(_array_file, _read_input, (ValueError,), weight=12),
         "folder to score": Target(_image_folder, _read_input, (ValueError,), weight=8),
         "folder to train on": Target(_image_folder, _train_folder, (DataError,), weight=8),
-        "IDX file": Target(_idx, published._idx, (DataError,), weight=8),
+        "IDX file": Target(_idx, fashion_mnist._idx, (DataError,), weight=8),
         "Inception weights": Target(_weights, _inception, (inception_weights.WeightsError,), weight=10),
         "reference cache": Target(_cache, cache.read, (), weight=8),
     }

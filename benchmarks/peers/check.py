@@ -35,32 +35,34 @@ def differences(name: str) -> dict[str, dict[str, float]]:
     """Largest difference from ours, by peer and what is compared."""
     import tensorflow as tf
 
+    from benchmarks.ours import both, model
     from benchmarks.peers.jax_gan import JaxGan
     from benchmarks.peers.keras_gan import KerasGan
     from benchmarks.peers.plan import PLANS
     from benchmarks.peers.torch_gan import TorchGan
-    from harness.models.gan import networks
+    from harness import kinds
     from harness.models.nn import draws
     from harness.models.nn.layers import Call
-    from harness.models.training import RunSeeds, Trainer
-    from harness.spec.models import NetworkSpec, TrainSpec
+    from harness.seeds import Seeds
+    from harness.spec.models import TrainSpec
 
     plan = PLANS[name]()
     shape = (plan.side, plan.side, plan.channels)
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (256, *shape), dtype=np.uint8)
-    settings, train = NetworkSpec(name=plan.name, latent=plan.latent), TrainSpec(steps=STEPS, batch=BATCH)
-    pair = networks.build(settings, shape)
-    trainer = Trainer(settings, train, images)
-    seeds = RunSeeds(11, 12, 13, 14)
-    first = [drawn(network, seeds.weights, place) for place, network in enumerate((pair.generator, pair.discriminator))]
-    moved = unsettled(pair.generator, first[0])
+    train = TrainSpec(steps=STEPS, batch=BATCH)
+    part = kinds.find("network", plan.name, key="network")
+    pair = part.builder(part.set({"latent": plan.latent}), shape)
+    trainer = model(plan.name, train, images, latent=plan.latent)
+    seeds = Seeds(11, 12, 13, 14)
+    first = [drawn(network, seeds.weights, place) for place, network in enumerate(pair.values())]
+    moved = unsettled(pair["generator"], first[0])
     latents = rng.standard_normal((BATCH, plan.latent)).astype(np.float32)
     real = rng.uniform(-1, 1, (BATCH, *shape)).astype(np.float32)
     ours = {
-        "generated, batch statistics": pair.generator(latents, first[0], Call(training=True)).numpy(),
-        "generated, moving statistics": pair.generator(latents, moved, Call(training=False)).numpy(),
-        "judged": pair.discriminator(real, first[1], Call(training=False)).numpy()[:, 0],
+        "generated, batch statistics": pair["generator"](latents, first[0], Call(training=True)).numpy(),
+        "generated, moving statistics": pair["generator"](latents, moved, Call(training=False)).numpy(),
+        "judged": pair["discriminator"](real, first[1], Call(training=False)).numpy()[:, 0],
     }
     constant = np.full(STEPS, RATE, np.float32)
     peers = {
@@ -73,8 +75,8 @@ def differences(name: str) -> dict[str, dict[str, float]]:
     if not any(layer.kind == "dropout" for layer in plan.discriminator):
         trainer.start(seeds)
         for _ in range(STEPS):
-            found = trainer.advance(constant[:1], constant[:1])
-            losses.append((float(found.generator[-1]), float(found.discriminator[-1])))
+            found = trainer.advance(both(constant[:1]))
+            losses.append((float(found["generator"][-1]), float(found["discriminator"][-1])))
     result = {}
     for peer, gan in peers.items():
         gan.load(copy.deepcopy(moved), copy.deepcopy(first[1]))
@@ -85,7 +87,7 @@ def differences(name: str) -> dict[str, dict[str, float]]:
         mine, theirs = trainer.parameters(), gan.parameters()
         found["trained values"] = float(sum(abs(mine[network] - theirs[network]) for network in mine))
         gan.load(copy.deepcopy(first[0]), copy.deepcopy(first[1]))
-        roles = tf.constant(seeds.roles())
+        roles = tf.constant(draws.roles(seeds))
         for step, expected in enumerate(losses):
             chosen = draws.batch_indices(roles, tf.constant(step, tf.int64), 0, batch=BATCH, images=len(images)).numpy()
             drawn_latents = draws.latents(

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from harness.data import pictures
+from harness.data.fitting import fit, misfit
 from harness.data.images import DataError, Images
 from harness.data.pictures import ENDINGS
 from harness.data.walk import Walk
@@ -126,30 +127,22 @@ def load(found: Survey, *, size: int, channels: int, how: str) -> tuple[Images, 
         check(found, size=size, how=how)
     images = np.empty((len(found.paths), size, size, channels), np.uint8)
     notes: Counter[str] = Counter()
-    for place, picture in enumerate(found.read(upright=True)):
-        images[place] = _square(picture.pixels, size=size, channels=channels, how=how)
+    for index, picture in enumerate(found.read(upright=True)):
+        images[index] = _square(picture.pixels, size=size, channels=channels, how=how)
         notes.update(picture.notes)
     return images, notes
 
 
 def _misfit(path: Path, height: int, width: int, *, size: int, how: str) -> str | None:
-    if how == "crop" and min(height, width) < size:
-        return f"{path}: {height}x{width} pixels are fewer than data.size = {size}; use fit = 'resize'"
-    if how == "pad" and max(height, width) > size:
-        return f"{path}: {height}x{width} pixels are more than data.size = {size}; use fit = 'resize'"
-    return None
+    pixels = misfit(height, width, size=size, how=how)
+    if pixels is None:
+        return None
+    return f"{path}: {height}x{width} pixels are {pixels} than data.size = {size}; use fit = 'resize'"
 
 
 def _square(image: Images, *, size: int, channels: int, how: str) -> Images:
-    """One image at its final size: resized by its shorter side and cropped in the middle, cropped, or padded."""
+    """One image at its final size and channels, grey by Pillow's fixed-point luma."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L" if channels == 1 else "RGB")
-    if how == "resize":
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    elif how == "crop":
-        left, top = (picture.width - size) // 2, (picture.height - size) // 2
-        picture = picture.crop((left, top, left + size, top + size))
-    else:
-        canvas = Image.new(picture.mode, (size, size))
-        canvas.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
-        picture = canvas
-    return np.asarray(picture).reshape(size, size, channels)
+    pixels = np.asarray(picture).reshape(1, picture.height, picture.width, channels)
+    square: Images = fit(pixels, size=size, channels=None, how=how)[0]
+    return square

@@ -119,12 +119,8 @@ def _scalars(record: RunRecord) -> dict[int, dict[str, float]]:
     """Values by step and tag."""
     found: dict[int, dict[str, float]] = {}
     for place in trace.unpack(record.trace) or record.curve:
-        found[place.step] = {
-            "loss/generator": place.loss_generator,
-            "loss/discriminator": place.loss_discriminator,
-            "rate/generator": place.rate_generator,
-            "rate/discriminator": place.rate_discriminator,
-        }
+        found[place.step] = {f"loss/{name}": value for name, value in place.losses.items()}
+        found[place.step] |= {f"rate/{network}": value for network, value in place.rates.items()}
     for place in record.curve:
         found.setdefault(place.step, {}).update({f"score/{name}": value for name, value in place.scores.items()})
     return found

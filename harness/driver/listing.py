@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import data, kinds
-from harness.driver import preflight
+from harness import kinds
 from harness.kinds import Part, Setting
 from harness.spec import SpecError, builtin, load
 
@@ -25,12 +24,6 @@ ROLES = {
     "features": "feature networks (evaluate.features)",
     "metric": "metrics (evaluate.metrics; question.score names the one that decides)",
 }
-# Lines of the parts of roles that declare none yet.
-UNDECLARED: dict[str, Mapping[str, str]] = {
-    "data": data.DATA_SETS,
-    "network": preflight.NETWORKS,
-    "features": preflight.FEATURES,
-}
 
 
 def print_list() -> None:
@@ -39,7 +32,6 @@ def print_list() -> None:
     console.print(_table("studies (STUDY.toml; none: the built-in one)", studies(Path("studies")).items()))
     for role, heading in ROLES.items():
         rows = [row for part in kinds.parts(role).values() for row in _rows(part)]
-        rows = rows or list(UNDECLARED.get(role, {}).items())
         if rows:
             console.print(_table(heading, rows))
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from harness.driver.folder import Folder, FolderError
 from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
-from harness.plan.design import Design, Seeds
+from harness.plan.design import Design
 from harness.results import ResultsError, reading
 from harness.results.record import RunRecord
+from harness.seeds import Seeds
 from harness.spec import StudySpec
 
 _GRIDS = ("", "-ema")  # what follows a run's name in those of its sample grids

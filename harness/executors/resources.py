@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness import data
+from harness import data, kinds
 from harness.spec import StudySpec
 
-# Megabytes of a worker, measured on CPU: TensorFlow with the quick study, and what Inception adds.
-_WORKER_MB, _INCEPTION_MB = 950.0, 1500.0
-_ARTICLE_CHANNELS = 64
-_ACTIVATIONS = 24  # tensors as large as the widest layer's output: two networks, forwards and gradients
+_WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
 # Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
 _PACKING = ((16, 4), (32, 2))
 
@@ -67,10 +64,11 @@ def machine() -> Machine:
 
 def worker_mb(spec: StudySpec) -> float:
     """About how many megabytes of memory one worker of this study takes."""
-    size, _ = data.shape(spec.data)
-    channels = _ARTICLE_CHANNELS if spec.network.name == "article" else spec.network.width
-    activations = 4 * spec.train.batch * size * size * channels * _ACTIVATIONS / 1e6
-    return _WORKER_MB + activations + (_INCEPTION_MB if spec.evaluate.features == "inception" else 0.0)
+    size, channels = data.shape(spec.data)
+    per_image = float(spec.network.part.memory(spec.network.settings, (size, size, channels)))
+    activations = spec.train.batch * per_image
+    features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
+    return _WORKER_MB + activations + features.memory((size, size, channels))
 
 
 def packed(spec: StudySpec) -> int:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import __version__, command_line
-from harness.metrics import requests, scoring, statistics_files
-from harness.metrics.catalogue import NETWORKS
+from harness.metrics import extractor, requests, scoring, statistics_files
 
 EPILOG = """\
 examples:
@@ -36,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
     options.add_argument(
         "--features",
-        choices=tuple(NETWORKS),
+        choices=tuple(extractor.declared()),
         help="feature network (default inception, for FID and KID as published)",
     )
     options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
@@ -58,6 +57,14 @@ def parser() -> argparse.ArgumentParser:
         "--sanity",
         action="store_true",
         help="also damage REAL in known ways (blur, noise, grey, …), and say which damages FID and KID do not see",
+    )
+    options.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        dest="metrics",
+        metavar="NAME",
+        help="also this metric of an installed package; may be given several times",
     )
     options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness import schedules
+from harness.seeds import Seeds
 from harness.spec import StudySpec, slug
 
 PHASES = ("search", "select", "confirm")
-
-
-def derive(*key: object) -> int:
-    """A 63-bit seed that depends on every part of `key` and on nothing else (BLAKE2b of the parts)."""
-    text = "/".join(str(part) for part in key)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """One seed a role; the same for every schedule at the same phase and repetition."""
-
-    weights: int
-    data: int
-    latents: int
-    noise: int
-
-    @classmethod
-    def of(cls, study_seed: int, phase: str, repetition: int) -> Seeds:
-        """The seeds of one repetition of one phase: common random numbers over the schedules."""
-        roles = ("weights", "data", "latents", "noise")
-        return cls(*(derive(study_seed, phase, repetition, role) for role in roles))
 
 
 @dataclass(frozen=True)
@@ -63,6 +44,20 @@ class Design:
     def resolve(self) -> schedules.Schedule:
         """The schedule of the generator's rate; raises ValueError if the shape refuses a field."""
         return schedules.of(self.kind, self.values)
+
+    def rates(self, spec: StudySpec) -> dict[str, NDArray[np.float32]]:
+        """The rate of every step, float32 (steps,), of each network of the study's model: what it is trained with.
+
+        Which network follows the schedule is decided here, for training, records and plots.
+        """
+        model, ratio = spec.model.part, self.values.get("discriminator_ratio")
+        return schedules.by_network(
+            self.resolve(),
+            spec.train.steps,
+            networks=model.networks,
+            ratios={} if ratio is None else {model.ratio: ratio},
+            applies_to=spec.train.applies_to,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for checkpoints and remote workers."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution, IntDistribution
 from scipy.stats import qmc
 
-from harness.plan.design import derive
+from harness.seeds import derive
 from harness.spec import Range, StudySpec
 
 # Fixed, so that a schedule added later, with more fields of its own, leaves all earlier points where they were.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.plan import points, tpe
-from harness.plan.design import Design, derive, design
+from harness.plan.design import Design, design
+from harness.seeds import derive
 from harness.spec import StudySpec
 
 

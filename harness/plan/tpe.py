@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import optuna
 
 from harness.plan import points
-from harness.plan.design import derive
+from harness.seeds import derive
 from harness.spec import StudySpec
 
 START_UP = 8  # below this a tuner has too little to go by, and the Sobol' points are better (notes: up to ~16)

@@ -33,8 +33,9 @@ def of(analysis: Analysis) -> Rates:
     They are the generator's, or the discriminator's where the schedule is applied to that alone. Raises ResultsError if
     a row of runs.csv holds parameters that make no schedule.
     """
-    applies_to = str(analysis.results.study["spec"]["train"].get("applies_to", "both"))
-    network = "discriminator" if applies_to == "discriminator" else "generator"
+    applies_to = str(analysis.results.study["spec"]["train"].get("applies_to", schedules.ALL))
+    networks = [str(name)[5:] for name in analysis.results.curves if str(name).startswith("rate_")]
+    network = networks[0] if applies_to == schedules.ALL else applies_to
     found, ratios = {}, {}
     for row in analysis.confirmed.drop_duplicates("schedule").to_dict("records"):
         values = {
@@ -42,24 +43,34 @@ def of(analysis: Analysis) -> Rates:
             for name, value in row.items()
             if str(name).startswith("params_") and value == value
         }
-        label, ratio = str(row["schedule"]), values.get("discriminator_ratio", 1.0)
+        label, ratio = str(row["schedule"]), values.get("discriminator_ratio")
         try:
             schedule = schedules.of(str(row["kind"]), values)
-            tables = schedules.by_network(schedule, int(row["steps"]), ratio=ratio, applies_to=applies_to)
+            tables = schedules.by_network(
+                schedule,
+                int(row["steps"]),
+                networks=networks,
+                ratios={} if ratio is None else {"discriminator": ratio},
+                applies_to=applies_to,
+            )
         except (schedules.ScheduleError, KeyError) as error:
             said = f"has no parameter {error}" if isinstance(error, KeyError) else str(error)
             path = analysis.results.path / "runs.csv"
             raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
-        found[label], ratios[label] = tables[network], ratio
-    return Rates(network, found, _note(applies_to, ratios))
+        found[label], ratios[label] = tables[network], 1.0 if ratio is None else ratio
+    return Rates(network, found, _note(applies_to, networks, ratios))
 
 
-def _note(applies_to: str, ratios: dict[str, float]) -> str:
-    """What the other network's rate was meanwhile."""
-    if applies_to == "generator":
-        return "The schedule was applied to the generator alone; the discriminator kept its peak rate."
-    if applies_to == "discriminator":
-        return "The schedule was applied to the discriminator alone; the generator kept its peak rate."
+def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str:
+    """What the other networks' rates were meanwhile; empty where there is one network."""
+    others = [f"the {name}" for name in networks if name != applies_to]
+    if applies_to != schedules.ALL:
+        kept = f"; {' and '.join(others)} kept {'its' if len(others) == 1 else 'their'} peak rate" if others else ""
+        return f"The schedule was applied to the {applies_to} alone{kept}."
+    if "discriminator" not in networks:
+        return (
+            f"The rate of {' and '.join(f'the {name}' for name in networks[1:])} was the same." if networks[1:] else ""
+        )
     if all(ratio == 1.0 for ratio in ratios.values()):
         return "The discriminator's rate was the same."
     each = ", ".join(f"{digits.number(ratio)} ({digits.name(label)})" for label, ratio in ratios.items())

@@ -14,16 +14,23 @@ from harness.stats import digits
 
 DRAWN = 40  # single runs per schedule; more would hide each other, the mean is of all
 SHARE = 0.99  # of the points of finished runs that the axes show: the first steps, or a run's end, reach far beyond
-_ROWS = {"loss_generator": "loss of generator", "loss_discriminator": "loss of discriminator"}
+
+
+def _rows(traces: pd.DataFrame) -> dict[str, str]:
+    """Each loss's column and what its axis is called."""
+    names = [str(name) for name in traces if str(name).startswith("loss_")]
+    return {name: f"loss of {name.removeprefix('loss_')}" for name in names}
 
 
 def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]) -> Figure:
-    """Both networks' losses against step: mean over the finished runs, single runs faint. Nothing is smoothed.
+    """Every loss against step: mean over the finished runs, single runs faint. Nothing is smoothed.
 
     `traces` are rows of traces.csv with a column `schedule`.
     """
     with style.context():
-        made, panels = style.figure(style.COLUMN, 3.9, rows=2, ratios=(1, 1))
+        rows = _rows(traces)
+        height = 3.9 if len(rows) == 2 else 0.7 + 1.6 * len(rows)
+        made, panels = style.figure(style.COLUMN, height, rows=len(rows), ratios=(1,) * len(rows))
         colours, lines, called = style.colours(schedules), style.lines(schedules), style.names(schedules)
         sound = traces[traces["run"].isin(finished)]
         faint = {
@@ -32,7 +39,7 @@ def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]
             "zorder": 1,
             "rasterized": True,
         }  # beneath all means, so as one picture: small
-        for axes, (column, label) in zip(panels, _ROWS.items(), strict=True):
+        for axes, (column, label) in zip(panels, rows.items(), strict=True):
             for name in schedules:
                 mine = traces[traces["schedule"] == name]
                 for run in list(dict.fromkeys(mine["run"]))[:DRAWN]:
@@ -43,8 +50,8 @@ def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]
             axes.set_ylim(*_limits((sound if len(sound) else traces)[column]))
             axes.set_ylabel(label)
         style.legend(made, panels[0])
-        style.few_ticks(panels[1])
-        panels[1].set_xlabel("generator steps")
+        style.few_ticks(panels[-1])
+        panels[-1].set_xlabel("generator steps" if "loss_generator" in rows else "steps")
         made.align_ylabels()
     return made
 
@@ -79,14 +86,15 @@ def finding(analysis: Analysis) -> str:
     """Where the losses end, by schedule: the alternative text."""
     traces = _confirmed(analysis)
     late = traces[traces["run"].isin(_finished(analysis)) & (traces["step"] > 0.9 * traces["step"].max())]
-    parts = []
+    rows, parts = _rows(traces), []
     for name in analysis.schedules:
         mine = late[late["schedule"] == name]
         if len(mine):
-            ends = [digits.number(float(mine[column].mean())) for column in _ROWS]
-            parts.append(f"{digits.name(name)} {ends[0]} and {ends[1]}")
+            ends = [digits.number(float(mine[column].mean())) for column in rows]
+            parts.append(f"{digits.name(name)} {' and '.join(ends)}")
     said = f" Mean over the last tenth of the steps: {', '.join(parts)}." if parts else " No run finished."
-    return f"Losses of generator and discriminator against training step for each schedule.{said}"
+    names = " and ".join(name.removeprefix("loss_") for name in rows)
+    return f"Losses of {names} against training step for each schedule.{said}"
 
 
 def caption(analysis: Analysis) -> str:
@@ -105,6 +113,15 @@ def caption(analysis: Analysis) -> str:
     return (
         f"Losses against step: {mean}, at most {DRAWN} single runs faint"
         f"{' (those that diverged end early)' if lost else ''}. Every point is {each}{since}; nothing is smoothed beyond "
-        f"that. The axes show {100 * SHARE:g} % of the points. The two networks are trained against each other, so a low "
-        "loss of one does not mean good images: only scores compare schedules."
+        f"that. The axes show {100 * SHARE:g} % of the points. {_meaning(traces)}"
     )
+
+
+def _meaning(traces: pd.DataFrame) -> str:
+    """What a low loss says of images."""
+    if "loss_discriminator" in traces:
+        return (
+            "The two networks are trained against each other, so a low loss of one does not mean good images: only "
+            "scores compare schedules."
+        )
+    return "A lower loss is not yet a better image: scores compare schedules."

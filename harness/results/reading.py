@@ -15,7 +15,7 @@ from harness import schedules
 from harness.results import tables, trace
 from harness.results.record import CurvePoint, RunRecord, posix
 from harness.results.tables import ResultsError
-from harness.results.trace import TracePoint
+from harness.results.trace import LOSS, RATE, TracePoint, taken
 
 _READERS: dict[Any, Callable[[str], Any]] = {
     str: str,
@@ -36,7 +36,8 @@ def records(folder: Path) -> list[RunRecord]:
     tables.load(folder)  # names whatever is wrong with a table, cell by cell
     runs, curves = _cells(folder / "runs.csv"), _cells(folder / "curves.csv")
     traces = _traces(folder / "traces.csv")
-    scores = [name for name in curves.columns if name not in {*_names(RunRecord), *_names(CurvePoint)}]
+    ours = {*_names(RunRecord), *_names(CurvePoint)}
+    scores = [name for name in curves.columns if name not in ours and not name.startswith((RATE, LOSS))]
     measured = {name for name in scores if (curves[name] != "").any()}
     curve_of: dict[str, list[CurvePoint]] = {}
     for row in curves.to_dict("records"):
@@ -55,9 +56,15 @@ def _traces(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     points: dict[str, list[TracePoint]] = {}
-    for run, step, *rest in _cells(path)[["run", *trace.COLUMNS]].itertuples(index=False):
-        points.setdefault(run, []).append(TracePoint(int(step), *map(float, rest)))
+    for row in _cells(path).to_dict("records"):
+        points.setdefault(row["run"], []).append(TracePoint(int(row["step"]), **_by_step(row)))
     return {run: trace.pack(of_run) for run, of_run in points.items()}
+
+
+def _by_step(row: Mapping[Any, str]) -> dict[str, dict[str, float]]:
+    """Rates by network and losses by name; an empty cell of a loss is a number that is none."""
+    numbers = {str(name): float(cell or "nan") for name, cell in row.items() if str(name).startswith((RATE, LOSS))}
+    return {"rates": taken(RATE, numbers), "losses": taken(LOSS, numbers)}
 
 
 def _cells(path: Path) -> pd.DataFrame:
@@ -82,7 +89,7 @@ def _columns(kind: type[RunRecord] | type[CurvePoint], row: Mapping[Any, str]) -
 def _point(row: Mapping[Any, str], scores: list[str], measured: set[str]) -> CurvePoint:
     """An evaluation; an empty cell is a score that was not measured, or was no number where nothing else is there."""
     found = {name: float(row[name] or "nan") for name in scores if row[name] or name not in measured}
-    return CurvePoint(**_columns(CurvePoint, row), scores=found)
+    return CurvePoint(**{**_columns(CurvePoint, row), **_by_step(row), "scores": found})
 
 
 def _record(row: Mapping[Any, str], scores: list[str], curve: tuple[CurvePoint, ...], traced: str) -> RunRecord:
@@ -99,6 +106,7 @@ def _record(row: Mapping[Any, str], scores: list[str], curve: tuple[CurvePoint, 
         numerics=json.loads(row["numerics"]) if row.get("numerics") else {},
         params={name: int(value) if name in whole else value for name, value in params.items()},
         scores={name: float(row[name]) for name in scores if row.get(name)},
+        losses={name: float(cell) for name, cell in taken(LOSS, row).items() if cell},
         versions=json.loads(row["versions"]),
         curve=curve,
     )

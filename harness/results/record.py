@@ -8,6 +8,9 @@ from dataclasses import MISSING, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from harness.results.trace import LOSS, RATE, prefixed, taken
+
+_PAIR_LOSSES = ("loss_generator", "loss_discriminator")
 STATUSES = ("finished", "diverged", "failed")
 
 
@@ -26,29 +29,39 @@ def posix(moment: str) -> float:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation of a run, after `step` generator updates; rates and losses are those of that one step."""
+    """One evaluation of a run, after `step` steps; rates (by network) and losses (by name) are those of that one step."""
 
     step: int
-    rate_generator: float
-    rate_discriminator: float
-    loss_generator: float
-    loss_discriminator: float
+    rates: Mapping[str, float]
+    losses: Mapping[str, float]
     scores: Mapping[str, float]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return dataclasses.asdict(self)
+        """Plain JSON values: rate_<network> and loss_<name> beside the others."""
+        return {
+            "step": self.step,
+            **prefixed(RATE, self.rates),
+            **prefixed(LOSS, self.losses),
+            "scores": dict(self.scores),
+            "seconds": self.seconds,
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The point that `to_json` wrote."""
-        return cls(**{**values, "scores": dict(values["scores"])})
+        return cls(
+            step=values["step"],
+            rates=taken(RATE, values),
+            losses=taken(LOSS, values),
+            scores=dict(values["scores"]),
+            seconds=values["seconds"],
+        )
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run. Scores are those after the last step; a run that did not finish has none, and says why.
+    """One run. Scores and losses are those after the last step; a run that did not finish has none, and says why.
 
     `seconds` are all that the run took, of which `seconds_evaluation` went into generating images and scoring them;
     `seconds_per_step` are of training alone. In records without `seconds_evaluation` (earlier versions) they are
@@ -72,8 +85,7 @@ class RunRecord:
     peak_memory_mb: float
     params: Mapping[str, float]
     scores: Mapping[str, float]
-    loss_generator: float | None
-    loss_discriminator: float | None
+    losses: Mapping[str, float]
     trial: int | None
     seed_weights: int
     seed_data: int
@@ -115,9 +127,11 @@ class RunRecord:
         return dataclasses.replace(self, started=started, ended=ended)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; of a run without losses the names that an adversarial pair's have, as empty."""
+        plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "losses"}
         return {
-            **{each.name: getattr(self, each.name) for each in dataclasses.fields(self)},
+            **plain,
+            **(prefixed(LOSS, self.losses) if self.losses else dict.fromkeys(_PAIR_LOSSES)),
             "params": dict(self.params),
             "scores": dict(self.scores),
             "versions": dict(self.versions),
@@ -128,15 +142,16 @@ class RunRecord:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_json` wrote; raises ValueError naming what is missing."""
-        known = {each.name for each in dataclasses.fields(cls)}
+        known = {each.name for each in dataclasses.fields(cls)} - {"losses"}
         needed = {
             each.name for each in dataclasses.fields(cls) if each.default is MISSING and each.default_factory is MISSING
-        }
+        } - {"losses"}
         missing = needed - set(values)
         if missing:
             raise ValueError(f"a run's record lacks {', '.join(sorted(missing))}")
         kept = {name: value for name, value in values.items() if name in known}
-        return cls(**{**kept, "curve": tuple(CurvePoint.from_json(place) for place in values.get("curve", ()))})
+        losses = {name: value for name, value in taken(LOSS, values).items() if value is not None}
+        return cls(**{**kept, "losses": losses, "curve": tuple(CurvePoint.from_json(place) for place in values.get("curve", ()))})
 
     @classmethod
     def failed(cls, design: Mapping[str, Any], *, reason: str, attempts: int, study: Mapping[str, Any]) -> Self:
@@ -159,8 +174,7 @@ class RunRecord:
             peak_memory_mb=0.0,
             params=dict(design["params"]),
             scores={},
-            loss_generator=None,
-            loss_discriminator=None,
+            losses={},
             trial=None,
             seed_weights=seeds["weights"],
             seed_data=seeds["data"],

@@ -39,8 +39,6 @@ _LEADING = [
     "peak_memory_mb",
 ]
 _TRAILING = [
-    "loss_generator",
-    "loss_discriminator",
     "trial",
     "seed_weights",
     "seed_data",
@@ -55,10 +53,8 @@ _TRAILING = [
 ]
 # Written since schema 2: absent from older tables, and empty in the rows of runs stored before. Read as NaN then.
 _LATER = ["seconds_evaluation", "started", "ended", "numerics"]
-_CURVE = ["step", "rate_generator", "rate_discriminator", "loss_generator", "loss_discriminator"]
+_CURVE = ["step"]  # then rate_<network>, loss_<name>
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
-_TRACE_TYPES = {"run": "str", "step": "int64"} | dict.fromkeys(trace.COLUMNS[1:], "float64")
-
 
 _TEXT = {"run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"}
 _TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
@@ -155,9 +151,13 @@ def _traces(ordered: Iterable[RunRecord]) -> bytes:
     """traces.csv: 50 to 90 bytes per point, so 100 runs stay under 2 MB."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", *trace.COLUMNS])
-    for each in ordered:
-        writer.writerows((each.run, *point) for point in trace.unpack(each.trace))
+    unpacked = [(record.run, trace.unpack(record.trace)) for record in ordered]
+    names = next((trace.columns(points) for _, points in unpacked if points), trace.columns([]))
+    writer.writerow(["run", "step", *names])
+    for run, points in unpacked:
+        for point in points:
+            row = point.row
+            writer.writerow((run, point.step, *(row.get(name, "") for name in names)))
     return text.getvalue().encode()
 
 
@@ -171,12 +171,14 @@ def frames(
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
     # Tables of runs that an earlier version stored stay as they are.
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
-    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *_TRAILING, *later]
+    rates, losses = _by_step(ordered)
+    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
         {
             **{name: getattr(each, name) for name in (*_LEADING, *_TRAILING)},
             **{f"params_{name}": value for name, value in each.params.items()},
             **each.scores,
+            **trace.prefixed(trace.LOSS, each.losses),
             "versions": json.dumps(dict(each.versions), sort_keys=True),
             "seconds_evaluation": each.seconds_evaluation,
             "started": moment(each.started),
@@ -188,14 +190,33 @@ def frames(
     curves = [
         {
             **{name: getattr(each, name) for name in _KEYS},
-            **{name: getattr(place, name) for name in (*_CURVE, "seconds")},
+            "step": place.step,
+            **trace.prefixed(trace.RATE, place.rates),
+            **trace.prefixed(trace.LOSS, place.losses),
+            "seconds": place.seconds,
             **place.scores,
         }
         for each in ordered
         for place in each.curve
     ]
-    curve_columns = [*_KEYS, *_CURVE, *scores, "seconds"]
+    curve_columns = [*_KEYS, *_CURVE, *rates, *losses, *scores, "seconds"]
     return pd.DataFrame(runs, columns=run_columns), pd.DataFrame(curves, columns=curve_columns)
+
+
+def _by_step(ordered: Iterable[RunRecord]) -> tuple[list[str], list[str]]:
+    """Columns of rates and of losses: those of the runs, or an adversarial pair's where no run has any."""
+    rows = [point.to_json() for record in ordered for point in record.curve]
+    rows += [trace.prefixed(trace.LOSS, record.losses) for record in ordered]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(trace.columns([]))
+    found = {
+        prefix: [name for name in names if name.startswith(prefix)] or list(_of_pair(prefix))
+        for prefix in (trace.RATE, trace.LOSS)
+    }
+    return found[trace.RATE], found[trace.LOSS]
+
+
+def _of_pair(prefix: str) -> tuple[str, ...]:
+    return tuple(name for name in trace.columns([]) if name.startswith(prefix))
 
 
 def load(path: str | Path) -> Results:
@@ -224,24 +245,37 @@ def load(path: str | Path) -> Results:
 
 def _load_traces(path: Path) -> pd.DataFrame:
     """traces.csv; an empty table where there is none."""
-    columns = ["run", *trace.COLUMNS]
+    columns = ["run", "step", *(_header(path) or trace.columns([]))]
+    types = {"run": "str", "step": "int64"} | dict.fromkeys(columns[2:], "float64")
     if not path.exists():
-        return pd.DataFrame({name: pd.Series(dtype=_TRACE_TYPES[name]) for name in columns})
+        return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in columns})
     try:  # ten times as fast as cell by cell, which only a damaged file needs: there may be millions of them
-        frame = read_frame(path, dtype=_TRACE_TYPES, na_values=[""])
+        frame = read_frame(path, dtype=types, na_values=[""])
         numbers = frame[columns].drop(columns="run")
         if (numbers.abs() <= _LARGEST).to_numpy().all() and (frame["step"] >= 0).all():
             return frame
     except (OSError, ValueError, OverflowError, KeyError, TypeError):
         pass
     frame = _frame(path, columns)
-    empty = frame[list(trace.COLUMNS)].isna().to_numpy()
+    empty = frame[columns[1:]].isna().to_numpy()
     if empty.any():
         row, column = np.argwhere(empty)[0]
         raise ResultsError(
-            f"{path}: row {row + 2}, column '{trace.COLUMNS[column]}' is empty, but allowed is a finite number; {_ADVICE}"
+            f"{path}: row {row + 2}, column '{columns[1:][column]}' is empty, but allowed is a finite number; {_ADVICE}"
         )
     return frame
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of rates and losses that a table has; none of one that is absent or cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            names = next(csv.reader(stream), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    pair = trace.columns([])
+    found = [name for name in names if name.startswith((trace.RATE, trace.LOSS))]
+    return list(pair) if found and set(found) < set(pair) else found  # a pair's column that is missing is named
 
 
 def read_study(path: Path) -> dict[str, Any]:

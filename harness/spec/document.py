@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tomli_w
 from pydantic import BaseModel
 
 from harness import schedules
-from harness.spec.loading import model_of, resolved
-from harness.spec.models import StudySpec
+from harness.spec.loading import is_model, model_of, resolved, tagged
+from harness.spec.models import StudySpec, TrainSpec
+from harness.spec.parts import PartSection
+from harness.spec.section import marked
 
 
 def to_toml(spec: StudySpec) -> str:
@@ -20,21 +22,71 @@ def to_toml(spec: StudySpec) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of study files, for completion and checking in editors."""
+    """JSON schema (draft 2020-12) of study files, for completion and checking in editors.
+
+    A table that names a part offers that part's settings and no others.
+    """
     found = StudySpec.model_json_schema(mode="validation")
+    definitions = found["$defs"]
+    for title in _choices(definitions):
+        for name, property_ in list(definitions[title]["properties"].items()):
+            if property_.pop("retired", False):
+                del definitions[title]["properties"][name]
+    for section, field, default in (
+        (found, "model", "gan"),
+        (found, "network", "dcgan"),
+        (definitions["TrainSpec"], "loss", "non_saturating"),
+    ):
+        members = section["properties"][field].pop("oneOf")
+        names = [definitions[_title(member)]["properties"]["name"]["const"] for member in members]
+        for name, member in zip(names, members, strict=True):
+            if name != default:  # a table without a name is the default's
+                definitions[_title(member)]["required"] = ["name"]
+        plain = [{"enum": names}] if field == "loss" else []
+        section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
+    for table in (found, *definitions.values()):
+        for property_ in table.get("properties", {}).values():
+            property_.pop("later", None)
+    definitions |= {f"schedule-{kind}": _shape_schema(kind) for kind in schedules.all_shapes()}
+    definitions["schedule-of-a-kind"] = {
+        "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in schedules.all_shapes()],
+        "required": ["kind"],
+    }
+    found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
+    definitions.pop("ScheduleSpec", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _title(reference: Mapping[str, str]) -> str:
+    return reference["$ref"].rsplit("/", 1)[1]
+
+
+def _choices(definitions: Mapping[str, Any]) -> list[str]:
+    """The tables that are one of several parts."""
+    return [title for title in definitions if title.startswith(("Network-", "Model-", "Loss-"))]
+
+
+def _shape_schema(kind: str) -> dict[str, Any]:
     parameter = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
-    fields: dict[str, Any] = {"kind": {"enum": list(schedules.SHAPES), "description": "shape of the decay"}}
-    for shape in schedules.SHAPES.values():
-        for field in schedules.shape_fields(shape.kind):
-            fields.setdefault(field.name, {**parameter, "description": field.help})
-    found["$defs"]["ScheduleSpec"] = {
+    fields = {info.name: {**parameter, "description": info.help} for info in schedules.shape_fields(kind)}
+    return {
         "type": "object",
-        "title": "ScheduleSpec",
-        "description": "One schedule; `kind` may be left out where the label names a kind.",
-        "properties": fields,
+        "title": f"schedule-{kind}",
+        "description": schedules.shape_help(kind),
+        "properties": {"kind": {"const": kind, "description": "shape of the decay"}, **fields},
         "additionalProperties": False,
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _labels() -> dict[str, Any]:
+    """A label that is a shape's may leave `kind` out; any other names it."""
+    any_kind = {"$ref": "#/$defs/schedule-of-a-kind"}
+    return {
+        "properties": {
+            kind: {"anyOf": [{"$ref": f"#/$defs/schedule-{kind}"}, any_kind]} for kind in schedules.all_shapes()
+        },
+        "additionalProperties": any_kind,
+    }
 
 
 def keys_page() -> str:
@@ -45,31 +97,57 @@ def keys_page() -> str:
         "Generated from the models by `python -m harness.spec`; do not edit.",
         "",
     ]
-    sections: list[tuple[str, type[BaseModel]]] = [("", StudySpec), *_sections()]
-    for section, model in sections:
+    sections: list[tuple[str, Any]] = [("", StudySpec), *_sections()]
+    for section, annotation in sections:
         lines += [f"## {f'[{section}]' if section else 'Top level'}", ""]
+        if choices := tagged(annotation):
+            lines += _parts(section, [*choices.values()])
+            continue
+        model = model_of(annotation)
         lines += [f"{(model.__doc__ or '').strip().splitlines()[0]}", ""]
         lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
         properties = model.model_json_schema()["properties"]
         for name, field in model.model_fields.items():
             if model is StudySpec and _is_section(field.annotation):
                 continue
-            default = "required" if field.is_required() else f"`{_shown(field.default)}`"
+            default = "required" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
             lines.append(f"| `{name}` | {_allowed(properties[name])} | {default} | {field.description or ''} |")
         lines.append("")
+        if model is TrainSpec:
+            lines += ["`loss` has settings of its own in the table `[train.loss]`:", ""]
+            lines += _rows([*tagged(TrainSpec.model_fields["loss"].annotation).values()])
     lines += ["## [schedules.LABEL]", ""]
     lines += [
         "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",
         "",
     ]
     lines += ["| kind | key | allowed | default | meaning |", "|---|---|---|---|---|"]
-    for kind in schedules.SHAPES:
+    for kind in schedules.all_shapes():
         lines.append(f"| `{kind}` | | | | {schedules.shape_help(kind)} |")
         lines += [
             f"| | `{each.name}` | {each.allowed} | `{each.default}` | {each.help} |"
             for each in schedules.shape_fields(kind)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _parts(section: str, choices: Sequence[type[BaseModel]]) -> list[str]:
+    """The table of a section that is one of several parts."""
+    first = choices[0].model_fields["name"].description
+    return [f"`name` says {first}; the others are the part's own.", "", *_rows(choices)]
+
+
+def _rows(choices: Sequence[type[BaseModel]]) -> list[str]:
+    lines = ["| name | key | allowed | default | meaning |", "|---|---|---|---|---|"]
+    for model in choices:
+        properties = model.model_json_schema()["properties"]
+        lines.append(f"| `{model.model_fields['name'].default}` | | | | {model.__doc__} |")
+        lines += [
+            f"| | `{name}` | {_allowed(properties[name])} | `{_shown(field.default)}` | {field.description} |"
+            for name, field in model.model_fields.items()
+            if name != "name" and not marked(field, "retired")
+        ]
+    return [*lines, ""]
 
 
 _TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
@@ -79,7 +157,8 @@ _LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exc
 def _allowed(schema: Mapping[str, Any]) -> str:
     """What a key may hold, in words, from its JSON schema."""
     if "oneOf" in schema:
-        return "number or range `{ low, high, log }`"
+        forms = [form for form in schema["oneOf"] if form.get("type") == "number"]
+        return "number or range `{ low, high, log }`" if forms else "name or table, below"
     forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
     return " or ".join(_form(form) for form in forms)
 
@@ -91,6 +170,8 @@ def _form(schema: Mapping[str, Any]) -> str:
         return "path"
     if "pattern" in schema:
         return "name"
+    if schema["type"] == "array":
+        return "list of names"
     limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
     if "maxLength" in schema:
         limits.append(f"up to {schema['maxLength']} characters")
@@ -101,20 +182,23 @@ def _plain(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+def _sections() -> Iterator[tuple[str, Any]]:
     for name, field in StudySpec.model_fields.items():
         if _is_section(field.annotation) and name != "schedules":
-            yield name, model_of(field.annotation)
+            yield name, field.annotation
 
 
 def _is_section(annotation: Any) -> bool:
-    model = model_of(annotation)
-    return isinstance(model, type) and issubclass(model, BaseModel)
+    return is_model(model_of(annotation))
 
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, PartSection):
+        return value.name
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return "none" if value is None else str(value)
 
 

@@ -9,16 +9,17 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
-from harness.spec.models import NUMBER, RANGE, StudySpec
+from harness import kinds
+from harness.spec.models import NUMBER, StudySpec
+from harness.spec.section import marked
 
 BUILTIN = "quick"  # name of the study that ships with the package
-_UNWRITTEN = (NUMBER, RANGE, "[key]")  # words in the location of a fault that users never wrote
 
 
 class SpecError(ValueError):
@@ -76,7 +77,7 @@ def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
 
 
 def resolved(spec: StudySpec) -> dict[str, Any]:
-    """The study with every default filled in, as plain JSON values."""
+    """The study with every default filled in, as plain JSON values; keys that came later only where they are set."""
     values: dict[str, Any] = spec.model_dump(mode="json")
     return values
 
@@ -146,46 +147,83 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _fault(fault: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's faults: key, value, what is allowed."""
-    location = [str(part) for part in fault["loc"] if part not in _UNWRITTEN]
+    # Words in angle brackets are ours, for the variants of a table; no user wrote them, or pydantic's "[key]".
+    location = [str(part) for part in fault["loc"] if not str(part).startswith("<") and part != "[key]"]
     path = ".".join(part for part in location if part != "fields") or "the study"
     kind = fault["type"]
+    if kind == "union_tag_invalid":
+        return _unknown_part(path, fault)
     if kind == "extra_forbidden":
-        known = _keys_at(location[:-1])
+        known = _keys_at(fault["loc"][:-1])
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return f"unknown key '{path}': {hint}allowed here: {', '.join(known)}"
     if kind == "missing":
         return f"missing key '{path}', which has no default"
     if kind == "value_error":
-        return f"{path}: {fault['ctx']['error']!s}"
+        said = str(fault["ctx"]["error"])
+        return said if said.startswith(f"{path}.") or path == "the study" else f"{path}: {said}"
     message = str(fault["msg"])
     message = message.replace("Input should be ", "allowed is ", 1)
     message = message[0].lower() + message[1:]
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
+    if kind in ("model_type", "model_attributes_type"):
+        message = "allowed is a name or a table" if path == "train.loss" else "allowed is a table"
     if NUMBER in fault["loc"]:
         message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])
     return f"{path} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {message}"
 
 
-def _keys_at(location: list[str]) -> list[str]:
-    """The keys that the model at `location` allows."""
-    model: Any = StudySpec
+def _unknown_part(path: str, fault: Mapping[str, Any]) -> str:
+    """A name that is of no part: what it was, and what it may be."""
+    name = str(fault["ctx"]["tag"])[1:-1]
+    known = [word.strip("'<>") for word in str(fault["ctx"]["expected_tags"]).split(", ")]
+    key = path if path == "train.loss" else f"{path}.name"
+    return f"{key} is {name!r}{kinds.nearest(name, known)}, but allowed is one of: {', '.join(known)}"
+
+
+def _keys_at(location: Sequence[int | str]) -> list[str]:
+    """The keys that the model at `location` (as pydantic's faults have it) allows."""
+    annotation: Any = StudySpec
     for part in location:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if str(part).startswith("<"):
+            annotation = tagged(annotation).get(str(part))
+            continue
+        model = model_of(annotation)
+        field = model.model_fields.get(part) if is_model(model) else None
         if field is None:
             return []
-        model = model_of(field.annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        annotation = field.annotation
+    model = model_of(annotation)
+    return (
+        [name for name, field in model.model_fields.items() if not marked(field, "retired")] if is_model(model) else []
+    )
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether an annotation is a table's model."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def model_of(annotation: Any) -> Any:
-    """The model in an annotation such as `Model`, `float | Model` or `dict[str, Model]`."""
+    """The model in an annotation such as `Model`, `float | Model` or `dict[str, Model]`; the first of a union."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType, dict, typing.Annotated):
         models = [model_of(part) for part in typing.get_args(annotation)]
-        return next((model for model in models if isinstance(model, type) and issubclass(model, BaseModel)), None)
+        return next((model for model in models if is_model(model)), None)
     return annotation
+
+
+def tagged(annotation: Any) -> dict[str, Any]:
+    """The models of a union whose members bear tags, by tag; empty of another annotation."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        base, *marks = typing.get_args(annotation)
+        tags = [mark.tag for mark in marks if isinstance(mark, Tag)]
+        return {tags[0]: base} if tags else tagged(base)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return {tag: model for part in typing.get_args(annotation) for tag, model in tagged(part).items()}
+    return {}
 
 
 def _reason(error: Exception) -> str:

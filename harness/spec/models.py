@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     FiniteFloat,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     Tag,
     ValidationInfo,
@@ -20,29 +20,22 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from harness import schedules
+from harness import kinds, schedules
+from harness.spec.parts import PartSection, variant, variants
+from harness.spec.section import Section
+
+
+def network_names() -> list[str]:
+    """The networks of every kind of model, each once."""
+    models: dict[str, Any] = kinds.parts("model")
+    return list(dict.fromkeys(name for part in models.values() for name in part.networks))
+
 
 # Names become folder and file names, so they hold nothing that could leave the output folder.
 NAME_PATTERN = r"^\w[\w.+-]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-SHARED_PARAMETERS = ("peak", "discriminator_ratio", "warmup")
-
-
-class Section(BaseModel):
-    """A table of the study file: frozen, strict, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    def sets(self, key: str) -> bool:
-        """Whether the file gives `key` a value on purpose: another than the default, or while other keys are left out.
-
-        A table that writes out every key, as `--dry-run` prints it, says nothing by a default.
-        """
-        if getattr(self, key) != type(self).model_fields[key].default:
-            return True
-        left_out = [name for name in type(self).model_fields if name not in self.model_fields_set]
-        return key in self.model_fields_set and any(getattr(self, name) is not None for name in left_out)
 
 
 class Range(Section):
@@ -68,7 +61,7 @@ class Range(Section):
         return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
 
     def whole_at(self, unit: float) -> int:
-        """The whole number at share `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
+        """The whole number at fraction `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
         low, high = self.low - 0.5, self.high + 0.5
         if self.log:
             value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
@@ -96,6 +89,21 @@ def _limits(value: Parameter, *, name: str, low: float, high: float, open_low: b
     return value
 
 
+def _of(value: str, allowed: Iterable[str]) -> str:
+    """`value` if it is one of the names allowed; the fault lists them, with the nearest."""
+    names = list(allowed)
+    if value not in names:
+        words = {"names": ", ".join(names), "hint": kinds.nearest(value, names)}
+        raise PydanticCustomError("part", "allowed is one of: {names}{hint}", words)
+    return value
+
+
+def _primary_scores() -> list[str]:
+    """The metrics that a verdict may rest on."""
+    metrics: dict[str, Any] = kinds.parts("metric")
+    return [name for name, part in metrics.items() if part.primary]
+
+
 class QuestionSpec(Section):
     """The question, fixed before the first run."""
 
@@ -107,7 +115,11 @@ class QuestionSpec(Section):
     baseline: Name = Field(
         default="constant", description="the schedule that all others are compared with; a key of [schedules]"
     )
-    score: Literal["fid", "kid"] = Field(default="fid", description="primary score (lower is better)")
+    score: str = Field(
+        default="fid",
+        description="primary score (lower is better)",
+        json_schema_extra=lambda schema: schema.update(enum=[*_primary_scores()]),
+    )
     weights: Literal["raw", "ema"] = Field(
         default="raw", description="score the raw generator or its moving average in the verdicts"
     )
@@ -116,11 +128,18 @@ class QuestionSpec(Section):
     )
     alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5, description="family-wise error rate (FWER) of the verdicts")
 
+    @field_validator("score")
+    @classmethod
+    def _score(cls, value: str) -> str:
+        return _of(value, _primary_scores())
+
 
 class DataSpec(Section):
     """The images."""
 
-    name: Literal["digits", "fashion_mnist", "cifar10", "folder"] = Field(description="which data set")
+    name: str = Field(
+        description="which data set", json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("data")])
+    )
     data_dir: Path | None = Field(
         default=None,
         strict=False,
@@ -128,7 +147,10 @@ class DataSpec(Section):
     )
     size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
     channels: Literal[1, 3] | None = Field(default=None, description="1 for grey, 3 for colour")
-    fit: Literal["pad", "resize", "crop"] = Field(default="pad", description="how an image is brought to `size`")
+    fit: Literal["pad", "resize", "crop"] = Field(
+        default="pad",
+        description="how an image is brought to `size`: black borders, scaled and its middle kept, or its middle",
+    )
     held_out: FiniteFloat = Field(
         default=0.2,
         gt=0,
@@ -137,37 +159,73 @@ class DataSpec(Section):
     )
     limit: int | None = Field(default=None, ge=16, description="use at most this many training images")
 
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _of(value, kinds.parts("data"))
+
     @model_validator(mode="after")
-    def _folder(self) -> Self:
-        if self.name == "folder" and self.data_dir is None:
-            raise ValueError("name is 'folder', which needs data_dir: the folder that holds your images")
-        if self.name == "folder" and self.size is None:
-            raise ValueError("name is 'folder', which needs size: the height and width of training images in pixels")
+    def _complete(self) -> Self:
+        part: Any = kinds.find("data", self.name, key="data.name")
+        for key, meaning in part.needs.items():
+            if getattr(self, key) is None:
+                raise ValueError(f"name is '{self.name}', which needs {key}: {meaning}")
         return self
 
 
-class NetworkSpec(Section):
-    """Generator and discriminator."""
+class NetworkSpec(PartSection):
+    """Which networks are trained, and their own settings."""
 
-    name: Literal["dcgan", "article"] = Field(default="dcgan", description="which pair of networks")
-    latent: int = Field(default=64, ge=1, le=4096, description="length of the latent vector (article: 100)")
-    width: int = Field(default=16, ge=4, le=1024, description="channels of the widest resolution (dcgan only)")
+    role: ClassVar[str] = "network"
+
+
+class ModelSpec(PartSection):
+    """Which kind of model is trained, and its own settings."""
+
+    role: ClassVar[str] = "model"
+
+
+class LossSpec(PartSection):
+    """An adversarial loss, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "loss"
+
+    @model_serializer(mode="wrap")
+    def _name_alone(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """As files have it that set nothing."""
+        return self.name if self == default_of(LossSpec, self.name) else handler(self)
+
+
+if TYPE_CHECKING:
+    AnyNetwork = NetworkSpec
+    AnyModel = ModelSpec
+    AnyLoss = LossSpec
+else:
+    AnyNetwork = variants(NetworkSpec, default="dcgan", text="which networks")
+    AnyModel = variants(ModelSpec, default="gan", text="which kind of model")
+    AnyLoss = variants(LossSpec, default="non_saturating", text="adversarial loss", plain=True)
+
+
+def default_of(base: type[PartSection], name: str) -> Any:
+    """The table of a part that sets nothing."""
+    return variant(base, name)(name=name)
 
 
 class TrainSpec(Section):
     """How every run trains; the same for all schedules."""
 
     steps: int = Field(ge=1, le=100_000_000, description="generator updates per run, the horizon of the decay")
-    batch: int = Field(default=64, ge=2, le=65_536, description="images in a batch")
-    optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for both networks")
+    batch: int = Field(default=64, ge=2, le=65_536, description="batch size: images per update")
+    optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for every network")
     beta1: FiniteFloat = Field(default=0.5, ge=0, lt=1, description="Adam's decay of the first moment")
     beta2: FiniteFloat = Field(default=0.999, ge=0, lt=1, description="Adam's (RMSprop's) decay of the second moment")
     momentum: FiniteFloat = Field(default=0.0, ge=0, lt=1, description="of SGD and RMSprop")
     discriminator_steps: int = Field(
-        default=1, ge=1, le=100, description="discriminator updates before each generator update"
+        default=1, ge=1, le=100, description="discriminator updates before each generator update (gan)"
     )
-    loss: Literal["non_saturating", "hinge", "least_squares", "wasserstein_gp"] = Field(
-        default="non_saturating", description="adversarial loss"
+    loss: AnyLoss = Field(
+        default_factory=lambda: default_of(LossSpec, "non_saturating"),
+        description="adversarial loss, by name or as a table with its settings (gan)",
     )
     ema: FiniteFloat = Field(
         default=0.999,
@@ -185,27 +243,54 @@ class TrainSpec(Section):
         le=256,
         description="CPU threads per run; part of the experiment, since rounding depends on it",
     )
-    applies_to: Literal["both", "generator", "discriminator"] = Field(
-        default="both", description="which network's rate follows the schedule; the other keeps its peak"
+    applies_to: str = Field(
+        default=schedules.ALL,
+        description="which network's rate follows the schedule; the other keeps its peak",
+        json_schema_extra=lambda schema: schema.update(enum=[schedules.ALL, *network_names()]),
     )
 
 
 class EvaluateSpec(Section):
     """How a score is measured."""
 
-    features: Literal["digits", "fashion_mnist", "inception"] = Field(
-        description="feature network; scores of different networks cannot be compared"
+    features: str = Field(
+        description="feature network; scores of different networks cannot be compared",
+        json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("features")]),
     )
     weights: Path | None = Field(
         default=None,
         strict=False,
-        description="weights file of the Inception network; else the public release",
+        description="weights file of the feature network (inception); else the public release",
     )
     generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images per score")
     reference: Literal["train", "held_out"] = Field(
         default="train", description="the real images that scores compare with"
     )
     points: int = Field(default=5, ge=1, le=1000, description="evaluations per run, evenly spaced, the last at the end")
+    metrics: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="further metrics, of installed packages, that are measured as well",
+        json_schema_extra={"later": True},
+    )
+
+    @field_validator("features")
+    @classmethod
+    def _features(cls, value: str) -> str:
+        return _of(value, kinds.parts("features"))
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        metrics: dict[str, Any] = kinds.parts("metric")
+        optional = [name for name, part in metrics.items() if part.optional]
+        for name in value:
+            if not optional:
+                raise PydanticCustomError("part", "no installed package has metrics beyond those of every study")
+            _of(name, optional)
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("part", "allowed is each metric once")
+        return value
 
 
 class SpaceSpec(Section):
@@ -216,7 +301,7 @@ class SpaceSpec(Section):
         default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )
     warmup: Parameter = Field(
-        default=0.0, description="share of all steps over which the rate rises to its peak; 0 to 0.9"
+        default=0.0, description="fraction of all steps over which the rate rises to its peak; 0 to 0.9"
     )
 
     @field_validator("peak")
@@ -327,9 +412,16 @@ class StudySpec(Section):
     name: Name = Field(description="short name, also of the results folder")
     title: str = Field(default="", max_length=200, description="headline of the report")
     seed: int = Field(default=0, ge=0, lt=2**63, description="every random draw of the study derives from it")
+    model: AnyModel = Field(
+        default_factory=lambda: default_of(ModelSpec, "gan"),
+        description="kind of model",
+        json_schema_extra={"later": True},
+    )
     question: QuestionSpec = Field(default_factory=QuestionSpec)
     data: DataSpec
-    network: NetworkSpec = Field(default_factory=NetworkSpec)
+    network: AnyNetwork = Field(
+        default_factory=lambda: default_of(NetworkSpec, "dcgan"), description="the networks of the model"
+    )
     train: TrainSpec
     evaluate: EvaluateSpec
     space: SpaceSpec
@@ -338,6 +430,17 @@ class StudySpec(Section):
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
     safety: SafetySpec = Field(default_factory=SafetySpec)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _network_of_the_model(cls, raw: Any) -> Any:
+        """Networks that are not named are those of the model."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("network", {}), dict):
+            return raw
+        named = raw.get("model")
+        name = named.get("name", "gan") if isinstance(named, dict) else getattr(named, "name", "gan")
+        part = kinds.parts("model").get(str(name))
+        return {**raw, "network": {"name": getattr(part, "network", "dcgan"), **raw.get("network", {})}}
 
     @field_validator("schedules", mode="before")
     @classmethod
@@ -363,7 +466,9 @@ class StudySpec(Section):
             raise ValueError(
                 f"evaluate.points is {self.evaluate.points}, but allowed is at most train.steps = {self.train.steps}"
             )
-        sampled = [key for key in SHARED_PARAMETERS if isinstance(getattr(self.space, key), Range)]
+        for fault in self._model_faults():
+            raise ValueError(fault)
+        sampled = [key for key in self.shared_parameters if isinstance(getattr(self.space, key), Range)]
         if self.search.trials == 0 and (sampled or any(self.own_space(label) for label in self.schedules)):
             names = [f"space.{key}" for key in sampled] or ["a schedule's own range"]
             raise ValueError(f"search.trials is 0, but {names[0]} is a range: give it one value, or allow trials")
@@ -373,6 +478,28 @@ class StudySpec(Section):
             )
         return self
 
+    def _model_faults(self) -> Iterator[str]:
+        """What the kind of model has no use for, or no network for."""
+        model, network = self.model.part, self.network.part
+        if network.model != model.name:
+            parts: dict[str, Any] = kinds.parts("network")
+            names = ", ".join(name for name, part in parts.items() if part.model == model.name)
+            yield f"network.name is '{network.name}', but model.name is '{model.name}', whose networks are: {names}"
+        allowed = [schedules.ALL, *model.networks]
+        if self.train.applies_to not in allowed:
+            yield f"train.applies_to is {self.train.applies_to!r}, but allowed is one of: {', '.join(allowed)}"
+        if model.name != "gan":
+            for key in ("loss", "discriminator_steps"):
+                if self.train.sets(key):
+                    yield f"train.{key} is set, but it is of model.name 'gan', and model.name is '{model.name}'"
+        if not model.ratio and self.space.sets("discriminator_ratio"):
+            yield f"space.discriminator_ratio is set, but model.name is '{model.name}', which has no discriminator"
+
+    @property
+    def shared_parameters(self) -> tuple[str, ...]:
+        """The hyperparameters that all schedules share."""
+        return ("peak", "discriminator_ratio", "warmup") if self.model.part.ratio else ("peak", "warmup")
+
     @property
     def headline(self) -> str:
         """The title, or the name where there is none."""
@@ -380,7 +507,7 @@ class StudySpec(Section):
 
     def shared_space(self) -> dict[str, Range]:
         """The shared parameters that the search samples, in a fixed order."""
-        values = {key: getattr(self.space, key) for key in SHARED_PARAMETERS}
+        values = {key: getattr(self.space, key) for key in self.shared_parameters}
         return {key: value for key, value in values.items() if isinstance(value, Range)}
 
     def own_space(self, label: str) -> dict[str, Range]:
@@ -393,7 +520,7 @@ class StudySpec(Section):
 
     def fixed(self, label: str) -> dict[str, float]:
         """The shared parameters and fields of one schedule that have one value."""
-        values: dict[str, Parameter] = {key: getattr(self.space, key) for key in SHARED_PARAMETERS}
+        values: dict[str, Parameter] = {key: getattr(self.space, key) for key in self.shared_parameters}
         values |= self.schedules[label].fields
         return {key: value for key, value in values.items() if not isinstance(value, Range)}
 

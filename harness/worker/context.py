@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data
+from harness import __version__, data, files
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
-from harness.models.training import RunSeeds, Trainer
-from harness.plan.design import Seeds
-from harness.results import tables
+from harness.seeds import Seeds
 from harness.spec import StudySpec
 from harness.worker import device
-from harness.worker.run import Workshop, grid
+from harness.worker.run import WorkerContext, grid
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "optuna", "pandas", "scikit-learn")
 
@@ -33,8 +31,8 @@ def versions() -> dict[str, str]:
     return {"harness": __version__, **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
-def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
-    """Load the images and build networks, trainer and evaluator of `spec` in this process."""
+def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
+    """Load the images and build model and evaluator of `spec` in this process."""
     images = data.load(spec.data)
     environment = {
         "python": platform.python_version(),
@@ -54,9 +52,10 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> Workshop:
         generated=spec.evaluate.generated,
         cache=cache / _kind(environment) if cache is not None else None,
         fingerprint=images.fingerprint,
+        extras=(*spec.evaluate.metrics, spec.question.score),
     )
-    trainer = Trainer(spec.network, spec.train, images.train)
-    return Workshop(spec, images, trainer, evaluator, environment, cache=cache)
+    model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings)
+    return WorkerContext(spec, images, model, evaluator, environment, cache=cache)
 
 
 def _kind(environment: dict[str, Any]) -> str:
@@ -74,18 +73,18 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def probe(shop: Workshop, *, started: float) -> dict[str, float]:
+def probe(context: WorkerContext, *, started: float) -> dict[str, float]:
     """Seconds of set-up (with the first trace), of a step, and of one evaluation of both generators.
 
     And bytes of a checkpoint and of a sample grid.
     """
-    spec = shop.spec
-    shop.trainer.start(RunSeeds(**vars(Seeds.of(spec.seed, "probe", 0))))
+    spec = context.spec
+    context.model.start(Seeds.of(spec.seed, "probe", 0))
     low = spec.space.peak if isinstance(spec.space.peak, float) else spec.space.peak.low
 
     def advance(steps: int) -> float:
         before = time.monotonic()
-        shop.trainer.advance(np.full(steps, low, np.float32), np.full(steps, low, np.float32))
+        context.model.advance(dict.fromkeys(context.model.networks, np.full(steps, low, np.float32)))
         return time.monotonic() - before
 
     advance(2)
@@ -95,26 +94,26 @@ def probe(shop: Workshop, *, started: float) -> dict[str, float]:
         steps *= 2
         seconds = advance(steps)
     before = time.monotonic()
-    for ema in (False, True):
-        shop.evaluator.scores(shop.trainer.generate(shop.latents, ema=ema))
+    for weights in ("raw", "ema"):
+        context.evaluator.scores(context.model.generate(context.latents, weights=weights))
     first = time.monotonic() - before  # the first one also traces and prepares the reference
     before = time.monotonic()
-    for ema in (False, True):
-        images = shop.trainer.generate(shop.latents, ema=ema)
-        shop.evaluator.scores(images)
+    for weights in ("raw", "ema"):
+        images = context.model.generate(context.latents, weights=weights)
+        context.evaluator.scores(images)
     evaluation = time.monotonic() - before
     return {
         "set_up": set_up + first - evaluation,
         "step": seconds / steps,
         "evaluation": evaluation,
-        "checkpoint": float(sum(array.nbytes for array in shop.trainer.state().values())),
+        "checkpoint": float(sum(array.nbytes for array in context.model.state().values())),
         "grid": float(len(grid(images))),
     }
 
 
-def facts(shop: Workshop) -> dict[str, Any]:
+def facts(context: WorkerContext) -> dict[str, Any]:
     """What study.json says of data, features, scores and floor; and a grid (PNG) of real images."""
-    images, evaluator = shop.images, shop.evaluator
+    images, evaluator = context.images, context.evaluator
     floor = evaluator.floor()
     if not all(map(math.isfinite, floor.values())):
         raise data.DataError(
@@ -137,22 +136,22 @@ def facts(shop: Workshop) -> dict[str, Any]:
         },
         "scores": evaluator.describe(),
         "floor": floor,
-        "environment": shop.environment,
+        "environment": context.environment,
         "real": grid(images.train[:64]),
     }
 
 
-def summary(shop: Workshop) -> dict[str, Any]:
+def summary(context: WorkerContext) -> dict[str, Any]:
     """The facts, and what the primary score makes of damaged real images."""
-    return facts(shop) | {"sanity": _sanity(shop)}
+    return facts(context) | {"sanity": _sanity(context)}
 
 
-def _sanity(shop: Workshop) -> list[dict[str, Any]]:
+def _sanity(context: WorkerContext) -> list[dict[str, Any]]:
     """The damages as plain values, from the cache of reference features if there: they follow from data and features."""
-    images, extractor, metric = shop.images, shop.evaluator.extractor, shop.spec.question.score
-    generated = shop.spec.evaluate.generated
+    images, extractor, metric = context.images, context.evaluator.extractor, context.spec.question.score
+    generated = context.spec.evaluate.generated
     key = "/".join((sanity.VERSION, images.fingerprint, extractor.sha256, metric, str(generated)))
-    path = None if shop.cache is None else shop.cache / f"sanity-{hashlib.sha256(key.encode()).hexdigest()}.json"
+    path = None if context.cache is None else context.cache / f"sanity-{hashlib.sha256(key.encode()).hexdigest()}.json"
     if path is not None:
         try:
             found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -166,7 +165,7 @@ def _sanity(shop: Workshop) -> list[dict[str, Any]]:
     )
     made = [asdict(each) for each in measured]
     if path is not None:
-        tables.write_bytes(path, json.dumps(made).encode())
+        files.write(path, json.dumps(made).encode())
     return made
 
 

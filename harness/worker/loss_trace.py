@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.models.training import Losses
+from harness.models.model import Losses
 from harness.results import trace
 from harness.results.trace import TracePoint
 
@@ -26,19 +26,22 @@ class LossTrace:
     Sums are of float64 and grow step by step, so that neither chunks nor an interruption move a bit of any mean.
     """
 
-    def __init__(self, generator_rates: NDArray[np.float32], discriminator_rates: NDArray[np.float32]) -> None:
-        """The empty trace of a run with these rates, one per step."""
-        self._rates = generator_rates, discriminator_rates
-        self._closing = frozenset(even_steps(len(generator_rates), POINTS))
+    def __init__(self, rates: Mapping[str, NDArray[np.float32]], losses: Sequence[str]) -> None:
+        """The empty trace of a run with these rates by network, one per step, and losses of these names."""
+        self._rates, self._names = rates, tuple(losses)
+        self._closing = frozenset(even_steps(len(next(iter(rates.values()))), POINTS))
         self._points: list[TracePoint] = []
         self._step = 0
-        self._sums, self._count = (0.0, 0.0), 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sums, self._count = [0.0] * len(self._names), 0
 
     def add(self, losses: Losses) -> None:
         """Take the losses of the next steps."""
-        for generator, discriminator in zip(losses.generator.tolist(), losses.discriminator.tolist(), strict=True):
+        for values in zip(*(losses[name].tolist() for name in self._names), strict=True):
             self._step += 1
-            self._sums = self._sums[0] + generator, self._sums[1] + discriminator
+            self._sums = [total + value for total, value in zip(self._sums, values, strict=True)]
             self._count += 1
             if self._step in self._closing:
                 self._close()
@@ -49,10 +52,10 @@ class LossTrace:
             self._close()
 
     def _close(self) -> None:
-        rates = float(self._rates[0][self._step - 1]), float(self._rates[1][self._step - 1])
-        means = self._sums[0] / self._count, self._sums[1] / self._count
+        rates = {network: float(rate[self._step - 1]) for network, rate in self._rates.items()}
+        means = {name: total / self._count for name, total in zip(self._names, self._sums, strict=True)}
         self._points.append(trace.point(self._step, rates=rates, losses=means))
-        self._sums, self._count = (0.0, 0.0), 0
+        self._clear()
 
     def packed(self) -> str:
         """The points as a record holds them."""
@@ -66,5 +69,5 @@ class LossTrace:
         """Go on from what `to_json` gave."""
         self._points = trace.unpack(stored["points"])
         self._step = int(stored["step"])
-        self._sums = float(stored["sums"][0]), float(stored["sums"][1])
+        self._sums = [float(total) for total in stored["sums"]]
         self._count = int(stored["count"])

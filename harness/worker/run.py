@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness import schedules
 from harness.data import ImageSet
 from harness.metrics.evaluation import Evaluator
 from harness.models import checkpoints
-from harness.models.training import Diverged, RunSeeds, Trainer, evaluation_latents
-from harness.plan.design import Design, derive
+from harness.models.model import Diverged, Model
+from harness.models.training import evaluation_latents
+from harness.plan.design import Design
 from harness.results.record import CurvePoint, RunRecord
+from harness.seeds import derive
 from harness.spec import StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
 
@@ -44,12 +45,12 @@ class Control:
 
 
 @dataclass
-class Workshop:
-    """What runs of one study share in one process: images, the compiled trainer, the evaluator."""
+class WorkerContext:
+    """What runs of one study share in one process: images, the compiled model, the evaluator."""
 
     spec: StudySpec
     images: ImageSet
-    trainer: Trainer
+    model: Model
     evaluator: Evaluator
     environment: dict[str, Any]
     chunk: int = 8
@@ -59,7 +60,7 @@ class Workshop:
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
         seed = derive(self.spec.seed, "evaluation latents")
-        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.spec.network.latent)
+        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,32 @@ class RunResult:
     grids: dict[str, bytes]
 
 
-def train_run(design: Design, workshop: Workshop, control: Control) -> RunResult:
+def train_run(design: Design, context: WorkerContext, control: Control) -> RunResult:
     """Return the record of `design`; raise Interrupted after a checkpoint when asked to stop.
 
     A diverged run is a result like any other: its record says at which step and why.
     """
-    run = _Run(design, workshop, control)
+    run = _Run(design, context, control)
     try:
         run.train()
     except Diverged as diverged:
         return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
     grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)}
-    return RunResult(run.record("finished", reason="", last_step=run.trainer.step), grids)
+    return RunResult(run.record("finished", reason="", last_step=run.model.step), grids)
 
 
 class _Run:
-    """The state of one run that is not in the trainer: its curve, its trace and the time it took so far."""
+    """The state of one run that is not in the model: its curve, its trace and the time it took so far."""
 
-    def __init__(self, design: Design, workshop: Workshop, control: Control) -> None:
-        spec = workshop.spec
-        self.design, self.workshop, self.control = design, workshop, control
-        self.trainer, self.steps = workshop.trainer, spec.train.steps
-        rates = schedules.by_network(
-            design.resolve(),
-            self.steps,
-            ratio=design.values["discriminator_ratio"],
-            applies_to=spec.train.applies_to,
-        )
-        self.generator_rates, self.discriminator_rates = rates["generator"], rates["discriminator"]
+    def __init__(self, design: Design, context: WorkerContext, control: Control) -> None:
+        spec = context.spec
+        self.design, self.context, self.control = design, context, control
+        self.model, self.steps = context.model, spec.train.steps
+        self.rates = design.rates(spec)
         self.curve: list[CurvePoint] = []
-        self.trace = LossTrace(self.generator_rates, self.discriminator_rates)
-        self.losses = (float("nan"), float("nan"))
-        self.numerics = workshop.environment.get("numerics", {})
+        self.trace = LossTrace(self.rates, self.model.losses)
+        self.losses = dict.fromkeys(self.model.losses, float("nan"))
+        self.numerics = context.environment.get("numerics", {})
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
@@ -109,9 +104,8 @@ class _Run:
         self._begin()
 
     def _begin(self) -> None:
-        seeds = self.design.seeds
-        self.trainer.prepare()  # belongs to no run: it would make a schedule look slow that was first in its worker
-        self.trainer.start(RunSeeds(seeds.weights, seeds.data, seeds.latents, seeds.noise))
+        self.model.prepare()  # belongs to no run: it would make a schedule look slow that was first in its worker
+        self.model.start(self.design.seeds)
         path = self.control.checkpoint
         stored = checkpoints.load(path) if path is not None else None
         if stored is None or stored.meta.get("design") != self.design.to_json():
@@ -119,12 +113,12 @@ class _Run:
         if stored.meta.get("numerics") != self.numerics or "trace" not in stored.meta:
             return  # begun under other settings, or by an earlier version: a run is of one kind throughout
         try:
-            self.trainer.restore(stored.arrays)
+            self.model.restore(stored.arrays)
         except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
             return
         self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
         self.trace.resume(stored.meta["trace"])
-        self.losses = (float(stored.meta["losses"][0]), float(stored.meta["losses"][1]))
+        self.losses = dict(zip(self.model.losses, map(float, stored.meta["losses"]), strict=True))
         self.started = float(stored.meta["started"])
         self.seconds = float(stored.meta["seconds"])
         self.spent = {part: float(stored.meta["spent"][part]) for part in self.spent}
@@ -139,19 +133,19 @@ class _Run:
 
     def _train(self, begun: float) -> None:
         saved = time.monotonic()
-        targets = even_steps(self.steps, self.workshop.spec.evaluate.points)
+        targets = even_steps(self.steps, self.context.spec.evaluate.points)
         done = self.curve[-1].step if self.curve else 0
         for target in (step for step in targets if step > done):
-            while self.trainer.step < target:
+            while self.model.step < target:
                 chunk_started = time.monotonic()
                 with self._timed("training"):
-                    self._advance(min(target, self.trainer.step + self.workshop.chunk))
+                    self._advance(min(target, self.model.step + self.context.chunk))
                 now = time.monotonic()
                 self.seconds = now - begun
                 self._adapt(now - chunk_started)
-                self.control.report({"run": self.design.run, "step": self.trainer.step, "scores": self._latest()})
+                self.control.report({"run": self.design.run, "step": self.model.step, "scores": self._latest()})
                 stopping = self.control.stop()
-                if stopping or now - saved > self.workshop.spec.safety.checkpoint_seconds:
+                if stopping or now - saved > self.context.spec.safety.checkpoint_seconds:
                     self._save()
                     saved = now
                 if stopping:
@@ -169,34 +163,32 @@ class _Run:
             self.spent[part] += time.monotonic() - before
 
     def _advance(self, target: int) -> None:
-        part = slice(self.trainer.step, target)
+        part = slice(self.model.step, target)
         try:
-            losses = self.trainer.advance(self.generator_rates[part], self.discriminator_rates[part])
+            losses = self.model.advance({network: rate[part] for network, rate in self.rates.items()})
         except Diverged as diverged:
             self.trace.add(diverged.losses)
             raise
         self.trace.add(losses)
-        self.losses = (float(losses.generator[-1]), float(losses.discriminator[-1]))
+        self.losses = {name: float(values[-1]) for name, values in losses.items()}
 
     def _adapt(self, seconds: float) -> None:
         """Let a chunk take about CHUNK_SECONDS. Numbers do not depend on how steps are cut into chunks."""
         if seconds < CHUNK_SECONDS / 2:
-            self.workshop.chunk = min(self.workshop.chunk * 2, 4096)
+            self.context.chunk = min(self.context.chunk * 2, 4096)
         elif seconds > CHUNK_SECONDS * 2:
-            self.workshop.chunk = max(self.workshop.chunk // 2, 1)
+            self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        self.images_raw = self.trainer.generate(self.workshop.latents, ema=False)
-        self.images_ema = self.trainer.generate(self.workshop.latents, ema=True)
-        raw = self.workshop.evaluator.scores(self.images_raw)
-        averaged = self.workshop.evaluator.scores(self.images_ema)
+        self.images_raw = self.model.generate(self.context.latents, weights="raw")
+        self.images_ema = self.model.generate(self.context.latents, weights="ema")
+        raw = self.context.evaluator.scores(self.images_raw)
+        averaged = self.context.evaluator.scores(self.images_ema)
         self.curve.append(
             CurvePoint(
                 step=step,
-                rate_generator=float(self.generator_rates[step - 1]),
-                rate_discriminator=float(self.discriminator_rates[step - 1]),
-                loss_generator=self.losses[0],
-                loss_discriminator=self.losses[1],
+                rates={network: float(rate[step - 1]) for network, rate in self.rates.items()},
+                losses=dict(self.losses),
                 scores={**raw, **{f"{name}_ema": value for name, value in averaged.items()}},
                 seconds=self.seconds,
             )
@@ -211,17 +203,17 @@ class _Run:
                 "design": self.design.to_json(),
                 "curve": [place.to_json() for place in self.curve],
                 "seconds": self.seconds,
-                "losses": list(self.losses),
+                "losses": list(self.losses.values()),
                 "spent": self.spent,
                 "started": self.started,
                 "trace": self.trace.to_json(),
                 "numerics": self.numerics,
             }
-            checkpoints.save(self.control.checkpoint, self.trainer.state(), meta)
+            checkpoints.save(self.control.checkpoint, self.model.state(), meta)
 
     def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
         """The run's record as it stands now; its trace ends here."""
-        design, environment = self.design, self.workshop.environment
+        design, environment = self.design, self.context.environment
         finished = status == "finished"
         self.trace.end()
         return RunRecord(
@@ -242,17 +234,16 @@ class _Run:
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             params=design.values,
             scores=self._latest() if finished else {},
-            loss_generator=self.losses[0] if finished else None,
-            loss_discriminator=self.losses[1] if finished else None,
+            losses=dict(self.losses) if finished else {},
             trial=None,
             seed_weights=design.seeds.weights,
             seed_data=design.seeds.data,
             seed_latents=design.seeds.latents,
             seed_noise=design.seeds.noise,
-            data_fingerprint=self.workshop.images.fingerprint,
-            features_sha256=self.workshop.evaluator.extractor.sha256,
+            data_fingerprint=self.context.images.fingerprint,
+            features_sha256=self.context.evaluator.extractor.sha256,
             device=environment["device"],
-            threads=self.workshop.spec.train.threads,
+            threads=self.context.spec.train.threads,
             commit=environment["commit"],
             versions=environment["versions"],
             numerics=self.numerics,
@@ -271,7 +262,7 @@ def _now() -> float:
 def grid(images: NDArray[np.uint8]) -> bytes:
     """The first GRID**2 images, uint8 (n, h, w, c), in rows as a PNG: equal places show equal latents.
 
-    Small images are enlarged; a line of a pixel parts them.
+    Small images are enlarged; a line of one pixel parts them.
     """
     height, width, channels = images.shape[1:]
     factor = max(1, 32 // height)

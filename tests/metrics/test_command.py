@@ -15,7 +15,6 @@ from PIL import Image
 
 from harness.metrics import arrays, features, images, kernel, spectrum
 from harness.metrics.__main__ import main
-from harness.metrics.catalogue import NETWORKS
 from harness.metrics.frechet import Moments, frechet_jackknife, frechet_to
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +116,7 @@ def test_an_array_that_would_need_unpickling_is_refused(two, capsys):
 
 
 def test_inception_gives_the_inception_score_and_a_held_out_set_the_floor(two, capsys, monkeypatch):
-    from harness.metrics import inception
+    from harness.metrics.features import inception
     from harness.metrics.inception_score import inception_score
 
     network = inception.Inception(inception.random_weights(0), sha256="0" * 64)
@@ -475,16 +474,6 @@ def test_other_dimensions_are_said_in_one_sentence_before_features_are_computed(
     assert printed.err.count("has digits features of 64 dimensions") == 2
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_catalogue_states_each_networks_dimensions(name):
-    if name == "inception":
-        from harness.metrics import inception
-
-        assert NETWORKS[name].dimensions == inception.Inception.dimensions
-    else:
-        assert NETWORKS[name].dimensions == features.load(name).dimensions
-
-
 # Options
 
 
@@ -545,7 +534,7 @@ def test_sizes_that_a_network_does_not_take_are_named_before_features_are_comput
     assert status == 2
     assert printed.err == (
         f"GENERATED is {two}/g, with images of 9x9 pixels and 1 other sizes, "
-        "but --features digits takes 8x8; --features inception takes any\n"
+        "but --features digits takes images of 8 pixels; --features inception takes them\n"
     )
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from harness import kinds
 from harness.worker import device
 
 device.configure(threads=1, gpu=None)
@@ -17,17 +18,24 @@ def settings(**changes):
         "batch": 16, "optimizer": "adam", "beta1": 0.5, "beta2": 0.999, "momentum": 0.0, "discriminator_steps": 1,
         "loss": "non_saturating", "ema": 0.9, "precision": "float32", "xla": False,
     }  # fmt: skip
-    return SimpleNamespace(**{**values, **changes})
+    merged = {**values, **changes}
+    return SimpleNamespace(**{**merged, "loss": part("loss", merged["loss"])})
+
+
+def part(role, name, **values):
+    """A part's name and settings, as a study file's table has them."""
+    return SimpleNamespace(name=name, settings=kinds.find(role, name, key=role).set(values))
 
 
 @functools.cache
 def trainer(size=8, channels=1, network="dcgan", **changes):
     """A trainer on random images."""
-    from harness.models.training import Trainer
+    from harness.models.gan.training import build
 
     images = np.random.default_rng(0).integers(0, 256, (64, size, size, channels), dtype=np.uint8)
     latent = 100 if network == "article" else 8
-    return Trainer(SimpleNamespace(name=network, latent=latent, width=4), settings(**changes), images)
+    width = {} if network == "article" else {"width": 4}
+    return build(part("network", network, latent=latent, **width), settings(**changes), images)
 
 
 @pytest.fixture

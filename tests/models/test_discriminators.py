@@ -1,15 +1,15 @@
 """Discriminators that mix examples or keep statistics train as plain automatic differentiation says, step for step."""
 
+import dataclasses
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.models.gan import losses, networks
-from harness.models.gan.networks import Pair
+from harness import kinds
+from harness.models.gan import training
 from harness.models.nn import draws
 from harness.models.nn.layers import (
     BatchNormalization,
@@ -24,10 +24,10 @@ from harness.models.nn.layers import (
     tanh,
     zeros,
 )
-from harness.models.training import RunSeeds, Trainer
-from tests.gan.conftest import settings
+from harness.seeds import Seeds
+from tests.models.conftest import part, settings
 
-SEEDS, BATCH, RATE = RunSeeds(1, 2, 3, 4), 16, np.float32(0.05)
+SEEDS, BATCH, RATE = Seeds(1, 2, 3, 4), 16, np.float32(0.05)
 IMAGES = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), dtype=np.uint8)
 
 
@@ -46,19 +46,22 @@ class PassesSeen:
         return x
 
 
-def pair(*, mixing, settings=None, shape=None):
+def pair(*, mixing):
     """A generator of one layer, and a discriminator with batch normalisation (`mixing`) and a counter of its passes."""
     middle = (BatchNormalization(4, momentum=0.5),) if mixing else ()
     generator = Network((Dense(8, 64, normal), reshape(8, 8, 1), tanh()))
     discriminator = Network(
         (Convolution(3, 1, 4, stride=2), *middle, leaky_relu(0.2), PassesSeen(), reshape(64), Dense(64, 1))
     )
-    return Pair(generator, discriminator)
+    return {"generator": generator, "discriminator": discriminator}
 
 
 def trainer(monkeypatch, *, mixing, **changes):
-    monkeypatch.setitem(networks.NETWORKS, "dcgan", lambda settings, shape: pair(mixing=mixing))
-    return Trainer(SimpleNamespace(name="dcgan", latent=8, width=4), settings(optimizer="sgd", **changes), IMAGES)
+    dcgan = kinds.find("network", "dcgan", key="network")
+    changed = dataclasses.replace(dcgan, build=lambda settings, shape: pair(mixing=mixing))
+    known = (changed, *kinds.parts("loss").values())
+    monkeypatch.setattr(kinds, "_shipped", lambda: known)
+    return training.build(part("network", "dcgan", latent=8), settings(optimizer="sgd", **changes), IMAGES)
 
 
 def unpacked(made, name):
@@ -72,7 +75,7 @@ def plain_gradients(made, loss):
     indices = draws.batch_indices(roles, tf.constant(0, tf.int64), 0, batch=BATCH, images=len(IMAGES))
     real = tf.cast(tf.gather(IMAGES, indices), tf.float32) / 127.5 - 1.0
     latents = draws.latents(roles, tf.constant(0, tf.int64), 0, batch=BATCH, dimensions=8)
-    of_discriminator, of_generator = losses.LOSSES[loss]
+    chosen = kinds.find("loss", loss, key="loss").builder(None)
 
     def judge(images):
         return made._discriminator(images, discriminator, Call(training=True))[:, 0]
@@ -80,7 +83,8 @@ def plain_gradients(made, loss):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((generator, discriminator))
         fake = made._generator(latents, generator, Call(training=True))
-        loss_g, loss_d = of_generator(judge(fake)), of_discriminator(judge(real), judge(fake))
+        logits = judge(real), judge(fake)
+        loss_g, loss_d = chosen.generator(*logits), chosen.discriminator(*logits)
     return tape.gradient(loss_g, generator), tape.gradient(loss_d, discriminator)
 
 
@@ -91,7 +95,7 @@ def test_a_step_is_the_one_that_two_separate_passes_give(mixing, loss, monkeypat
     made.start(SEEDS)
     before = {name: unpacked(made, name) for name in ("generator", "discriminator")}
     expected = dict(zip(("generator", "discriminator"), plain_gradients(made, loss), strict=True))
-    made.advance(np.array([RATE]), np.array([RATE]))
+    made.advance({"generator": np.array([RATE]), "discriminator": np.array([RATE])})
     for name, weights in before.items():
         for place, (old, new) in enumerate(zip(weights, unpacked(made, name), strict=True)):
             slope = expected[name][place]
@@ -112,7 +116,7 @@ def test_statistics_of_a_discriminator_are_kept_and_moved_by_real_and_generated_
 ):
     made = trainer(monkeypatch, mixing=False, loss=loss, discriminator_steps=critics)
     made.start(SEEDS)
-    made.advance(np.full(5, RATE), np.full(5, RATE))
+    made.advance({"generator": np.full(5, RATE), "discriminator": np.full(5, RATE)})
     counter = unpacked(made, "discriminator")[2]
     assert counter.numpy().tolist() == [2.0 * critics * 5]
     kept = made.state()
@@ -129,5 +133,5 @@ def test_a_gradient_penalty_of_a_discriminator_that_mixes_examples_is_refused(mo
 
 def test_every_built_in_discriminator_may_share_its_pass():
     for name, size, channels in (("dcgan", 8, 1), ("dcgan", 28, 1), ("article", 32, 3)):
-        built = networks.build(SimpleNamespace(name=name, latent=8, width=4), (size, size, channels))
-        assert built.discriminator.per_example
+        dcgan = kinds.find("network", name, key="network")
+        assert dcgan.builder(dcgan.set({}), (size, size, channels))["discriminator"].per_example

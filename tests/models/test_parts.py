@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness import kinds
 from harness.models import checkpoints
 from harness.models.checkpoints import CheckpointError
-from harness.models.gan import losses
 from harness.models.gan.backward import DiscriminatorPass
 from harness.models.nn import layers, optimizers
+from harness.models.nn.draws import Draw
 
 REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
 
@@ -30,23 +31,30 @@ EXPECTED = {
 
 
 def test_every_loss_has_an_example():
-    assert EXPECTED.keys() == losses.LOSSES.keys()
+    assert EXPECTED.keys() == kinds.parts("loss").keys()
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
+def made(name, **settings):
+    part = kinds.find("loss", name, key="loss")
+    return part.builder(part.set(settings))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_losses_are_their_papers_formulas(name):
-    discriminator, generator = losses.LOSSES[name]
-    found = discriminator(tf.constant(REAL), tf.constant(FAKE)).numpy(), generator(tf.constant(FAKE)).numpy()
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    found = made(name).discriminator(real, fake).numpy(), made(name).generator(real, fake).numpy()
     np.testing.assert_allclose(found, EXPECTED[name], rtol=1e-12)
 
 
 def test_gradient_penalty_of_a_linear_critic_is_its_slope():
-    slope = np.array([3.0, 4.0], np.float32)  # norm 5: penalty 10 * (5 - 1)^2
+    slope = np.array([3.0, 4.0], np.float32)  # norm 5: penalty weight * (5 - 1)^2
     points = tf.constant(np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32))
-    penalty = losses.gradient_penalty(
-        lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, mix=tf.fill((6,), 0.3)
-    )
-    assert penalty.numpy() == pytest.approx(160.0, rel=1e-5)
+    draw = Draw(tf.constant([1, 2], tf.int64))
+    for settings, expected in (({}, 160.0), ({"penalty": 0.5}, 8.0)):
+        penalty = made("wasserstein_gp", **settings).penalty(
+            lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, draw
+        )
+        assert penalty.numpy() == pytest.approx(expected, rel=1e-5)
 
 
 KERAS = {
@@ -191,7 +199,7 @@ def test_a_convolution_of_odd_sides_has_the_gradient_of_the_plain_one():
     np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", losses.LOSSES)
+@pytest.mark.parametrize("loss", EXPECTED)
 @pytest.mark.parametrize("offset", [0.0, -30.0, 30.0])
 def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):
     rng = np.random.default_rng(4)
@@ -205,7 +213,9 @@ def test_one_pass_back_gives_the_gradients_of_both_losses(loss, offset):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch((weights, fake))
             penalty = tf.reduce_sum(tf.square(weights)) if loss == "wasserstein_gp" else None
-            judged = DiscriminatorPass(loss, tape, weights, fake, judge(real), judge(fake), penalty, True, weights)
+            judged = DiscriminatorPass(
+                made(loss), tape, weights, fake, judge(real), judge(fake), penalty, True, weights
+            )
             loss_g, loss_d = judged.losses()
         plain = 8.0 * tape.gradient(loss_d, weights), 8.0 * tape.gradient(loss_g, fake)
         found.append(judged.gradients(8.0) if shared else plain)

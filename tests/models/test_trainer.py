@@ -4,19 +4,25 @@ import numpy as np
 import pytest
 
 from harness.models import checkpoints
-from harness.models.training import Diverged, RunSeeds, evaluation_latents
+from harness.models.model import Diverged
+from harness.models.training import evaluation_latents
+from harness.seeds import Seeds
 
-SEEDS = RunSeeds(1, 2, 3, 4)
+SEEDS = Seeds(1, 2, 3, 4)
 
 
 def rates(steps, value=1e-3):
     return np.full(steps, value, np.float32)
 
 
+def both(generator, discriminator=None):
+    return {"generator": generator, "discriminator": generator if discriminator is None else discriminator}
+
+
 def run(trainer, parts, seeds=SEEDS):
     trainer.start(seeds)
     for steps in parts:
-        trainer.advance(rates(steps), rates(steps))
+        trainer.advance(both(rates(steps)))
     return trainer.state()
 
 
@@ -43,7 +49,7 @@ def test_how_steps_are_cut_and_where_a_run_is_resumed_changes_no_bit(case, make,
     checkpoints.save(tmp_path / "run.npz", first, {"at": steps // 3})
     other = fresh(**CASES[case])
     other.restore(checkpoints.load(tmp_path / "run.npz").arrays)
-    other.advance(rates(steps - steps // 3), rates(steps - steps // 3))
+    other.advance(both(rates(steps - steps // 3)))
     assert equal(other.state(), whole)
 
 
@@ -53,9 +59,9 @@ def test_every_steps_losses_come_back_the_same_however_steps_are_cut(case, make)
 
     def losses(parts):
         trainer.start(SEEDS)
-        found = [trainer.advance(rates(steps), rates(steps)) for steps in parts]
-        assert [len(each.generator) for each in found] == parts
-        return [np.concatenate([getattr(each, name) for each in found]) for name in ("generator", "discriminator")]
+        found = [trainer.advance(both(rates(steps))) for steps in parts]
+        assert [len(each["generator"]) for each in found] == parts
+        return [np.concatenate([each[name] for each in found]) for name in ("generator", "discriminator")]
 
     whole, parts = losses([12]), losses([1, 0, 4, 7])
     assert whole[0].dtype == np.float32
@@ -67,15 +73,15 @@ def test_schedules_that_agree_for_k_steps_have_equal_weights_at_step_k(make):
     trainer = make()
     same = np.linspace(1e-3, 5e-4, 12, dtype=np.float32)
     trainer.start(SEEDS)
-    trainer.advance(same, same)
+    trainer.advance(both(same))
     one = trainer.state()
-    trainer.advance(rates(1, 1e-4), rates(1, 1e-4))
+    trainer.advance(both(rates(1, 1e-4)))
     one_later = trainer.state()
     trainer.start(SEEDS)
-    trainer.advance(np.append(same, np.float32(9e-4)), np.append(same, np.float32(9e-4)))
+    trainer.advance(both(np.append(same, np.float32(9e-4))))
     two_later = trainer.state()
     trainer.start(SEEDS)
-    trainer.advance(same, same)
+    trainer.advance(both(same))
     assert equal(trainer.state(), one)
     assert not np.array_equal(one_later["generator"], two_later["generator"])
 
@@ -84,7 +90,7 @@ def test_schedules_that_agree_for_k_steps_have_equal_weights_at_step_k(make):
 def test_every_seed_matters_and_only_through_itself(role, make):
     trainer = make()
     base = run(trainer, [3])
-    other = run(trainer, [3], RunSeeds(**{**vars(SEEDS), role: 99}))
+    other = run(trainer, [3], Seeds(**{**vars(SEEDS), role: 99}))
     assert not np.array_equal(base["generator"], other["generator"])
     assert equal(run(trainer, [3]), base)
 
@@ -104,7 +110,7 @@ def test_a_rate_of_zero_leaves_weights_and_moves_only_statistics(make):
     trainer = make()
     trainer.start(SEEDS)
     before = trainer.state()
-    trainer.advance(rates(5, 0.0), rates(5, 0.0))
+    trainer.advance(both(rates(5, 0.0)))
     after = trainer.state()
     assert np.array_equal(before["generator"], after["generator"])
     assert np.array_equal(before["discriminator"], after["discriminator"])
@@ -115,7 +121,7 @@ def test_a_generator_rate_of_zero_trains_the_discriminator_only(make):
     trainer = make()
     trainer.start(SEEDS)
     before = trainer.state()
-    trainer.advance(rates(3, 0.0), rates(3))
+    trainer.advance(both(rates(3, 0.0), rates(3)))
     assert np.array_equal(before["generator"], trainer.state()["generator"])
     assert not np.array_equal(before["discriminator"], trainer.state()["discriminator"])
 
@@ -131,8 +137,8 @@ def test_divergence_is_named_at_the_same_step_however_steps_are_cut(make):
         with pytest.raises(Diverged) as caught:
             for first, steps in zip(np.cumsum([0, *parts[:-1]]), parts, strict=True):
                 part = table[first : first + steps]
-                sound += trainer.advance(part, part).generator.tolist()
-        sound += caught.value.losses.generator.tolist()
+                sound += trainer.advance(both(part))["generator"].tolist()
+        sound += caught.value.losses["generator"].tolist()
         assert len(sound) == caught.value.step - 1
         assert np.isfinite(sound).all()
         seen.add((caught.value.step, caught.value.reason, tuple(sound)))
@@ -148,7 +154,7 @@ def test_a_generator_that_makes_one_image_is_diverged(make):
     state = trainer.state()
     trainer.restore({**state, "generator": np.zeros_like(state["generator"])})
     with pytest.raises(Diverged, match="all alike"):
-        trainer.generate(evaluation_latents(0, 10, 8), ema=False)
+        trainer.generate(evaluation_latents(0, 10, 8), weights="raw")
 
 
 def test_average_follows_the_documented_recursion(make):
@@ -156,27 +162,27 @@ def test_average_follows_the_documented_recursion(make):
     trainer.start(SEEDS)
     average = trainer.state()["generator"].astype(np.float64)
     for step in range(15):
-        trainer.advance(rates(1), rates(1))
+        trainer.advance(both(rates(1)))
         decay = min(0.9, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * trainer.state()["generator"]
-    np.testing.assert_allclose(trainer.state()["average"], average, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(trainer.state()["generator_average"], average, rtol=1e-4, atol=1e-6)
 
 
 def test_images_are_bytes_and_do_not_depend_on_how_many_are_made(make):
     trainer = make()
     run(trainer, [5])
     latents = evaluation_latents(7, 700, 8)
-    images = trainer.generate(latents, ema=True)
+    images = trainer.generate(latents, weights="ema")
     assert images.dtype == np.uint8
     assert images.shape == (700, 8, 8, 1)
-    np.testing.assert_array_equal(trainer.generate(latents[:37], ema=True), images[:37])
+    np.testing.assert_array_equal(trainer.generate(latents[:37], weights="ema"), images[:37])
 
 
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (12, 3), (16, 1), (28, 1), (32, 3), (64, 3)])
 def test_dcgan_sizes_itself(size, channels, fresh):
     trainer = fresh(size=size, channels=channels, batch=2)
     run(trainer, [1])
-    assert trainer.generate(evaluation_latents(0, 2, 8), ema=True).shape == (2, size, size, channels)
+    assert trainer.generate(evaluation_latents(0, 2, 8), weights="ema").shape == (2, size, size, channels)
 
 
 @pytest.mark.parametrize(("network", "size"), [("dcgan", 10), ("dcgan", 128), ("article", 28)])
@@ -194,6 +200,27 @@ def test_article_network_has_the_articles_layers(fresh):
         "generator": dense + convolutions + scales,
         "discriminator": 9 * 3 * 64 + 64 + 9 * 64 * 128 + 128 + 8 * 8 * 128 + 1,
     }
+
+
+def test_a_checkpoint_of_the_first_release_is_continued(make):
+    trainer = make()
+    whole = run(trainer, [4])
+    first = run(trainer, [2])
+    names = {"generator_average": "average", "generator_average_moving": "average_moving"}
+    trainer.restore({names.get(name, name): array for name, array in first.items()})
+    trainer.advance(both(rates(2)))
+    assert equal(trainer.state(), whole)
+
+
+def test_rates_of_other_networks_are_refused(make):
+    trainer = make()
+    trainer.start(SEEDS)
+    with pytest.raises(ValueError, match="rates are of generator, but the networks are generator, discriminator"):
+        trainer.advance({"generator": rates(2)})
+    with pytest.raises(ValueError, match="2 generator rates, but 3 discriminator rates"):
+        trainer.advance(both(rates(2), rates(3)))
+    with pytest.raises(ValueError, match="weights is 'average', but allowed is one of: raw, ema"):
+        trainer.generate(evaluation_latents(0, 2, 8), weights="average")
 
 
 def test_restoring_another_networks_state_is_refused(make):

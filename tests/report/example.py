@@ -55,9 +55,16 @@ def results(
     return path
 
 
+def pair(generator, discriminator):
+    """Values by network."""
+    return {"generator": generator, "discriminator": discriminator}
+
+
 def _trace(steps):
     """A point every 20 steps; the loss of the generator is 1 + 20/step, that of the discriminator 2."""
-    return [trace.point(step, rates=(1e-3, 1e-3), losses=(1 + 20 / step, 2.0)) for step in range(20, steps + 1, 20)]
+    return [
+        trace.point(step, rates=pair(1e-3, 1e-3), losses=pair(1 + 20 / step, 2.0)) for step in range(20, steps + 1, 20)
+    ]
 
 
 def _record(label, kind, phase, place, value, *, lost, points):
@@ -66,10 +73,8 @@ def _record(label, kind, phase, place, value, *, lost, points):
     curve = tuple(
         CurvePoint(
             100 * (point + 1),
-            peak * (1 - point / points),
-            peak,
-            0.7,
-            1.3,
+            pair(peak * (1 - point / points), peak),
+            pair(0.7, 1.3),
             {name: score * (1 + (points - 1 - point) / points) for name, score in scores.items()},
             float(point),
         )
@@ -94,8 +99,7 @@ def _record(label, kind, phase, place, value, *, lost, points):
         params={"peak": peak, "discriminator_ratio": 1.0, "warmup": 0.0}
         | ({"final": 0.1} if kind == "exponential" else {}),
         scores={} if lost else scores,
-        loss_generator=None if lost else 0.7,
-        loss_discriminator=None if lost else 1.3,
+        losses={} if lost else pair(0.7, 1.3),
         trial=0,
         seed_weights=1,
         seed_data=2,

@@ -111,7 +111,10 @@ def test_the_network_that_follows_is_drawn_and_named(applies_to, network, words,
     runs, curves = (pd.read_csv(folder / name) for name in ("runs.csv", "curves.csv"))
     runs["params_discriminator_ratio"], runs["params_warmup"] = 0.5, 0.1
     made = schedules.by_network(
-        schedules.Schedule(schedules.shape("linear"), peak=1e-3, warmup=0.1), 300, ratio=0.5, applies_to=applies_to
+        schedules.Schedule(schedules.shape("linear"), peak=1e-3, warmup=0.1),
+        300,
+        ratios={"discriminator": 0.5},
+        applies_to=applies_to,
     )
     runs.to_csv(folder / "runs.csv", index=False)
     for name in ("generator", "discriminator"):  # as worker/run.py records them: the rate of the last step done

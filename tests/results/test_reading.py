@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from harness import schedules
 from harness.results import CurvePoint, ResultsError, RunRecord, reading, tables, trace
-from tests.report.example import results
+from tests.report.example import pair, results
 
 PHASES = ("search", "select", "confirm")
 COMMITTED = sorted(path.parent for path in (Path(__file__).parents[2] / "results").glob("*/runs.csv"))
@@ -32,7 +32,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 moments = st.none() | st.integers(0, 4 * 10**12).map(lambda milliseconds: milliseconds / 1000)
 single = st.floats(-1e6, 1e6, width=32)
 points = st.builds(
-    lambda step, *values: trace.point(step, rates=values[:2], losses=values[2:]),
+    lambda step, *values: trace.point(step, rates=pair(*values[:2]), losses=pair(*values[2:])),
     st.integers(0, 10**6),
     st.floats(0, 10, width=32),
     st.floats(0, 10, width=32),
@@ -57,7 +57,11 @@ def records(draw):
         scores = {name: draw(numbers) for name in ("fid", *extra, "fid_ema")}
         curve = tuple(
             CurvePoint(
-                step, draw(numbers), draw(numbers), draw(numbers | st.just(math.nan)), draw(numbers), scores, 1.5
+                step,
+                pair(draw(numbers), draw(numbers)),
+                pair(draw(numbers | st.just(math.nan)), draw(numbers)),
+                scores,
+                1.5,
             )
             for step in (10, 20)
         )
@@ -79,8 +83,7 @@ def records(draw):
                 peak_memory_mb=draw(numbers),
                 params=params,
                 scores=scores if finished else {},
-                loss_generator=draw(numbers) if finished else None,
-                loss_discriminator=draw(numbers) if finished else None,
+                losses=pair(draw(numbers), draw(numbers)) if finished else {},
                 trial=place,
                 seed_weights=draw(seeds),
                 seed_data=draw(seeds),

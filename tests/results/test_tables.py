@@ -10,7 +10,7 @@ import pytest
 from harness.results import RunRecord, tables, trace
 from harness.results.record import moment, posix
 from harness.results.tables import ResultsError
-from tests.report.example import _record, results
+from tests.report.example import pair, _record, results
 
 
 @pytest.fixture
@@ -117,11 +117,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 def test_traces_come_back_exactly_and_are_small(tmp_path):
     folder = results(tmp_path, traced=True)
     found = tables.load(folder)
-    assert list(found.traces.columns) == ["run", *trace.COLUMNS]
+    assert list(found.traces.columns) == ["run", "step", *trace.columns([])]
     assert len(found.traces) == len(found.runs) * 15
     mine = found.traces[found.traces["run"] == "confirm-linear-p000-r003"]
-    rows = [trace.TracePoint(*row) for row in mine.drop(columns="run").itertuples(index=False)]
-    assert rows == [trace.point(s, rates=(1e-3, 1e-3), losses=(1 + 20 / s, 2.0)) for s in range(20, 301, 20)]
+    expected = [
+        trace.point(step, rates=pair(1e-3, 1e-3), losses=pair(1 + 20 / step, 2.0)).row for step in range(20, 301, 20)
+    ]
+    assert mine.drop(columns="run").to_dict("records") == expected
     assert (folder / "traces.csv").stat().st_size / len(found.traces) < 100  # bytes per point: 100 runs in 2 MB
 
 
@@ -132,7 +134,7 @@ def test_results_of_an_earlier_version_have_empty_traces_and_nothing_of_what_cam
     assert not set(later) & set(pd.read_csv(folder / "runs.csv"))
     found = tables.load(folder)
     assert found.traces.empty
-    assert list(found.traces.columns) == ["run", *trace.COLUMNS]
+    assert list(found.traces.columns) == ["run", "step", *trace.columns([])]
     assert found.runs[later].isna().all(axis=None)
 
 

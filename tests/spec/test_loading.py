@@ -242,6 +242,8 @@ def test_a_results_folder_given_as_a_study_is_told_where_its_study_file_is(tmp_p
 
 def test_the_page_of_keys_lists_what_each_key_may_hold():
     page = specs.keys_page()
-    assert '| `loss` | `"non_saturating"`, `"hinge"`, `"least_squares"`, `"wasserstein_gp"` |' in page
+    assert "| `loss` | name or table, below | `non_saturating` |" in page
+    assert "| `wasserstein_gp` | | | |" in page
+    assert "| | `penalty` | number from 0 to 1e+06 | `10.0` | weight of the gradient penalty |" in page
     assert "| `peak` | number or range `{ low, high, log }` |" in page
     assert "| `steps` | whole number from 1 to 100,000,000 |" in page

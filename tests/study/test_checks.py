@@ -8,6 +8,7 @@ from harness import data
 from harness import spec as specs
 from harness.driver import preflight
 from harness.metrics.evaluation import Evaluator
+from harness.spec.models import NetworkSpec, default_of
 from tests.metrics.test_sanity import Summary
 
 STUDY = """
@@ -136,7 +137,7 @@ def test_all_faults_are_named_at_once(tmp_path):
         train="threads = 256",
         features="inception",
         evaluate=f'weights = "{tmp_path / "absent.npz"}"',
-    ).model_copy(update={"network": specs.StudySpec.model_fields["network"].default_factory(name="article")})
+    ).model_copy(update={"network": default_of(NetworkSpec, "article")})
     found = faults(spec)
     assert [fault.split(": ", 1)[1].split(" is ")[0] for fault in found] == [
         "network.name",

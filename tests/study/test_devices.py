@@ -153,7 +153,7 @@ tf.config.set_soft_device_placement(False)
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from harness.worker import context
-from harness.models.training import RunSeeds
+from harness.seeds import Seeds
 from tests.study.conftest import make
 made = {}
 for place, precision in (("/CPU:0", "float32"), ("/CPU:1", "float32"), ("/CPU:1", "mixed_bfloat16")):
@@ -161,11 +161,11 @@ for place, precision in (("/CPU:0", "float32"), ("/CPU:1", "float32"), ("/CPU:1"
     spec = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": precision, "batch": 8})})
     with tf.device(place):
         shop = context.build(spec, cache=None, commit="c")
-        shop.trainer.start(RunSeeds(1, 2, 3, 4))
-        shop.trainer.advance(np.full(3, 1e-3, np.float32), np.full(3, 1e-3, np.float32))
-        images = shop.trainer.generate(shop.latents, ema=False)
+        shop.model.start(Seeds(1, 2, 3, 4))
+        shop.model.advance(dict.fromkeys(shop.model.networks, np.full(3, 1e-3, np.float32)))
+        images = shop.model.generate(shop.latents, weights="raw")
         features = shop.evaluator.extractor(shop.images.held_out)
-        made[place, precision] = images, features, shop.trainer.state()
+        made[place, precision] = images, features, shop.model.state()
 one, two, mixed = made.values()
 assert keras.config.dtype_policy().name == "float32"
 assert (one[0] == two[0]).all() and (one[1] == two[1]).all() and (mixed[1] == one[1]).all()

@@ -25,6 +25,7 @@ def stored(tmp_path):
         kept = {name: value for name, value in row.items() if name in fields}
         kept |= {
             "params": {},
+            "losses": {},
             "scores": {"fid_digits_5k": row["fid_digits_5k"]},
             "versions": json.loads(row["versions"]),
         }

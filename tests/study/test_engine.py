@@ -19,6 +19,7 @@ from harness.driver.store import TrialStore
 from harness.results import tables
 from harness.results.record import CurvePoint, RunRecord
 from harness.worker.process import RunOutcome
+from tests.report.example import pair
 from tests.study.conftest import make
 
 PRIMARY = "fid_digits_500"
@@ -50,7 +51,7 @@ def record(design, *, status="finished"):
     value = int.from_bytes(hashlib.sha256(design.run.encode()).digest()[:4], "big") / 2**32
     finished = status == "finished"
     scores = {PRIMARY: value, f"{PRIMARY}_ema": value / 3}
-    curve = tuple(CurvePoint(step, 1e-3, 1e-3, 0.5, 0.6, scores, 1.0) for step in (20, 40))
+    curve = tuple(CurvePoint(step, pair(1e-3, 1e-3), pair(0.5, 0.6), scores, 1.0) for step in (20, 40))
     base = RunRecord.failed(design.to_json() | {"run": design.run}, reason="", attempts=1, study=STUDY).to_json()
     return RunRecord.from_json(
         {

@@ -14,7 +14,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from harness.driver import event_files
 from harness.results import CurvePoint, trace
 from harness.results.tables import write_bytes
-from tests.report.example import _record
+from tests.report.example import _record, pair
 
 SCORE = "fid_digits_100"
 
@@ -23,7 +23,7 @@ SCORE = "fid_digits_100"
 def record():
     made = _record("linear", "linear", "confirm", 3, 4.5, lost=False, points=2)
     curve = tuple(
-        CurvePoint(100 * (at + 1), 1e-3 / (at + 1), 2e-3, 0.25, float("nan"), {SCORE: 4.5 + at}, 5.0 * at)
+        CurvePoint(100 * (at + 1), pair(1e-3 / (at + 1), 2e-3), pair(0.25, float("nan")), {SCORE: 4.5 + at}, 5.0 * at)
         for at in range(2)
     )
     return dataclasses.replace(made, curve=curve, last_step=200)
@@ -54,7 +54,7 @@ def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
 
 
 def test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evaluations(record, tmp_path):
-    points = [trace.point(step, rates=(1e-3, 2e-3), losses=(step / 10, 1.0)) for step in range(50, 201, 50)]
+    points = [trace.point(step, rates=pair(1e-3, 2e-3), losses=pair(step / 10, 1.0)) for step in range(50, 201, 50)]
     event_files.write(tmp_path, [dataclasses.replace(record, trace=trace.pack(points))], samples=tmp_path)
     found = EventAccumulator(str(tmp_path / record.run)).Reload()
     assert [(e.step, e.value) for e in found.Scalars("loss/generator")] == [(50, 5), (100, 10), (150, 15), (200, 20)]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from harness.driver.queue import Queue
 from harness.plan import points, stages
-from harness.plan.design import PHASES, Design, Seeds, derive
+from harness.plan.design import PHASES, Design
 from harness.plan.stages import Outcome
+from harness.seeds import Seeds, derive
 from tests.study.conftest import make
 
 

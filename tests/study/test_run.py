@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from harness.models import checkpoints
-from harness.models.training import Losses
 from harness.results import trace
 from harness.worker import device
 from harness.worker.loss_trace import POINTS, LossTrace, even_steps
 from harness.worker.run import Control, Interrupted, train_run
+from tests.report.example import pair
 from tests.study.conftest import make
 
 device.configure(threads=1, gpu=None)
 
+PAIR = ("generator", "discriminator")
 MEASURED = ("seconds", "seconds_per_step", "seconds_evaluation", "started", "ended", "peak_memory_mb")
 
 
@@ -23,7 +24,7 @@ def cut(values, parts):
     """Losses of chunks of `parts` steps."""
     ends = np.cumsum(parts)
     return [
-        Losses(values[0][end - part : end], values[1][end - part : end]) for part, end in zip(parts, ends, strict=True)
+        pair(values[0][end - part : end], values[1][end - part : end]) for part, end in zip(parts, ends, strict=True)
     ]
 
 
@@ -33,11 +34,11 @@ def test_a_trace_holds_the_means_between_evenly_spaced_steps_wherever_chunks_end
     rates = np.linspace(1e-3, 0, 1003, dtype=np.float32)
 
     def traced(parts, *, resumed):
-        made = LossTrace(rates, rates / 2)
+        made = LossTrace(pair(rates, rates / 2), PAIR)
         for part in cut(losses, parts):
             made.add(part)
             if resumed:
-                stored, made = json.loads(json.dumps(made.to_json())), LossTrace(rates, rates / 2)
+                stored, made = json.loads(json.dumps(made.to_json())), LossTrace(pair(rates, rates / 2), PAIR)
                 made.resume(stored)
         made.end()
         return made.packed()
@@ -52,18 +53,18 @@ def test_a_trace_holds_the_means_between_evenly_spaced_steps_wherever_chunks_end
     assert steps[-1] == 1003
     for before, point in zip(steps, points, strict=False):
         mean = losses[:, before : point.step].astype(np.float64).mean(axis=1)
-        assert (point.loss_generator, point.loss_discriminator) == pytest.approx(tuple(mean), rel=1e-5)
-        assert np.float32(point.rate_generator) == rates[point.step - 1]
-        assert np.float32(point.rate_discriminator) == (rates / 2)[point.step - 1]
+        assert tuple(point.losses.values()) == pytest.approx(tuple(mean), rel=1e-5)
+        assert np.float32(point.rates["generator"]) == rates[point.step - 1]
+        assert np.float32(point.rates["discriminator"]) == (rates / 2)[point.step - 1]
 
 
 def test_a_short_run_has_every_step_and_a_diverged_one_ends_at_its_last_sound_step():
     assert even_steps(40, POINTS) == tuple(range(1, 41))
     rates = np.ones(2000, np.float32)
-    made = LossTrace(rates, rates)
-    made.add(Losses(np.arange(13, dtype=np.float32), np.ones(13, np.float32)))
+    made = LossTrace(pair(rates, rates), PAIR)
+    made.add(pair(np.arange(13, dtype=np.float32), np.ones(13, np.float32)))
     made.end()
-    assert [(point.step, point.loss_generator) for point in trace.unpack(made.packed())] == [(10, 4.5), (13, 11.0)]
+    assert [(point.step, point.losses["generator"]) for point in trace.unpack(made.packed())] == [(10, 4.5), (13, 11.0)]
 
 
 @pytest.fixture(scope="module")

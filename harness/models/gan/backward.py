@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tensorflow as tf
-
-from harness.models.gan.losses import LOSSES
+from harness.lazy import tf
+from harness.models.gan.loss import Loss
 
 SMALLEST = 1e-20  # stands in for a slope of 0: what it adds to a gradient is far below that gradient's rounding errors
 
@@ -20,7 +19,7 @@ class DiscriminatorPass:
     be persistent. `moved` holds the discriminator's moving statistics after the pass.
     """
 
-    loss: str
+    loss: Loss
     tape: tf.GradientTape
     weights: tf.Tensor
     images: tf.Tensor
@@ -32,9 +31,8 @@ class DiscriminatorPass:
 
     def losses(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Return (generator loss, discriminator loss), float32 scalars."""
-        of_discriminator, of_generator = LOSSES[self.loss]
-        loss = of_discriminator(self.real, self.fake)
-        return of_generator(self.fake), loss if self.penalty is None else loss + self.penalty
+        loss = self.loss.discriminator(self.real, self.fake)
+        return self.loss.generator(self.real, self.fake), loss if self.penalty is None else loss + self.penalty
 
     def gradient(self, scale: float) -> tf.Tensor:
         """Return the gradient of the discriminator's loss, times `scale`, for its weights. Uses the tape up."""
@@ -61,10 +59,12 @@ class DiscriminatorPass:
 
     def _slopes(self, scale: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Of the discriminator's loss at the real and the generated logits, and of the generator's at the generated."""
-        of_discriminator, of_generator = LOSSES[self.loss]
         with tf.GradientTape(persistent=True) as tape:
             tape.watch((self.real, self.fake))
-            losses = scale * of_discriminator(self.real, self.fake), scale * of_generator(self.fake)
+            losses = (
+                scale * self.loss.discriminator(self.real, self.fake),
+                scale * self.loss.generator(self.real, self.fake),
+            )
         return *tape.gradient(losses[0], (self.real, self.fake)), tape.gradient(losses[1], self.fake)
 
     def _seeded(

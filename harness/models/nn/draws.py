@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class RunSeeds:
-    """One seed a role, each in [0, 2**63)."""
-
-    weights: int
-    data: int
-    latents: int
-    noise: int
-
-    def roles(self) -> NDArray[np.int64]:
-        """The seeds of data order, latents and noise as TensorFlow reads them, shape (3,)."""
-        return np.array([self.data, self.latents, self.noise], dtype=np.int64)
-
+from harness.lazy import tf
+from harness.seeds import Seeds
 
 DATA, LATENTS, NOISE = range(3)
+
+
+def roles(seeds: Seeds) -> NDArray[np.int64]:
+    """The seeds of data order, latents and noise as TensorFlow reads them, shape (3,)."""
+    return np.array([seeds.data, seeds.latents, seeds.noise], dtype=np.int64)
 
 
 def seed_at(roles: tf.Tensor, role: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
@@ -46,3 +38,24 @@ def latents(roles: tf.Tensor, step: tf.Tensor, part: int, *, batch: int, dimensi
 def evaluation_latents(seed: int, count: int, dimensions: int) -> NDArray[np.float32]:
     """Standard normal latents that all evaluations of a study share, float32 (count, dimensions)."""
     return np.random.default_rng(seed).standard_normal((count, dimensions), dtype=np.float32)
+
+
+class Draw:
+    """Random numbers of one step for a loss of any kind: the k-th draw of a step is the same in every run of a seed."""
+
+    def __init__(self, seed: tf.Tensor) -> None:
+        """`seed` is the step's, int64 (2,)."""
+        self._seed, self._count = seed, 0
+
+    def _next(self) -> tf.Tensor:
+        seed = self._seed + tf.constant([0, self._count * 2**48], tf.int64)  # beyond all steps and their parts
+        self._count += 1
+        return seed
+
+    def normal(self, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+        """Standard normal numbers, float32 of `shape`."""
+        return tf.random.stateless_normal(shape, self._next())
+
+    def uniform(self, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+        """Uniform numbers in [0, 1), float32 of `shape`."""
+        return tf.random.stateless_uniform(shape, self._next())

@@ -6,19 +6,26 @@ generator, and maps an input to an output. Batch normalisation reads and returns
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-Form = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # of input and kernel
+from harness.lazy import tf
+from harness.models.nn.convolutions import (
+    FEW,
+    SOME,
+    Form,
+    from_few_channels,
+    to_few_channels,
+    to_one_channel,
+    to_some_channels,
+)
+
 Initial = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float32]]
 BATCH_NORM_EPSILON = 1e-3
-FEW, SOME = 4, 16  # channels up to which other forms of convolutions were measured to be faster on a CPU
 
 
 @dataclass(frozen=True)
@@ -128,98 +135,8 @@ class Convolution:
                 return to_one_channel
             even = all(side is not None and side % 2 == 0 for side in x.shape[1:3])
             if self.inputs <= FEW and self.stride == 2 and self.kernel in (3, 4) and even:
-                return cast(Form, from_few_channels)
+                return from_few_channels
         return lambda x, kernel: tf.nn.conv2d(x, kernel, self.stride, "SAME")
-
-
-def to_one_channel(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A convolution to one channel with stride 1, as the sum of each channel's own: 3 to 4 times as fast on a CPU."""
-    apart = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=[1, 1, 1, 1], padding="SAME")
-    return tf.reduce_sum(apart, -1, keepdims=True)
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def from_few_channels(x: tf.Tensor, kernel: tf.Tensor) -> Any:
-    """A 3x3 or 4x4 convolution with stride 2, with the gradient for x by `to_few_channels`: 2 to 3 times as fast.
-
-    The sides of x must be even.
-    """
-
-    def gradient(slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return to_few_channels(slope, kernel), _kernel_gradient(x, kernel, slope)
-
-    return tf.nn.conv2d(x, kernel, 2, "SAME"), gradient
-
-
-def _transposed(forward: Form) -> Form:
-    """The transposed convolution with stride 2 that `forward` computes, with TensorFlow's own kernels for gradients."""
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def form(x: tf.Tensor, kernel: tf.Tensor) -> Any:
-        def gradient(slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return tf.nn.conv2d(slope, kernel, 2, "SAME"), _kernel_gradient(slope, kernel, x)
-
-        return forward(x, kernel), gradient
-
-    return cast(Form, form)
-
-
-@_transposed
-def to_few_channels(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A 3x3 or 4x4 transposed convolution with stride 2 as one product, whose parts are added up.
-
-    Shapes (n, h, w, inputs) and (k, k, outputs, inputs) to (n, 2h, 2w, outputs). Twice as fast as TensorFlow's kernel
-    for a CPU with up to 4 outputs.
-    """
-    height, width, inputs = x.shape[1:]
-    taps = tf.reshape(_block_taps(kernel), (-1, inputs))
-    products = tf.matmul(tf.reshape(x, (-1, inputs)), taps, transpose_b=True)
-    blocks = tf.add_n(
-        [
-            tf.pad(part, [[0, 0], [down, 1 - down], [right, 1 - right], [0, 0]])
-            for part, (down, right) in zip(
-                tf.split(tf.reshape(products, (-1, height, width, taps.shape[0])), 4, -1),
-                itertools.product((0, 1), (0, 1)),
-                strict=True,
-            )
-        ]
-    )
-    return _pixels(blocks, kernel.shape[0])
-
-
-@_transposed
-def to_some_channels(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The same as a 2x2 convolution: 1.1 to 2 times as fast as TensorFlow's kernel for a CPU with up to 16 outputs."""
-    taps = tf.reverse(_block_taps(kernel), (0, 1))
-    taps = tf.transpose(tf.reshape(taps, (2, 2, -1, x.shape[3])), (0, 1, 3, 2))
-    blocks = tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), taps, 1, "VALID")
-    return _pixels(blocks, kernel.shape[0])
-
-
-def _block_taps(kernel: tf.Tensor) -> tf.Tensor:
-    """The kernel of a transposed convolution as 2x2 blocks of 2x2 pixels, shape (2, 2, 2, 2, outputs, inputs).
-
-    The 4x4 outputs of neighbouring pixels overlap by whole blocks.
-    """
-    missing = 4 - kernel.shape[0]
-    whole = tf.pad(kernel, [[0, missing], [0, missing], [0, 0], [0, 0]])
-    return tf.transpose(tf.reshape(whole, (2, 2, 2, 2, *kernel.shape[2:])), (0, 2, 1, 3, 4, 5))
-
-
-def _pixels(blocks: tf.Tensor, kernel: int) -> tf.Tensor:
-    """Blocks (n, h + 1, w + 1, 4 · outputs) as pixels (n, 2h, 2w, outputs), without what "same" padding cuts off."""
-    rows, columns, outputs = blocks.shape[1], blocks.shape[2], blocks.shape[3] // 4
-    parts = tf.transpose(tf.reshape(blocks, (-1, rows, columns, 2, 2 * outputs)), (0, 1, 3, 2, 4))
-    first = (kernel - 2) // 2
-    whole = tf.reshape(parts, (-1, 2 * rows, 2 * columns, outputs))
-    return whole[:, first : first + 2 * rows - 2, first : first + 2 * columns - 2]
-
-
-def _kernel_gradient(x: tf.Tensor, kernel: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Of a convolution of x with stride 2, whose output has the gradient `slope`."""
-    return tf.raw_ops.Conv2DBackpropFilter(
-        input=x, filter_sizes=kernel.shape.as_list(), out_backprop=slope, strides=[1, 2, 2, 1], padding="SAME"
-    )
 
 
 @dataclass(frozen=True)
@@ -290,15 +207,15 @@ class BatchNormalization:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Sets a share of the values to 0 and scales the rest, by a stateless draw of 16 bits a value.
+    """Sets a fraction of the values, its rate, to 0 and scales the rest, by a stateless draw of 16 bits per value.
 
-    The share is thus a multiple of 2^-16 (0.3 is 0.300003), and the scale is that share's: the mean stays exact. Drawing
+    The rate is thus a multiple of 2^-16 (0.3 is 0.300003), and the scale is that rate's: the mean stays exact. Drawing
     is what dropout costs on a CPU, so every drawn byte serves twice: as the upper half of a value's bits, and as the
-    lower half of another's in the other half of the batch. At a share of 0.3 the two correlate by about 2^-10.
+    lower half of another's in the other half of the batch. At a rate of 0.3 the two correlate by about 2^-10.
     """
 
     per_example: ClassVar[bool] = True
-    share: float
+    rate: float
 
     def weights(self) -> Sequence[Weight]:
         return ()
@@ -306,7 +223,7 @@ class Dropout:
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         if not call.training:
             return x
-        lost = round(self.share * 2**16)
+        lost = round(self.rate * 2**16)
         size = tf.size(x)
         half = (size + 1) // 2
         words = tf.random.stateless_uniform((half // 2 + 1,), call.next_seed(), None, None, tf.uint32)
@@ -345,6 +262,22 @@ def tanh() -> Apply:
     return Apply(tf.tanh, per_example=True)
 
 
+class Module(Protocol):
+    """A network: `per_example` says that an example's output depends on no other example of its batch."""
+
+    @property
+    def per_example(self) -> bool: ...
+
+    def weights(self) -> Sequence[Weight]:
+        """All weights in order."""
+
+    def initial(self, rng: np.random.Generator) -> Sequence[NDArray[np.float32]]:
+        """Initial values of all weights."""
+
+    def __call__(self, x: Any, weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
+        """The output for `x`: a tensor, or a tuple of them where a network has several inputs."""
+
+
 @dataclass(frozen=True)
 class Network:
     """Layers one after another."""
@@ -355,6 +288,10 @@ class Network:
     def per_example(self) -> bool:
         """Whether an example's output depends on no other example of its batch."""
         return all(layer.per_example for layer in self.layers)
+
+    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+        """Initial values of all weights, drawn one after another."""
+        return [weight.initial(rng, weight.shape) for weight in self.weights()]
 
     def weights(self) -> list[Weight]:
         """All weights in order."""

@@ -9,188 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from harness.metrics import inception_weights
+from harness.lazy import tf
+from harness.metrics.extractor import FeaturesPart
+from harness.metrics.features import inception_weights
+from harness.metrics.features.inception_architecture import BLOCKS, STEM, Block, Branch, Unit, shapes, units
 
 SIDE = 299
 BATCH = 32
+DIMENSIONS = 2048
 _EPSILON = 1e-3
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Convolution, batch normalisation, ReLU: its name in the state dict, kernel, channels, stride, padding."""
-
-    name: str
-    kernel: tuple[int, int]
-    inputs: int
-    outputs: int
-    stride: int = 1
-    padding: str = "SAME"
-
-
-Branch = tuple[Unit, ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Parallel branches joined by channel; a branch of branches splits again at its end; pools named by kind."""
-
-    branches: tuple[Branch, ...]
-    pool: str | None = None
-    pooled: Branch = ()
-    forks: tuple[tuple[Branch, tuple[Unit, Unit]], ...] = ()
-
-
-def _stem() -> tuple[Unit, ...]:
-    return (
-        Unit("Conv2d_1a_3x3", (3, 3), 3, 32, 2, "VALID"),
-        Unit("Conv2d_2a_3x3", (3, 3), 32, 32, 1, "VALID"),
-        Unit("Conv2d_2b_3x3", (3, 3), 32, 64),
-        Unit("Conv2d_3b_1x1", (1, 1), 64, 80, 1, "VALID"),
-        Unit("Conv2d_4a_3x3", (3, 3), 80, 192, 1, "VALID"),
-    )
-
-
-def _block_a(name: str, inputs: int, pooled: int) -> Block:
-    return Block(
-        (
-            (Unit(f"{name}.branch1x1", (1, 1), inputs, 64),),
-            (Unit(f"{name}.branch5x5_1", (1, 1), inputs, 48), Unit(f"{name}.branch5x5_2", (5, 5), 48, 64)),
-            (
-                Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 64),
-                Unit(f"{name}.branch3x3dbl_2", (3, 3), 64, 96),
-                Unit(f"{name}.branch3x3dbl_3", (3, 3), 96, 96),
-            ),
-        ),
-        "average",
-        (Unit(f"{name}.branch_pool", (1, 1), inputs, pooled),),
-    )
-
-
-def _block_b(name: str, inputs: int) -> Block:
-    return Block(
-        (
-            (Unit(f"{name}.branch3x3", (3, 3), inputs, 384, 2, "VALID"),),
-            (
-                Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 64),
-                Unit(f"{name}.branch3x3dbl_2", (3, 3), 64, 96),
-                Unit(f"{name}.branch3x3dbl_3", (3, 3), 96, 96, 2, "VALID"),
-            ),
-        ),
-        "reduce",
-    )
-
-
-def _block_c(name: str, width: int) -> Block:
-    return Block(
-        (
-            (Unit(f"{name}.branch1x1", (1, 1), 768, 192),),
-            (
-                Unit(f"{name}.branch7x7_1", (1, 1), 768, width),
-                Unit(f"{name}.branch7x7_2", (1, 7), width, width),
-                Unit(f"{name}.branch7x7_3", (7, 1), width, 192),
-            ),
-            (
-                Unit(f"{name}.branch7x7dbl_1", (1, 1), 768, width),
-                Unit(f"{name}.branch7x7dbl_2", (7, 1), width, width),
-                Unit(f"{name}.branch7x7dbl_3", (1, 7), width, width),
-                Unit(f"{name}.branch7x7dbl_4", (7, 1), width, width),
-                Unit(f"{name}.branch7x7dbl_5", (1, 7), width, 192),
-            ),
-        ),
-        "average",
-        (Unit(f"{name}.branch_pool", (1, 1), 768, 192),),
-    )
-
-
-def _block_d(name: str) -> Block:
-    return Block(
-        (
-            (
-                Unit(f"{name}.branch3x3_1", (1, 1), 768, 192),
-                Unit(f"{name}.branch3x3_2", (3, 3), 192, 320, 2, "VALID"),
-            ),
-            (
-                Unit(f"{name}.branch7x7x3_1", (1, 1), 768, 192),
-                Unit(f"{name}.branch7x7x3_2", (1, 7), 192, 192),
-                Unit(f"{name}.branch7x7x3_3", (7, 1), 192, 192),
-                Unit(f"{name}.branch7x7x3_4", (3, 3), 192, 192, 2, "VALID"),
-            ),
-        ),
-        "reduce",
-    )
-
-
-def _block_e(name: str, inputs: int, pool: str) -> Block:
-    return Block(
-        ((Unit(f"{name}.branch1x1", (1, 1), inputs, 320),),),
-        pool,
-        (Unit(f"{name}.branch_pool", (1, 1), inputs, 192),),
-        (
-            (
-                (Unit(f"{name}.branch3x3_1", (1, 1), inputs, 384),),
-                (
-                    Unit(f"{name}.branch3x3_2a", (1, 3), 384, 384),
-                    Unit(f"{name}.branch3x3_2b", (3, 1), 384, 384),
-                ),
-            ),
-            (
-                (
-                    Unit(f"{name}.branch3x3dbl_1", (1, 1), inputs, 448),
-                    Unit(f"{name}.branch3x3dbl_2", (3, 3), 448, 384),
-                ),
-                (
-                    Unit(f"{name}.branch3x3dbl_3a", (1, 3), 384, 384),
-                    Unit(f"{name}.branch3x3dbl_3b", (3, 1), 384, 384),
-                ),
-            ),
-        ),
-    )
-
-
-STEM = _stem()
-BLOCKS = (
-    _block_a("Mixed_5b", 192, 32),
-    _block_a("Mixed_5c", 256, 64),
-    _block_a("Mixed_5d", 288, 64),
-    _block_b("Mixed_6a", 288),
-    _block_c("Mixed_6b", 128),
-    _block_c("Mixed_6c", 160),
-    _block_c("Mixed_6d", 160),
-    _block_c("Mixed_6e", 192),
-    _block_d("Mixed_7a"),
-    _block_e("Mixed_7b", 1280, "average"),
-    _block_e("Mixed_7c", 2048, "max"),  # sic: the published graph has a max pool here
-)
-
-
-def units() -> Iterator[Unit]:
-    """All 94 convolution units."""
-    yield from STEM
-    for block in BLOCKS:
-        for branch in block.branches:
-            yield from branch
-        for branch, ends in block.forks:
-            yield from (*branch, *ends)
-        yield from block.pooled
-
-
-def shapes() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all 472 tensors in TensorFlow's layout (HWIO; dense: inputs × outputs)."""
-    found: dict[str, tuple[int, ...]] = {"fc.weight": (2048, 1008), "fc.bias": (1008,)}
-    for unit in units():
-        found[f"{unit.name}.conv.weight"] = (*unit.kernel, unit.inputs, unit.outputs)
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            found[f"{unit.name}.bn.{part}"] = (unit.outputs,)
-    return found
 
 
 @dataclass(frozen=True)
@@ -205,7 +39,7 @@ class Inception:
     """The network as a feature extractor: `extractor(images)` is float32 (n, 2048)."""
 
     name = "inception"
-    dimensions = 2048
+    dimensions = DIMENSIONS
     batch = BATCH  # images at a time
 
     def __init__(self, weights: Mapping[str, NDArray[np.floating]], *, sha256: str) -> None:
@@ -360,3 +194,24 @@ def digest(weights: Mapping[str, NDArray[np.floating]]) -> str:
     for name in sorted(weights):
         found.update(f"{name}:{zlib.crc32(np.ascontiguousarray(weights[name]).tobytes())}".encode())
     return found.hexdigest()
+
+
+def check_weights(path: Path, key: str) -> None:
+    """Raise WeightsError if the file at `path`, which `key` named, cannot be read as weights.
+
+    A frozen graph is only looked for, since TensorFlow reads it.
+    """
+    if path.suffix == ".pb":
+        inception_weights.check(path, key=key)
+    else:
+        inception_weights.read(path, key=key)
+
+
+PART = FeaturesPart(
+    name="inception",
+    help="the Inception network of 2015-12-05 (FID and KID as published), any size",
+    build="harness.metrics.features.inception:load",
+    memory=lambda *_: 1500.0,  # measured on CPU
+    dimensions=DIMENSIONS,
+    check_weights=check_weights,
+)

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from harness.metrics import inception
+from harness.lazy import tf
+from harness.metrics.features import inception_architecture as architecture
 
-_STEM = {unit.name: "conv" if place == 0 else f"conv_{place}" for place, unit in enumerate(inception.STEM)}
+_STEM = {unit.name: f"conv_{index}" if index else "conv" for index, unit in enumerate(architecture.STEM)}
 _BLOCKS = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
 _TOWERS = {
     "branch5x5": "tower",
@@ -53,10 +53,10 @@ def constants(content: bytes) -> dict[str, NDArray[Any]]:
     def value(name: str) -> NDArray[Any]:
         return np.asarray(tf.make_ndarray(stored[name]))
 
-    found = {"fc.weight": value("softmax/weights"), "fc.bias": value("softmax/biases")}
-    for unit in inception.units():
-        place = scope(unit.name)
-        found[f"{unit.name}.conv.weight"] = value(f"{place}/conv2d_params")
+    tensors = {"fc.weight": value("softmax/weights"), "fc.bias": value("softmax/biases")}
+    for unit in architecture.units():
+        prefix = scope(unit.name)
+        tensors[f"{unit.name}.conv.weight"] = value(f"{prefix}/conv2d_params")
         for ours, theirs in _PARTS.items():
-            found[f"{unit.name}.bn.{ours}"] = value(f"{place}/batchnorm/{theirs}")
-    return found
+            tensors[f"{unit.name}.bn.{ours}"] = value(f"{prefix}/batchnorm/{theirs}")
+    return tensors

@@ -19,6 +19,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from harness import files
+from harness.metrics.features import inception_graph
+
 NAME = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{NAME}"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -96,11 +99,8 @@ def _download(path: Path, key: str) -> None:
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise WeightsError(f"Inception weights as downloaded have another SHA-256 than {SHA256}: {advice}")
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        files.write(path, content)
     except OSError as error:
         raise WeightsError(
             f"{path}: Inception weights cannot be kept there ({error.strerror}); "
@@ -185,16 +185,9 @@ class _Restricted(pickle.Unpickler):
         return numbers
 
 
-def _pb(content: bytes) -> dict[str, NDArray[Any]]:
-    """Constants of the frozen graph of 2015-12-05, by the state dict's names."""
-    from harness.metrics import inception_graph
-
-    return inception_graph.constants(content)
-
-
 _READERS: Mapping[str, Callable[[bytes], dict[str, NDArray[Any]]]] = {
     ".pth": _pth,
     ".pt": _pth,
     ".npz": _npz,
-    ".pb": _pb,
+    ".pb": inception_graph.constants,
 }

@@ -1,0 +1,1 @@
+"""Pairs of generator and discriminator, one per file."""

@@ -1,0 +1,122 @@
+"""What a study trains: the contract of a model, and the declarations of models, networks and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.kinds import Part
+from harness.seeds import Seeds
+
+Losses = Mapping[str, NDArray[np.float32]]  # by name, of every step of a chunk: float32 (k,) each
+
+
+class Diverged(Exception):
+    """Training cannot go on; `step` is the first bad step (counted from 1), `reason` says what was seen.
+
+    `losses` are those of the sound steps before it in the same chunk.
+    """
+
+    def __init__(self, step: int, reason: str, losses: Losses | None = None) -> None:
+        super().__init__(f"diverged at step {step}: {reason}")
+        self.step, self.reason, self.losses = step, reason, dict(losses or {})
+
+
+class Model(Protocol):
+    """Networks with their optimizers, for one data set and one set of settings; it trains many runs one after another.
+
+    `networks` are those whose rates a schedule may set, `losses` the names of what `advance` returns, `latent` is the
+    length of the vectors that images are generated from, `step` the number of steps done.
+    """
+
+    networks: tuple[str, ...]
+    losses: tuple[str, ...]
+    latent: int
+    step: int
+
+    def prepare(self) -> None:
+        """Compile what can be before the first run, so that no run's time holds it."""
+
+    def start(self, seeds: Seeds) -> None:
+        """Go to the beginning of the run with `seeds`."""
+
+    def advance(self, rates: Mapping[str, NDArray[np.float32]]) -> Losses:
+        """Train as many steps as there are rates, float32 (k,) by network, from `step` on; raises Diverged."""
+
+    def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
+        """Images uint8 (n, h, w, c) of standard normal `latents` float32 (n, latent), by 'raw' or 'ema' weights."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that training depends on besides the settings: arrays by name."""
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from what `state` returned; ValueError names what does not fit."""
+
+    def parameters(self) -> dict[str, int]:
+        """Number of trained values of each network."""
+
+
+class PartSettings(Protocol):
+    """What a model reads of a study's [network] or loss: a part's name, and its settings."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> Any: ...
+
+
+class TrainSettings(Protocol):
+    """What every model reads of a study's [train]."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def beta1(self) -> float: ...
+    @property
+    def beta2(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def ema(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def xla(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPart(Part):
+    """A kind of model. `build` takes (network, train, images, settings) and returns a Model.
+
+    `networks` are the names of its networks, `network` is the built-in part that a study uses unless it names another.
+    `ratio` names the network, if any, whose rate may be a multiple of the others' (space.discriminator_ratio).
+    """
+
+    role: ClassVar[str] = "model"
+    networks: tuple[str, ...]
+    network: str
+    ratio: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPart(Part):
+    """Networks for a kind of model. `build` takes (settings, shape) and returns them by name.
+
+    `memory` takes (settings, shape) and returns the megabytes of activations per image of a batch.
+    """
+
+    role: ClassVar[str] = "network"
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossPart(Part):
+    """An adversarial loss. `build` takes its settings and returns a harness.models.gan.loss.Loss."""
+
+    role: ClassVar[str] = "loss"

@@ -1,0 +1,71 @@
+"""How a network's weights lie in two flat vectors, so that an optimizer passes over memory once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.lazy import tf
+from harness.models.nn.layers import Call, Module
+
+_ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
+
+
+class Packing:
+    """Two flat vectors of a network's weights: trained ones, and moving statistics.
+
+    Each weight takes a multiple of `_ALIGNED` places, with zeros at its end, so that splitting a vector copies nothing.
+    """
+
+    def __init__(self, network: Module) -> None:
+        self._network, self.weights = network, tuple(network.weights())
+
+    def sizes(self, *, moving: bool) -> list[int]:
+        """Places of each weight in its vector."""
+        return [-(-weight.size // _ALIGNED) * _ALIGNED for weight in self.weights if weight.moving == moving]
+
+    def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
+        """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
+        parts = {
+            flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
+            for flag, vector in ((False, trained), (True, moving))
+        }
+        unpacked = []
+        for weight in self.weights:
+            part = next(parts[weight.moving])
+            # The gradient of a slice is a copy, so only those with zeros at their end are cut.
+            unpacked.append(tf.reshape(part[: weight.size] if weight.size % _ALIGNED else part, weight.shape))
+        return unpacked
+
+    def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
+        """The vector of moving statistics (m,) after a pass."""
+        if not call.moved:
+            return moving
+        before = iter(tf.split(moving, self.sizes(moving=True)))
+        parts = []
+        for index, weight in enumerate(self.weights):
+            if weight.moving:
+                part = next(before)
+                if index in call.moved:
+                    flat = tf.reshape(call.moved[index], (-1,))
+                    part = tf.pad(flat, [[0, part.shape[0] - flat.shape[0]]])
+                parts.append(part)
+        return tf.concat(parts, 0)
+
+    def initial(self, seed: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Initial vectors, trained and moving, of a run's seed."""
+        drawn = [values.ravel() for values in self._network.initial(np.random.default_rng(list(seed)))]
+        vectors = []
+        for moving in (False, True):
+            parts = [values for values, weight in zip(drawn, self.weights, strict=True) if weight.moving == moving]
+            sizes = self.sizes(moving=moving)
+            padded = [np.pad(part, (0, size - part.size)) for part, size in zip(parts, sizes, strict=True)]
+            vectors.append(np.concatenate([np.zeros(0, np.float32), *padded]))
+        return vectors[0], vectors[1]
+
+    @property
+    def trained(self) -> int:
+        """Number of trained values, without the zeros between them."""
+        return sum(weight.size for weight in self.weights if not weight.moving)
