@@ -8,10 +8,12 @@ import pytest
 from benchmarks import performance, record
 from benchmarks.peers import plan
 from benchmarks.peers.plan import Layer, Plan
+from harness import kinds
 
 FOLDER = Path(performance.__file__).parent
 NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, calibration is about verdicts
     "__init__",
+    "ours",
     "performance",
     "record",
     "training_side",
@@ -47,12 +49,10 @@ def test_work_of_a_step_by_hand():
     ids=lambda peer: f"{peer.name}-{peer.side}",
 )
 def test_peers_networks_have_as_many_trained_values_as_ours(peer):
-    from harness.models.gan import networks
-    from harness.spec.models import NetworkSpec
-
-    pair = networks.build(NetworkSpec(name=peer.name, latent=peer.latent), (peer.side, peer.side, peer.channels))
-    for network, layers in ((pair.generator, peer.generator), (pair.discriminator, peer.discriminator)):
-        ours = sum(weight.size for weight in network.weights() if not weight.moving)
+    part = kinds.find("network", peer.name, key="network.name")
+    pair = part.builder(part.set({"latent": peer.latent}), (peer.side, peer.side, peer.channels))
+    for network, layers in (("generator", peer.generator), ("discriminator", peer.discriminator)):
+        ours = sum(weight.size for weight in pair[network].weights() if not weight.moving)
         theirs = 0
         for layer in layers:
             if layer.kind in ("dense", "convolution", "transposed"):
