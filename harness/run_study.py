@@ -54,7 +54,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="workers that share a GPU (default: 1 to 4, more for small images)",
     )
-    options.add_argument(
+    where = options.add_mutually_exclusive_group()
+    where.add_argument(
+        "--executor",
+        metavar="NAME[:ADDRESS]",
+        default="local",
+        help="where runs are trained: local (default), ray, or one of an installed package (see --list)",
+    )
+    where.add_argument(
         "--cluster",
         metavar="ADDRESS",
         help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster')",
@@ -122,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             workers=options.workers,
             workers_per_gpu=options.workers_per_gpu,
-            cluster=options.cluster,
+            executor=options.executor if options.cluster is None else f"ray:{options.cluster}",
             storage=options.storage,
             report=not options.no_report,
             quiet=options.quiet,

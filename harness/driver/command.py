@@ -14,8 +14,9 @@ from harness.driver.code_version import commit
 from harness.driver.database import AddressError, StorageError
 from harness.driver.folder import Folder, FolderError
 from harness.driver.session import Options, warn
-from harness.executors import resources
+from harness.executors import resources, start
 from harness.executors.executor import InputFault, WorkerFault
+from harness.kinds import KindError
 from harness.spec import StudySpec
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -55,14 +56,18 @@ def run(spec: StudySpec, options: Options) -> int:
 def _check(spec: StudySpec, options: Options, folder: Folder) -> None:
     """Raise what would be found wrong in training, as far as it can be known now; warn of an option without effect."""
     try:
-        preflight.check(spec, source=options.source, here=options.cluster is None, output=options.output)
+        executor = start.part(options.worker_options)
+    except KindError as error:
+        raise preflight.CheckError(str(error)) from error
+    try:
+        preflight.check(spec, source=options.source, here=executor.here, output=options.output)
     except preflight.CheckError:  # of a study that is trained already, data and machine may be gone
         if options.dry_run or not restored.complete(folder, spec, preflight.primary_score(spec)):
             raise
     folders.check(folder, spec, source=options.source)
     if options.tensorboard is not None:
         event_files.check(options.tensorboard)
-    if options.workers_per_gpu is not None and options.cluster is None and not resources.gpus():
+    if options.workers_per_gpu is not None and executor.here and not resources.gpus():
         warn("--workers-per-gpu changes nothing: no GPU is visible")
 
 

@@ -30,7 +30,7 @@ class Options:
     dry_run: bool = False
     workers: int | None = None
     workers_per_gpu: int | None = None
-    cluster: str | None = None
+    executor: str = "local"  # NAME or NAME:ADDRESS
     storage: str | None = None
     report: bool = True
     quiet: bool = False
@@ -41,7 +41,8 @@ class Options:
     @property
     def worker_options(self) -> WorkerOptions:
         """What they say of workers."""
-        return WorkerOptions(self.workers, self.workers_per_gpu, self.cluster)
+        name, _, address = self.executor.partition(":")
+        return WorkerOptions(self.workers, self.workers_per_gpu, name, address)
 
     @property
     def command(self) -> str:

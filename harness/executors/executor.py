@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor, Future
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
+from harness.kinds import Part
 from harness.plan.design import Design
 from harness.worker.process import Question, RunOutcome
 
 ASKED = 3  # times a question is put to a worker that dies over it
 DIED = "worker died"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorPart(Part):
+    """Where runs are trained. `build` takes (setup, options, *, runs) and returns an Executor.
+
+    `setup` is a harness.worker.process.WorkerSetup, `options` the WorkerOptions of the command line, `runs` the number of
+    runs of the study. `here` says that runs are trained on this machine, whose cores the checks then count.
+    """
+
+    role: ClassVar[str] = "executor"
+    here: bool = False
 
 
 class WorkerFault(RuntimeError):

@@ -32,7 +32,8 @@ class WorkerOptions:
 
     workers: int | None = None
     workers_per_gpu: int | None = None
-    cluster: str | None = None  # address of a Ray cluster; None: this machine
+    executor: str = "local"  # a part of the role "executor"
+    address: str = ""  # what follows its name, as in ray:HOST:PORT
 
 
 def cores() -> int:
