@@ -99,7 +99,7 @@ class Preview:
     def show(self, console: Console) -> None:
         """Print all but the warnings."""
         spec, data = self.spec, self.facts["data"]
-        score = preflight.primary_score(spec).removesuffix("_ema")
+        score = str(preflight.primary(spec).raw)
         console.print(
             f"\nimages: {data['train']} for training, {data['held_out']} held out, {'x'.join(map(str, data['shape']))} "
             f"({data['name']})",

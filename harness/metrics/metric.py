@@ -100,8 +100,8 @@ class Measure:
 
 def declared() -> dict[str, MetricPart]:
     """Every metric by name, in the order of tables."""
-    found = {name: cast(MetricPart, part) for name, part in kinds.parts("metric").items()}
-    return dict(sorted(found.items(), key=lambda item: item[1].position))
+    parts = {name: cast(MetricPart, part) for name, part in kinds.parts("metric").items()}
+    return dict(sorted(parts.items(), key=lambda item: item[1].position))
 
 
 def primaries() -> list[str]:

@@ -68,10 +68,10 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
         warnings.append("--features and --weights are of no use for statistics alone")
     protocol |= {name: each.sentence for name, each in inputs.items()}
     recorded = {name: each.record() for name, each in inputs.items()}  # before images are read again
-    found = {name: each.features for name, each in extracted.items()}
-    moments = {name: inputs[name].moments or Moments.of(found[name]) for name in ("generated", "real")}
-    warnings += _few(found, len(moments["real"].mean))
-    samples = {name: _sample(each, found.get(name), sums.get(name)) for name, each in inputs.items()}
+    features = {name: each.features for name, each in extracted.items()}
+    moments = {name: inputs[name].moments or Moments.of(features[name]) for name in ("generated", "real")}
+    warnings += _few(features, len(moments["real"].mean))
+    samples = {name: _sample(each, features.get(name), sums.get(name)) for name, each in inputs.items()}
     real = Real(sample=samples["real"], train=samples["real"], moments=moments["real"])
     comparison = Comparison(real, metrics.chosen(request.metrics).values())
     logits = extracted["generated"].logits if "generated" in extracted else None
@@ -82,7 +82,7 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     }
     scores = comparison.scores(samples["generated"], details=details)
     warnings += [*scores.warnings, *comparison.faults]
-    if {"generated", "real"} <= found.keys():
+    if {"generated", "real"} <= features.keys():
         protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {request.subset}, seed 2020"
     floor = None
     if "held_out" in inputs:
@@ -110,15 +110,15 @@ def _sanity(real: Input, extractor: Extractor, warnings: list[str]) -> dict[str,
             f"{len(chosen)}: left out"
         )
         return None
-    found = {}
+    measured = {}
     for metric in metrics.primaries():
         rows = sanity.measure(extractor, chosen, metric=metric)
-        found[metric] = [asdict(row) for row in rows]
+        measured[metric] = [asdict(row) for row in rows]
         blind = sanity.unseen(rows)
         if blind:
             name = f"{metric} in {extractor.name} features"
             warnings.append(sanity.sentence(name, blind, images=max(row.images for row in rows)))
-    return found
+    return measured
 
 
 def _alike_sample(real: Input, most: int) -> images.Images:
@@ -126,9 +126,9 @@ def _alike_sample(real: Input, most: int) -> images.Images:
     sizes = Counter(image.shape[:2] for image in real.images())
     shape = sizes.most_common(1)[0][0]
     wanted = min(most, _SANITY_BYTES // (3 * shape[0] * shape[1]), sizes[shape])
-    places = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
+    indices = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
     alike = (image for image in real.images() if image.shape[:2] == shape)
-    chosen = [image for place, image in enumerate(alike) if place in places]
+    chosen = [image for index, image in enumerate(alike) if index in indices]
     return np.stack(images.alike(chosen)) if chosen else np.zeros((0, *shape, 1), np.uint8)
 
 
@@ -143,7 +143,7 @@ def _extract(
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Extracted]:
     """Features of all inputs that are images; at damage the rest is looked through too, and all of it named."""
-    found: dict[str, Extracted] = {}
+    extracted: dict[str, Extracted] = {}
     faults: list[str] = []
     for name, each in inputs.items():
         if each.moments is not None:
@@ -157,18 +157,18 @@ def _extract(
                 def heard(done: int, name: str = name, total: int = each.count) -> None:
                     progress(name, done, total)
 
-                found[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
+                extracted[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
         except InputError as error:
             faults.append(str(error))
     if faults:
         raise InputError("\n".join(faults))
-    return found
+    return extracted
 
 
-def _few(found: Mapping[str, Features], dimensions: int) -> list[str]:
+def _few(features: Mapping[str, Features], dimensions: int) -> list[str]:
     return [
         f"{name} has {len(values)} images for {dimensions} dimensions: FID is biased far upward"
-        for name, values in found.items()
+        for name, values in features.items()
         if len(values) <= dimensions and name != "held_out"
     ]
 
