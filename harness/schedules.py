@@ -433,7 +433,9 @@ def shape(kind: str, **fields: float) -> Shape:
         if name not in names:
             allowed = f"its fields are {', '.join(names)}" if names else "it has no fields"
             raise ScheduleError(f"{kind} has no field {name!r}{kinds.nearest(name, names)}: {allowed}")
-    return made(**fields)
+    shape = made(**fields)
+    _check(shape)  # ours have done so; a shape of another package need not
+    return shape
 
 
 @dataclass(frozen=True)

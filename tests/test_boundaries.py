@@ -123,6 +123,15 @@ def test_the_driver_never_imports_what_trains(path):
         ), f"{path} imports {name}"
 
 
+FIGURES = [path for path in MODULES if path.parent == PACKAGE / "report" / "figures"]
+
+
+@pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.name)
+def test_figures_take_tables_and_numbers_and_know_no_study(path):
+    for name in imports(path):
+        assert not name.startswith("harness.") or name.startswith("harness.report.figures"), f"{path} imports {name}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_heavy_libraries_stay_in_their_homes(path):
     where = str(path.relative_to(PACKAGE))
@@ -146,7 +155,7 @@ LIGHT = (
     ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),
-    ("import harness.driver.session", ("tensorflow",)),
+    ("import harness.driver.command", ("tensorflow",)),
     ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),
 )

@@ -12,14 +12,9 @@ from harness.metrics import extractor, metric
 from harness.scores import ScoreName
 from harness.spec import StudySpec
 
-NETWORKS = {
-    "dcgan": "compact DCGAN that sizes itself to 8 to 64 pixels, 1 or 3 channels",
-    "article": "the article's generator and discriminator, layer for layer, 32x32x3",
-}
-
 
 class CheckError(ValueError):
-    """A study that cannot be run here; one line a fault."""
+    """A study that cannot be run here; one line per fault."""
 
 
 def primary(spec: StudySpec) -> ScoreName:

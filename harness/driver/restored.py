@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from harness.driver.engine import Queue, outcome
 from harness.driver.folder import Folder, FolderError
-from harness.driver.store import Ledger
+from harness.driver.queue import Queue
+from harness.driver.store import TrialStore
 from harness.plan.design import Design
 from harness.results import ResultsError, reading
 from harness.results.record import RunRecord
@@ -18,25 +18,25 @@ _GRIDS = ("", "-ema")  # what follows a run's name in those of its sample grids
 _ADVICE = "its database lacks these runs: bring the table or the database back, or choose another --output"
 
 
-def adopt(results: Folder, spec: StudySpec, ledger: Ledger) -> list[RunRecord]:
-    """Have `ledger` count the runs of the folder's tables that it lacks; return them.
+def adopt(results: Folder, spec: StudySpec, store: TrialStore) -> list[RunRecord]:
+    """Have `store` count the runs of the folder's tables that it lacks; return them.
 
     The tables hold all that a database does, so nothing is lost by this. Raises FolderError where they are damaged, or
     are not of the study and of the runs that the database holds.
     """
-    lacking = results.tabled().keys() - ledger.records.keys()
-    if not lacking and (ledger.records or not (results.path / "runs.csv").exists()):
+    lacking = results.tabled().keys() - store.records.keys()
+    if not lacking and (store.records or not (results.path / "runs.csv").exists()):
         return []
     try:
         found = reading.records(results.path)
     except ResultsError as error:
         raise FolderError(f"{str(error).partition(';')[0]}; {_ADVICE}") from error
     for record in found:
-        _check(results, spec, record, ledger.records)
-    missing = [record for record in found if record.run not in ledger.records]
+        _check(results, spec, record, store.records)
+    missing = [record for record in found if record.run not in store.records]
     for record in missing:
         names = [f"{record.run}{grid}.png" for grid in _GRIDS]
-        ledger.adopt(record, [name for name in names if (results.samples / name).is_file()])
+        store.adopt(record, [name for name in names if (results.samples / name).is_file()])
     return missing
 
 
@@ -76,4 +76,4 @@ def complete(results: Folder, spec: StudySpec, primary: str) -> bool:
         found = reading.records(results.path)
     except (FolderError, ResultsError):
         return False
-    return bool(found) and not Queue(spec, {each.run: outcome(each, primary) for each in found}).ready
+    return bool(found) and not Queue.after(spec, found, primary=primary).ready

@@ -26,6 +26,16 @@ class Machine:
     memory_mb: float
 
 
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What a command line says of workers; None is for what this machine, or the cluster, has room for."""
+
+    workers: int | None = None
+    workers_per_gpu: int | None = None
+    executor: str = "local"  # a part of the role "executor"
+    address: str = ""  # what follows its name, as in ray:HOST:PORT
+
+
 def cores() -> int:
     """CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
@@ -68,12 +78,17 @@ def packed(spec: StudySpec) -> int:
     return next((workers for pixels, workers in _PACKING if size <= pixels), 1)
 
 
-def local_workers(spec: StudySpec, here: Machine, *, workers_per_gpu: int | None, runs: int) -> int:
-    """The number of workers: `workers_per_gpu` a GPU, or the cores of a run each; no more than there is memory for."""
+def local_workers(spec: StudySpec, here: Machine, options: WorkerOptions, *, runs: int) -> int:
+    """The number of workers: those asked for, or as many as GPUs, cores, memory and the number of runs allow.
+
+    With GPUs there are `workers_per_gpu` per GPU; without, each run has its cores.
+    """
+    if options.workers is not None:
+        return options.workers
     available = here.cores // spec.train.threads
     if here.gpus:
-        wanted = here.gpus * (workers_per_gpu or packed(spec))
-        available = wanted if workers_per_gpu else max(here.gpus, min(wanted, available))
+        wanted = here.gpus * (options.workers_per_gpu or packed(spec))
+        available = wanted if options.workers_per_gpu else max(here.gpus, min(wanted, available))
     return max(1, min(available, int(here.memory_mb / worker_mb(spec)), runs))
 
 

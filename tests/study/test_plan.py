@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.driver.engine import Queue
+from harness.driver.queue import Queue
 from harness.plan import points, stages
 from harness.plan.design import PHASES, Design
 from harness.plan.stages import Outcome
