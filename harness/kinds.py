@@ -160,7 +160,7 @@ class Part:
     `settings` is a frozen dataclass of `number`, `choice` and `flag` fields. `fits` takes an image's shape and returns
     None, or in words what the part makes or takes instead. `memory` estimates the megabytes that a worker needs for it.
     `build` is "module:name" of what makes it, or the callable itself. `retired` are settings of earlier versions with
-    their defaults: still read, and never offered.
+    their defaults: still read, and never offered. Lists name the parts of a role by `position`.
     """
 
     role: ClassVar[str] = ""
@@ -171,6 +171,7 @@ class Part:
     fits: Callable[[Shape], str | None] = any_shape
     memory: Callable[..., float] = no_memory
     retired: Mapping[str, Any] = field(default_factory=dict)
+    position: int = 1000
 
     @property
     def builder(self) -> Callable[..., Any]:
@@ -240,14 +241,14 @@ def _installed(group: str = GROUP) -> tuple[Part, ...]:
 
 
 def parts(role: str) -> dict[str, Part]:
-    """The parts of a role by name: the package's own, then those of installed packages, which cannot replace them."""
+    """The parts of a role by name, in the order of lists; those of installed packages cannot replace the package's own."""
     named: dict[str, Part] = {}
     apart = role == "executor"
     known = _shipped(EXECUTORS) if apart else _shipped()
     for each in (*known, *(_installed(EXECUTOR_GROUP) if apart else _installed())):
         if each.role == role:
             named.setdefault(each.name, each)
-    return named
+    return dict(sorted(named.items(), key=lambda item: item[1].position))
 
 
 def find(role: str, name: str, *, key: str) -> Part:

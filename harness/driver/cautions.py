@@ -90,7 +90,7 @@ def _of_sanity(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     measured = facts.get("sanity")
     if measured is None:  # stored by an earlier version
         return
-    score = preflight.primary_score(spec).removesuffix("_ema")
+    score = str(preflight.primary(spec).raw)
     if not measured:
         images = int(facts["data"]["train"]) + int(facts["data"]["held_out"])
         yield f"{score}: what it sees was not measured, since {images} real images are too few ({sanity.FEWEST} needed)"

@@ -107,7 +107,7 @@ class Preview:
 
     @property
     def _score(self) -> str:
-        return preflight.primary_score(self.spec).removesuffix("_ema")
+        return str(preflight.primary(self.spec).raw)
 
     def _about_data(self) -> Iterator[str]:
         """How many images there are, and what their own score is."""
