@@ -103,7 +103,7 @@ class Folder:
         if not path.exists():
             return None
         try:
-            return tables.read_study(path)
+            return dict(tables.read_study(path).source)
         except ResultsError as error:
             raise FolderError(f"{error}, or choose another --output") from error
 

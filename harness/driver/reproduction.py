@@ -163,8 +163,12 @@ def _reproduce(rerun: Rerun) -> list[Agreement]:
 
 def _same_material(results: Results, facts: dict[str, Any]) -> None:
     """Raise Irreproducible if data or feature network are not those of the stored runs."""
-    for what, key in (("data", "fingerprint"), ("features", "sha256")):
-        stored, here = results.study[what][key], facts[what][key]
+    study = results.study
+    for what, key, stored in (
+        ("data", "fingerprint", study.data.fingerprint),
+        ("features", "sha256", study.features.sha256),
+    ):
+        here = facts[what][key]
         if stored != here:
             raise Irreproducible(
                 f"{results.path}: {what} here have {key} {here[:12]}…, but the stored runs used {stored[:12]}…; "
@@ -176,7 +180,7 @@ def environment(results: Results, designs: list[Design]) -> dict[str, Any]:
     """What study.json says of machine and packages, with the numerics of these runs where their rows name one set."""
     rows = results.runs[results.runs["run"].isin([each.run for each in designs])]
     named = rows["numerics"].dropna().unique()
-    stored: dict[str, Any] = results.study["environment"]
+    stored = results.study.environment.model_dump()
     return {**stored, "numerics": json.loads(named[0])} if len(named) == 1 else stored
 
 

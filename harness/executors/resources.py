@@ -65,10 +65,10 @@ def machine() -> Machine:
 def worker_mb(spec: StudySpec) -> float:
     """About how many megabytes of memory one worker of this study takes."""
     size, channels = data.shape(spec.data)
-    per_image = float(spec.network.part.memory(spec.network.settings, (size, size, channels)))
-    activations = spec.train.batch * per_image
+    shape = (size, size, channels)
     features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
-    return _WORKER_MB + activations + features.memory((size, size, channels))
+    activations = spec.train.batch * float(spec.network.part.memory(spec.network.settings, shape))
+    return _WORKER_MB + activations + features.memory(shape)
 
 
 def packed(spec: StudySpec) -> int:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import style
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.stats import digits
+from harness.report.figures import style
 
 DRAWN = 40  # single runs per schedule; more would hide each other, the mean is of all
 SHARE = 0.99  # of the points of finished runs that the axes show: the first steps, or a run's end, reach far beyond
@@ -90,8 +90,8 @@ def finding(analysis: Analysis) -> str:
     for name in analysis.schedules:
         mine = late[late["schedule"] == name]
         if len(mine):
-            ends = [digits.number(float(mine[column].mean())) for column in rows]
-            parts.append(f"{digits.name(name)} {' and '.join(ends)}")
+            ends = [numbers.number(float(mine[column].mean())) for column in rows]
+            parts.append(f"{numbers.name(name)} {' and '.join(ends)}")
     said = f" Mean over the last tenth of the steps: {', '.join(parts)}." if parts else " No run finished."
     names = " and ".join(name.removeprefix("loss_") for name in rows)
     return f"Losses of {names} against training step for each schedule.{said}"

@@ -52,6 +52,9 @@ def schema() -> dict[str, Any]:
         "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in schedules.all_shapes()],
         "required": ["kind"],
     }
+    for section in (found, *definitions.values()):
+        for property_ in section.get("properties", {}).values():
+            property_.pop("later", None)
     found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
     definitions.pop("ScheduleSpec", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

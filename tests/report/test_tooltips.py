@@ -4,7 +4,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from harness import load_results, report
-from harness.report import figures, hover, style
+from harness.report import figures
+from harness.report.figures import style, tooltips
 from tests.report.example import results
 
 HOSTILE = 'a|b <script>alert(1)</script> *x* `y` "'
@@ -48,7 +49,7 @@ def test_hostile_run_names_are_text(tmp_path):
 
 
 def test_too_many_dots_carry_no_titles(tmp_path, monkeypatch):
-    monkeypatch.setattr(hover, "MOST", 3)
+    monkeypatch.setattr(tooltips, "MOST", 3)
     runs = load_results(results(tmp_path)).runs
     assert titles(drawn(runs[runs["phase"] == "search"])) == []
 

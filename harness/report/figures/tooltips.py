@@ -29,16 +29,16 @@ def runs(frame: pd.DataFrame, score: str) -> list[str]:
     return [f"{run}: {value:.4g}" if status == "finished" else f"{run}: {status}" for run, status, value in rows]
 
 
-def mark(made: Figure) -> dict[str, tuple[str, ...]]:
+def identify(figure: Figure) -> dict[str, tuple[str, ...]]:
     """Give named artists group ids for the SVG; return names by id; nothing if there are more than MOST."""
-    named = [(artist, _NAMES[artist]) for artist in made.findobj(Artist) if artist in _NAMES]
+    named = [(artist, _NAMES[artist]) for artist in figure.findobj(Artist) if artist in _NAMES]
     if sum(len(names) for _, names in named) > MOST:
         return {}
-    found = {}
-    for place, (artist, names) in enumerate(named):
-        artist.set_gid(f"run-{place}")
-        found[f"run-{place}"] = names
-    return found
+    by_id = {}
+    for index, (artist, names) in enumerate(named):
+        artist.set_gid(f"run-{index}")
+        by_id[f"run-{index}"] = names
+    return by_id
 
 
 def titled(svg: str, names: dict[str, tuple[str, ...]]) -> str:
@@ -62,7 +62,7 @@ def _group(text: str, group: str, texts: tuple[str, ...]) -> str:
     if markers != len(titles):
         return text
     following = itertools.count()
-    body = re.sub(r"(<use [^>]*?)/>", lambda found: f"{found[1]}>{titles[next(following)]}</use>", text)
+    body = re.sub(r"(<use [^>]*?)/>", lambda match: f"{match[1]}>{titles[next(following)]}</use>", text)
     return body.replace(head, opened, 1)
 
 

@@ -3,86 +3,92 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import markupsafe
 
-from harness.report import claims, hover, style
-from harness.report.analysis import Analysis
-from harness.report.captions import Shown, ema_sentences
-from harness.report.present import Table
+from harness.report import catalogue, numbers
+from harness.report.analysis import WEIGHTS, Analysis
+from harness.report.entries import Code, Contents, Line, Link
+from harness.report.figures import style, tooltips
 from harness.report.samples import grids
-from harness.report.sections import LOST, tables
-from harness.results import numerics
-from harness.stats import digits
+from harness.report.tables import Table
 
 INLINE_MOST = 700_000  # characters of a figure put into the page as elements; browsers grow slow on many more
 
 
-def render(analysis: Analysis, shown: dict[str, Shown], *, folder: Path) -> str:
+def render(contents: Contents[Analysis], *, folder: Path) -> str:
     """The HTML page, with all pictures inside."""
 
-    def picture(name: str) -> markupsafe.Markup:
-        """The figure inside the page, so that its titles show on hover; a very large one as a picture without them."""
-        return drawing((folder / "figures" / f"{name}.svg").read_text(encoding="utf-8"), name, shown[name].alt)
-
-    study = analysis.results.study
+    analysis = contents.subject
+    pictures = grids(analysis, folder)
     return (
         environment()
         .get_template("page.html.jinja")
         .render(
-            study=study,
+            study=analysis.results.study,
             analysis=analysis,
-            shown=shown,
-            picture=picture,
-            grids=[
-                {"title": each.title, "alt": each.alt, "source": _inline(each.path)} for each in grids(analysis, folder)
-            ],
-            tables=tables(analysis),
-            claims=claims.in_full(analysis),
-            ema=ema_sentences(analysis),
-            lost=int((analysis.results.runs["status"] != "finished").sum()),
-            most_lost=LOST,
-            verdicts=list(zip(_verdicts(analysis), analysis.sentences, strict=True)),
+            weights=WEIGHTS[analysis.primary.weights],
+            verdicts=list(zip(_judged(analysis), analysis.sentences, strict=True)),
             colours=style.colours(analysis.schedules),
-            spec=json.dumps(study["spec"], indent=1, ensure_ascii=False),
+            grids=[{"title": grid.title, "alt": grid.alt, "source": _inline(grid.path)} for grid in pictures],
+            contents=contents,
+            first=catalogue.FIRST,
+            sections=contents.shown(catalogue.SECTIONS),
+            picture=pictures_of(contents, folder),
         )
     )
 
 
 def environment() -> jinja2.Environment:
     """The templates, everything escaped, every unknown name a fault."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.report"),
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.report.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["number"] = digits.number
-    made.filters["count"] = digits.count
-    made.globals["table"] = html_table
-    made.globals["numerics"] = numerics.described
-    return made
+    templates.filters["number"] = numbers.number
+    templates.filters["count"] = numbers.count
+    templates.filters["inline"] = inline
+    templates.globals["table"] = html_table
+    return templates
 
 
-def drawing(svg: str, name: str, alt: str) -> markupsafe.Markup:
-    """A figure as elements of the page, or, if it is very large, as a picture."""
-    if len(svg) <= INLINE_MOST:
-        return markupsafe.Markup(f'<div class="drawing">{hover.inline(svg, name, alt)}</div>')
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-    return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
+def inline(line: Line) -> markupsafe.Markup:
+    """A line with its code and links, everything escaped."""
+    forms = {
+        Code: markupsafe.Markup("<code>{0.text}</code>"),
+        Link: markupsafe.Markup('<a href="#{0.section}">{0.text}</a>'),
+    }
+    parts = [markupsafe.escape(part) if isinstance(part, str) else forms[type(part)].format(part) for part in line]
+    return markupsafe.Markup("").join(parts)
 
 
-def _verdicts(analysis: Analysis) -> Sequence[dict[str, str]]:
-    """Schedule and verdict of each sentence."""
-    if analysis.nothing:
-        return []
-    rows = analysis.contrasts[["schedule", "verdict"]].to_dict("records")
-    return [{"schedule": str(row["schedule"]), "verdict": str(row["verdict"])} for row in rows]
+def pictures_of(contents: Contents[Any], folder: Path) -> Callable[[str], markupsafe.Markup]:
+    """What puts a figure into the page by its name: as elements, so that its titles show on hover.
+
+    A very large one is put in as a picture without titles.
+    """
+
+    def picture(name: str) -> markupsafe.Markup:
+        svg = (folder / f"{contents.pictures}{name}.svg").read_text(encoding="utf-8")
+        alt = contents.figures[name].alt
+        if len(svg) <= INLINE_MOST:
+            return markupsafe.Markup(f'<div class="drawing">{tooltips.inline(svg, name, alt)}</div>')
+        source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+        return markupsafe.Markup('<img src="{}" alt="{}">').format(source, alt)
+
+    return picture
+
+
+def _judged(analysis: Analysis) -> list[str]:
+    """The schedule of each sentence."""
+    return [] if analysis.nothing else [str(label) for label in analysis.contrasts["schedule"]]
 
 
 FOLDED = 20  # rows from which on a table is opened by a click: few readers want it, and the page stays short
@@ -117,7 +123,7 @@ def html_table(shown: Table, *, fit: bool = False) -> markupsafe.Markup:
     """
     cells = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(_TABLE)
     folded = shown.folded or len(shown.rows) > FOLDED
-    rows = digits.count(len(shown.rows), "row")
+    rows = numbers.count(len(shown.rows), "row")
     size = "few" if len(shown.heads) <= FEW else "many" if len(shown.heads) > MANY else ""
     return markupsafe.Markup(
         cells.render(shown=shown, fit=fit, folded=folded, rows=rows, size=size, parts=_parts, long=_long)

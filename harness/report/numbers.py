@@ -10,7 +10,11 @@ import pandas as pd
 
 
 def number(value: object) -> str:
-    """A number with three or four significant digits, whole numbers whole; '–' for a missing one, text as it is."""
+    """A number with three or four significant digits, whole numbers whole; '–' for a missing one, text as it is.
+
+    >>> number(0.012345), number(-1234567), number(float("nan")), number("better")
+    ('0.0123', '−1.23e+06', '–', 'better')
+    """
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool | str):
@@ -39,11 +43,14 @@ def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> li
     Without a spread (missing, zero, or nothing beside the values' rounding error) three or four significant digits. A
     number that would be cut to nothing keeps one digit, so that its sign is true; one below a thousandth of the spread is
     '0'. With `sign`, numbers above zero get a plus.
+
+    >>> aligned([2.34567, -10.0], spread=0.123, sign=True)
+    ['+2.35', '−10.00']
     """
     finite = [abs(value) for value in values if math.isfinite(value)]
     largest = max(finite, default=0.0)
     plain = not math.isfinite(spread) or spread <= 1e-9 * largest or spread == 0
-    found = []
+    texts = []
     for value in values:
         if plain or not math.isfinite(value):
             text = measured(float(value))
@@ -53,8 +60,8 @@ def aligned(values: Sequence[float], *, spread: float, sign: bool = False) -> li
         else:
             places = max(0, 1 - math.floor(math.log10(spread)))
             text = _signed(_fixed(value, places, least=spread / 1000))
-        found.append(f"+{text}" if sign and value > 0 and text not in ("∞", "0") else text)
-    return found
+        texts.append(f"+{text}" if sign and value > 0 and text not in ("∞", "0") else text)
+    return texts
 
 
 def _fixed(value: float, places: int, *, least: float) -> str:
@@ -65,14 +72,22 @@ def _fixed(value: float, places: int, *, least: float) -> str:
 
 
 def interval(low: float, high: float, *, sign: bool = False, spread: float | None = None) -> str:
-    """'low to high' with common digits, those of `spread` or else of the interval itself; '–' without an interval."""
+    """'low to high' with common digits, those of `spread` or else of the interval itself; '–' without an interval.
+
+    >>> interval(-0.876, -0.254)
+    '−0.88 to −0.25'
+    """
     if not (math.isfinite(low) and math.isfinite(high)):
         return "–"
     return " to ".join(aligned([low, high], spread=_spread(low, high, spread), sign=sign))
 
 
 def estimate(value: float, low: float, high: float, *, sign: bool = False, spread: float | None = None) -> str:
-    """'value (low to high)' with common digits, as in `interval`; without an interval the value alone."""
+    """'value (low to high)' with common digits, as in `interval`; without an interval the value alone.
+
+    >>> estimate(-0.564, -0.876, -0.254, sign=True)
+    '−0.56 (−0.88 to −0.25)'
+    """
     if not (math.isfinite(low) and math.isfinite(high)):
         return aligned([value], spread=math.nan if spread is None else spread, sign=sign)[0]
     middle, below, above = aligned([value, low, high], spread=_spread(low, high, spread), sign=sign)
@@ -83,15 +98,23 @@ def _spread(low: float, high: float, given: float | None) -> float:
     return (high - low) / 2 if given is None or not math.isfinite(given) else given
 
 
-def percent(share: float, *, sign: bool = False) -> str:
-    """A share as '25 %', one that is not zero with at least one digit; '–' for a missing one."""
-    if not math.isfinite(share):
+def percent(fraction: float, *, sign: bool = False) -> str:
+    """A fraction as '25 %', with at least one digit unless it is zero; '–' for a missing one.
+
+    >>> percent(0.9), percent(0.0004)
+    ('90 %', '0.04 %')
+    """
+    if not math.isfinite(fraction):
         return "–"
-    return f"{aligned([100 * share], spread=10.0, sign=sign)[0]} %"
+    return f"{aligned([100 * fraction], spread=10.0, sign=sign)[0]} %"
 
 
 def count(number: int, word: str) -> str:
-    """'1 run', '12 runs', '1,200 runs'."""
+    """A number of things, in words.
+
+    >>> count(1, "run"), count(1200, "run")
+    ('1 run', '1,200 runs')
+    """
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
@@ -102,6 +125,6 @@ def _signed(text: str) -> str:
 def name(label: str) -> str:
     """A name to be put into a sentence: one that runs, or turns text, from right to left is isolated."""
     turning = ("R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI")
-    if any(unicodedata.bidirectional(mark) in turning for mark in label):
+    if any(unicodedata.bidirectional(character) in turning for character in label):
         return f"\N{FIRST STRONG ISOLATE}{label}\N{POP DIRECTIONAL ISOLATE}"
     return label

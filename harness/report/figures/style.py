@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report import hover
+from harness.report.figures import tooltips
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart (black is left to text), then three for studies of many
 # schedules, where the markers tell alike ones apart.
@@ -55,17 +55,17 @@ _SETTINGS: Any = {
 
 def colours(schedules: Sequence[str]) -> dict[str, str]:
     """The colour of each schedule, the same in every figure."""
-    return {label: PALETTE[place % len(PALETTE)] for place, label in enumerate(schedules)}
+    return {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(schedules)}
 
 
-def marks(schedules: Sequence[str]) -> dict[str, str]:
+def markers(schedules: Sequence[str]) -> dict[str, str]:
     """The marker of each schedule."""
-    return {label: MARKERS[(place + place // len(PALETTE)) % len(MARKERS)] for place, label in enumerate(schedules)}
+    return {label: MARKERS[(index + index // len(PALETTE)) % len(MARKERS)] for index, label in enumerate(schedules)}
 
 
 def lines(schedules: Sequence[str]) -> dict[str, str]:
     """The line of each schedule: whole, and broken where the colours begin anew."""
-    return {label: ("-", "--", ":", "-.")[place // len(PALETTE) % 4] for place, label in enumerate(schedules)}
+    return {label: ("-", "--", ":", "-.")[index // len(PALETTE) % 4] for index, label in enumerate(schedules)}
 
 
 @contextmanager
@@ -94,10 +94,10 @@ def figure(
 
     Made within `context`.
     """
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    axes = made.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
-    return made, axes
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
+    return figure, axes
 
 
 def spread(count: int, *, crowd: int) -> NDArray[np.float64]:
@@ -113,32 +113,32 @@ def _columns(labels: Sequence[str]) -> int:
     return max(1, min(len(labels), 66 // (6 + max(map(len, labels)))))
 
 
-def legend(made: Figure, axes: Any) -> None:
+def legend(figure: Figure, axes: Any) -> None:
     """A legend above the axes, so that it covers no data; the figure grows by its rows, and axes keep their height."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         columns = _columns(labels)
-        width, height = made.get_size_inches()
-        made.set_size_inches(width, height + 0.165 * (math.ceil(len(labels) / columns) - 1))
-        made.legend(handles, labels, loc="outside upper left", ncols=columns, borderpad=0)
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + 0.165 * (math.ceil(len(labels) / columns) - 1))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns, borderpad=0)
 
 
 def wrapped(text: str, inches: float, *, size: float = 8, lines: int = 3) -> str:
     """The text in lines of at most so many inches at a font size in points; cut with '…' after `lines` of them."""
-    found: list[str] = []
+    broken: list[str] = []
     rest = re.sub(r"[ \t\r\n]+", " ", text).strip()  # other spaces do not break
-    while rest and len(found) < lines:
+    while rest and len(broken) < lines:
         end = len(rest)
         while end > 1 and _inches(rest[:end].strip(), size) > inches:
             end = rest.rfind(" ", 0, end) if " " in rest[:end].strip() else end - 1
-        found.append(rest[:end].strip())
+        broken.append(rest[:end].strip())
         rest = rest[end:].strip()
     if rest:
-        last = found[-1]
+        last = broken[-1]
         while last and _inches(f"{last}…", size) > inches:
             last = last[:-1]
-        found[-1] = f"{last}…"
-    return "\n".join(found)
+        broken[-1] = f"{last}…"
+    return "\n".join(broken)
 
 
 def _inches(text: str, size: float) -> float:
@@ -166,7 +166,7 @@ def logarithmic(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
-def rendered(made: Figure, kind: str) -> bytes:
+def rendered(figure: Figure, kind: str) -> bytes:
     """The figure as 'png', 'svg' or 'pdf', the same bytes for the same data."""
     metadata: dict[str, Any] = {
         "png": {"Software": None},
@@ -175,9 +175,9 @@ def rendered(made: Figure, kind: str) -> bytes:
     }[kind]
     buffer = io.BytesIO()
     with context():  # limits, ticks, layout and fonts are settled only now, some of them by looking at the figure
-        names = hover.mark(made) if kind == "svg" else {}
-        made.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return hover.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
+        names = tooltips.identify(figure) if kind == "svg" else {}
+        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+    return tooltips.titled(buffer.getvalue().decode(), names).encode() if names else buffer.getvalue()
 
 
 def short(label: str, most: int = 22) -> str:
@@ -197,30 +197,30 @@ def keys(schedules: Sequence[str]) -> dict[str, str]:
     Only the font that comes with Matplotlib counts, so that a report is the same on every machine.
     """
     cut = Counter(short(label, 16) for label in schedules)
-    found = {}
-    for place, label in enumerate(schedules, start=1):
+    keyed = {}
+    for number, label in enumerate(schedules, start=1):
         if not _drawable(label) or cut[short(label, 16)] > 1:
-            key = f"S{place}"
+            key = f"S{number}"
             while key in schedules:
                 key += "*"
-            found[key] = label
-    return found
+            keyed[key] = label
+    return keyed
 
 
 def _drawable(label: str) -> bool:
     """Whether the font has every character, and needs no shaping: joined and right-to-left scripts come out wrong."""
     font = _font()
     return all(
-        font.get_char_index(ord(mark)) > 0
-        and mark.isprintable()
-        and unicodedata.bidirectional(mark) not in ("R", "AL", "NSM")
-        for mark in label
+        font.get_char_index(ord(character)) > 0
+        and character.isprintable()
+        and unicodedata.bidirectional(character) not in ("R", "AL", "NSM")
+        for character in label
     )
 
 
 @lru_cache(maxsize=1)
 def _font() -> ft2font.FT2Font:
     with context():  # a user's font.style or font.weight would choose another file
-        found = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
-    found.set_size(_POINTS, _DPI)
-    return found
+        font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    font.set_size(_POINTS, _DPI)
+    return font

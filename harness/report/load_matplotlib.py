@@ -1,4 +1,4 @@
-"""Matplotlib, also where its user's settings cannot be read: figures are drawn from its built-in defaults anyway."""
+"""Import matplotlib even where its user's settings cannot be read: our figures use its built-in defaults anyway."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def load() -> None:
-    """Import matplotlib; if an unknown MPLBACKEND or a damaged matplotlibrc ends that in an error, import it without.
+    """Import matplotlib; if an unknown MPLBACKEND or a damaged matplotlibrc makes that fail, import it without them.
 
     The environment and the current folder are as before afterwards. Settings that can be read are left to the user's own
     figures; ours are drawn in `style.context`.
@@ -18,7 +18,7 @@ def load() -> None:
         importlib.import_module("matplotlib")
     except (ValueError, OSError):  # a UnicodeDecodeError is a ValueError
         for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-            del sys.modules[name]  # what the first attempt left behind is of a package that is not there
+            del sys.modules[name]  # the failed attempt leaves half-imported modules behind
         here, environment = Path.cwd(), dict(os.environ)
         os.environ.pop("MPLBACKEND", None)
         os.environ["MATPLOTLIBRC"] = os.devnull

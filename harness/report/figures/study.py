@@ -1,4 +1,4 @@
-"""Figures: tidy tables in, matplotlib figures out. Every dot is a run; every band says what it is."""
+"""The figures of one study: tidy tables in, matplotlib figures out. Every dot is a run; every band says what it is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report import hover, style
+from harness.report.figures import style, tooltips
 
-JOINED = 60  # dots of a schedule that are drawn large and joined; more are a crowd
-CURVES_DRAWN = 40  # single curves per schedule; more would hide each other, the band is of all
+JOINED = 60  # dots of one schedule up to which they are drawn large and joined by seed
+CURVES_DRAWN = 40  # single curves per schedule; more would hide each other, while the band is over all of them
 RATES_DRAWN = 600  # steps of a rate that are drawn; more than a figure has pixels
 
 
@@ -28,20 +28,20 @@ def forest(
 ) -> Figure:
     """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
     with style.context():
-        made, axes = style.figure(style.COLUMN, 1.25 + 0.38 * max(len(contrasts), 1))
-        colours, marks = style.colours(schedules), style.marks(schedules)
+        figure, axes = style.figure(style.COLUMN, 1.25 + 0.38 * max(len(contrasts), 1))
+        colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
         if rope > 0:
             axes.axvspan(-rope, rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: ±{rope:g}")
         axes.axvline(0.0, color="#333333", lw=0.8)
-        for place, row in enumerate(contrasts.to_dict("records")):
+        for position, row in enumerate(contrasts.to_dict("records")):
             name = row["schedule"]
-            axes.plot([row["low"], row["high"]], [place, place], color=colours[name], lw=2.2)
-            axes.plot(row["difference"], place, marks[name], color=colours[name], ms=6)
+            axes.plot([row["low"], row["high"]], [position, position], color=colours[name], lw=2.2)
+            axes.plot(row["difference"], position, markers[name], color=colours[name], ms=6)
             if not np.isfinite(row["difference"]):
                 axes.annotate(
                     "no pair of which both finished",
-                    (0.5, place),
+                    (0.5, position),
                     xycoords=("axes fraction", "data"),
                     ha="center",
                     va="center",
@@ -54,10 +54,10 @@ def forest(
         style.few_ticks(axes)
         arrow = "← better" if better == "left" else "better →"
         baseline = called[rows[0]["baseline"]] if rows else "baseline"
-        said = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
-        made.supxlabel(f"{said}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
-        made.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
-    return made
+        text = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
+        figure.supxlabel(f"{text}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
+        figure.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
+    return figure
 
 
 def joined(runs: pd.DataFrame) -> bool:
@@ -69,71 +69,66 @@ def joined(runs: pd.DataFrame) -> bool:
 def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Final scores, every run a dot, dots of one seed joined; mean with interval beside; diverged runs on top."""
     with style.context():
-        made, axes = style.figure(min(max(style.COLUMN, 0.9 + 0.75 * len(schedules)), style.PAGE), 2.9)
-        colours, marks = style.colours(schedules), style.marks(schedules)
-        called = style.names(schedules, 16)
-        places = {name: place for place, name in enumerate(schedules)}
+        figure, axes = style.figure(min(max(style.COLUMN, 0.9 + 0.75 * len(schedules)), style.PAGE), 2.9)
+        colours, markers = style.colours(schedules), style.markers(schedules)
         done = runs[runs["status"] == "finished"]
         if joined(done):
-            for _, group in done.groupby("repetition"):
-                ordered = group.sort_values("schedule", key=lambda column: column.map(places))
-                axes.plot(
-                    ordered["schedule"].map(places),
-                    ordered[score],
-                    color="#888888",
-                    alpha=0.3,
-                    lw=0.7,
-                    zorder=1,
-                )
-        for name in schedules:
-            mine = done[done["schedule"] == name]
-            mine = mine[np.isfinite(mine[score])]
+            _join_seeds(axes, done, schedules, score)
+        means = {row["schedule"]: row for row in summary.to_dict("records")}
+        for position, name in enumerate(schedules):
+            rows = done[(done["schedule"] == name) & np.isfinite(done[score])]
+            crowded = len(rows) > JOINED
             (dots,) = axes.plot(
-                places[name] + style.spread(len(mine), crowd=JOINED),
-                mine[score],
-                marks[name],
+                position + style.spread(len(rows), crowd=JOINED),
+                rows[score],
+                markers[name],
                 color=colours[name],
-                ms=4 if len(mine) <= JOINED else 2.5,
-                alpha=0.7 if len(mine) <= JOINED else 0.4,
+                ms=2.5 if crowded else 4,
+                alpha=0.4 if crowded else 0.7,
                 mew=0,
-                rasterized=len(done) > hover.MOST,
+                rasterized=len(done) > tooltips.MOST,
             )
-            hover.name(dots, hover.runs(mine, score))
-            row = summary[summary["schedule"] == name]
-            if len(row) and np.isfinite(row["mean"].iloc[0]):
-                axes.errorbar(
-                    places[name] + 0.22,
-                    row["mean"].iloc[0],
-                    yerr=[row["mean"] - row["low"], row["high"] - row["mean"]]
-                    if np.isfinite(row["low"].iloc[0])
-                    else None,
-                    fmt="_",
-                    color="#222222",
-                    capsize=2.5,
-                    lw=1.2,
-                )
-            lost = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
-            if lost:
-                axes.annotate(
-                    f"{lost} ✕\ndiverged",
-                    (places[name], 1.0),
-                    xycoords=("data", "axes fraction"),
-                    ha="center",
-                    fontsize=7.5,
-                )
+            tooltips.name(dots, tooltips.runs(rows, score))
+            if name in means and np.isfinite(means[name]["mean"]):
+                _mean_beside(axes, position, means[name])
+            diverged = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
+            if diverged:
+                where = {"xycoords": ("data", "axes fraction"), "ha": "center"}
+                axes.annotate(f"{diverged} ✕\ndiverged", (position, 1.0), fontsize=7.5, **where)
         if done.empty:
             axes.set_yticks([])
-        slanted = len(schedules) > 5 or max(map(len, called.values())) > 12
-        axes.set_xticks(
-            range(len(schedules)),
-            [called[name] for name in schedules],
-            rotation=30 if slanted else 0,
-            ha="right" if slanted else "center",
-        )
-        axes.set_xlim(-0.5, len(schedules) - 0.4)
+        _label_schedules(axes, schedules)
         axes.set_ylabel(style.wrapped(label, 1.6))
-        axes.grid(axis="x", visible=False)
-    return made
+    return figure
+
+
+def _join_seeds(axes: Any, done: pd.DataFrame, schedules: Sequence[str], score: str) -> None:
+    """A grey line through the dots of each seed."""
+    positions = {name: position for position, name in enumerate(schedules)}
+    for _, group in done.groupby("repetition"):
+        ordered = group.sort_values("schedule", key=lambda column: column.map(positions))
+        x = ordered["schedule"].map(positions)
+        axes.plot(x, ordered[score], color="#888888", alpha=0.3, lw=0.7, zorder=1)
+
+
+def _mean_beside(axes: Any, position: int, row: Mapping[Any, Any]) -> None:
+    """A mean to the right of its dots, with its interval where there is one."""
+    errors = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]] if np.isfinite(row["low"]) else None
+    axes.errorbar(position + 0.22, row["mean"], yerr=errors, fmt="_", color="#222222", capsize=2.5, lw=1.2)
+
+
+def _label_schedules(axes: Any, schedules: Sequence[str]) -> None:
+    """The schedules' names along the horizontal axis, slanted where they would meet."""
+    called = style.names(schedules, 16)
+    slanted = len(schedules) > 5 or max(map(len, called.values())) > 12
+    axes.set_xticks(
+        range(len(schedules)),
+        [called[name] for name in schedules],
+        rotation=30 if slanted else 0,
+        ha="right" if slanted else "center",
+    )
+    axes.set_xlim(-0.5, len(schedules) - 0.4)
+    axes.grid(axis="x", visible=False)
 
 
 def anytime(
@@ -153,18 +148,18 @@ def anytime(
     """
     with style.context():
         height, ratios = (4.1, (3, 1.25)) if rates else (3.0, None)
-        made, panels = style.figure(style.COLUMN, height, rows=2 if rates else 1, ratios=ratios)
+        figure, panels = style.figure(style.COLUMN, height, rows=2 if rates else 1, ratios=ratios)
         top, bottom = panels if rates else (panels, panels)
         colours, lines = style.colours(schedules), style.lines(schedules)
         called = style.names(schedules)
         for name in schedules:
-            mine, band = curves[curves["schedule"] == name], bands[bands["schedule"] == name]
+            rows, band = curves[curves["schedule"] == name], bands[bands["schedule"] == name]
             if band.empty:
                 continue
-            for run in list(dict.fromkeys(mine["run"]))[:CURVES_DRAWN]:
-                one = mine[mine["run"] == run]
+            for run in list(dict.fromkeys(rows["run"]))[:CURVES_DRAWN]:
+                one = rows[rows["run"] == run]
                 (curve,) = top.plot(one["step"], one[score], color=colours[name], alpha=0.15, lw=0.7)
-                hover.name(curve, [str(run)])
+                tooltips.name(curve, [str(run)])
             top.plot(band["step"], band["mean"], color=colours[name], ls=lines[name], lw=1.6, label=called[name])
             if band["low"].notna().all():
                 top.fill_between(band["step"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
@@ -172,22 +167,22 @@ def anytime(
             _draw_rates(bottom, rates, schedules, label=None)
             bottom.set_ylabel(style.wrapped(rate_label, 0.95))
         top.set_ylabel(style.wrapped(label, 2.0))
-        style.legend(made, top)
+        style.legend(figure, top)
         style.few_ticks(bottom)
         bottom.set_xlabel("generator steps")
-    return made
+    return figure
 
 
 def rates(tables: Mapping[str, NDArray[np.float32]], *, schedules: Sequence[str], label: str) -> Figure:
     """The learning rate of every step by schedule, (steps,), drawn at the number of steps done with it."""
     with style.context():
-        made, axes = style.figure(style.COLUMN, 2.5)
+        figure, axes = style.figure(style.COLUMN, 2.5)
         _draw_rates(axes, tables, schedules, label=style.names(schedules))
         style.few_ticks(axes)
         axes.set_xlabel("generator steps")
         axes.set_ylabel(style.wrapped(label, 1.6))
-        style.legend(made, axes)
-    return made
+        style.legend(figure, axes)
+    return figure
 
 
 def _draw_rates(
@@ -198,11 +193,11 @@ def _draw_rates(
     label: Mapping[str, str] | None,
 ) -> None:
     colours, lines = style.colours(schedules), style.lines(schedules)
-    for name in (each for each in schedules if each in tables):
+    for name in (label for label in schedules if label in tables):
         table = tables[name]
-        places = _telling(table)
+        steps = _telling(table)
         called = label[name] if label is not None else None
-        axes.plot(places + 1, table[places], color=colours[name], ls=lines[name], lw=1.4, label=called)
+        axes.plot(steps + 1, table[steps], color=colours[name], ls=lines[name], lw=1.4, label=called)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     axes.set_ylim(bottom=0)
 
@@ -217,27 +212,27 @@ def _telling(table: NDArray[np.float32]) -> NDArray[np.int64]:
 def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
     """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge."""
     with style.context():
-        made, axes = style.figure(style.COLUMN, 2.9)
-        colours, marks = style.colours(schedules), style.marks(schedules)
+        figure, axes = style.figure(style.COLUMN, 2.9)
+        colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
         for name in schedules:
-            mine = runs[runs["schedule"] == name].sort_values("params_peak")
-            done = mine[mine["status"] == "finished"]
+            rows = runs[runs["schedule"] == name].sort_values("params_peak")
+            done = rows[rows["status"] == "finished"]
             done = done[np.isfinite(done[score])]
             (dots,) = axes.plot(
                 done["params_peak"],
                 done[score],
-                marks[name],
+                markers[name],
                 color=colours[name],
                 ms=4 if len(done) <= JOINED else 2.5,
                 ls="-" if len(done) <= JOINED else "",
                 lw=0.8,
                 alpha=0.8 if len(done) <= JOINED else 0.4,
                 label=called[name],
-                rasterized=len(runs) > hover.MOST,
+                rasterized=len(runs) > tooltips.MOST,
             )
-            hover.name(dots, hover.runs(done, score))
-            lost = mine[mine["status"] != "finished"]
+            tooltips.name(dots, tooltips.runs(done, score))
+            lost = rows[rows["status"] != "finished"]
             (crosses,) = axes.plot(
                 lost["params_peak"],
                 [1.0] * len(lost),
@@ -246,59 +241,59 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 transform=axes.get_xaxis_transform(),
                 clip_on=False,
             )
-            hover.name(crosses, hover.runs(lost, score))
+            tooltips.name(crosses, tooltips.runs(lost, score))
         style.logarithmic(axes)
         axes.set_xlabel("peak learning rate")
         axes.set_ylabel(style.wrapped(label, 1.9))
-        style.legend(made, axes)
-    return made
+        style.legend(figure, axes)
+    return figure
 
 
 def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
     """Expected best of the search against the number of trials; a band only where it is honest."""
     with style.context():
-        made, axes = style.figure(style.COLUMN, 2.6)
-        colours, marks = style.colours(schedules), style.marks(schedules)
+        figure, axes = style.figure(style.COLUMN, 2.6)
+        colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
         for name in schedules:
-            mine = curves[(curves["schedule"] == name) & np.isfinite(curves["expected"])]
+            rows = curves[(curves["schedule"] == name) & np.isfinite(curves["expected"])]
             axes.plot(
-                mine["budget"],
-                mine["expected"],
-                marker=marks[name],
+                rows["budget"],
+                rows["expected"],
+                marker=markers[name],
                 color=colours[name],
                 ms=3.5,
                 lw=1.2,
                 label=called[name],
             )
-            band = mine.dropna(subset=["low"])
+            band = rows.dropna(subset=["low"])
             axes.fill_between(band["budget"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
         axes.set_xlabel("search trials per schedule")
         axes.set_ylabel(style.wrapped(f"expected best {label}", 1.7))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        style.legend(made, axes)
-    return made
+        style.legend(figure, axes)
+    return figure
 
 
 def averaging(raw: pd.DataFrame, averaged: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
     """Raw against averaged weights by schedule: means with the intervals of two tables of `stats.summary`."""
     with style.context():
-        made, axes = style.figure(style.COLUMN, 2.7)
-        colours, marks = style.colours(schedules), style.marks(schedules)
+        figure, axes = style.figure(style.COLUMN, 2.7)
+        colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
         sides = [{row["schedule"]: row for row in table.to_dict("records")} for table in (raw, averaged)]
-        for place, name in enumerate(schedules):
+        for index, name in enumerate(schedules):
             rows = [side[name] for side in sides if name in side and np.isfinite(side[name]["mean"])]
             if len(rows) < len(sides):
                 continue
-            shift = (place - (len(schedules) - 1) / 2) * 0.06
+            shift = (index - (len(schedules) - 1) / 2) * 0.06
             errors = [[row["mean"] - row["low"] for row in rows], [row["high"] - row["mean"] for row in rows]]
             axes.errorbar(
                 np.array([0, 1]) + shift,
                 [row["mean"] for row in rows],
                 yerr=errors if np.isfinite(errors).all() else None,
                 color=colours[name],
-                marker=marks[name],
+                marker=markers[name],
                 ms=4.5,
                 capsize=2,
                 lw=1.3,
@@ -308,5 +303,5 @@ def averaging(raw: pd.DataFrame, averaged: pd.DataFrame, *, schedules: Sequence[
         axes.set_xlim(-0.4, 1.4)
         axes.set_ylabel(style.wrapped(label, 1.8))
         axes.grid(axis="x", visible=False)
-        style.legend(made, axes)
-    return made
+        style.legend(figure, axes)
+    return figure

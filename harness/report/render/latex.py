@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from harness.report.present import Cell, Table
+from harness.report.tables import Cell, Table
 
-_MARKS = {
+_CHARACTERS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -30,8 +30,8 @@ def render(shown: Table, *, label: str) -> str:
     heads = " & ".join(escaped(name) for name in shown.heads)
     form = "".join("l" if left else "r" for left in shown.left)
     rows = [
-        " & ".join(_cell(cell, bold=(place, column) == shown.bold) for column, cell in enumerate(row)) + r" \\"
-        for place, row in enumerate(shown.rows)
+        " & ".join(_cell(cell, bold=(index, column) == shown.bold) for column, cell in enumerate(row)) + r" \\"
+        for index, row in enumerate(shown.rows)
     ]
     return "\n".join(
         [
@@ -63,7 +63,10 @@ def _key(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return "".join(_MARKS.get(mark, f"\\{mark}" if mark in "&%$#_{}" else mark) for mark in _line(text))
+    return "".join(
+        _CHARACTERS.get(character, f"\\{character}" if character in "&%$#_{}" else character)
+        for character in _line(text)
+    )
 
 
 def _line(text: str) -> str:
