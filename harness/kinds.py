@@ -30,6 +30,7 @@ PACKAGES = (
     "harness.models.gan",
     "harness.models.gan.networks",
     "harness.models.gan.losses",
+    "harness.models.nn.optimizers",
     "harness.metrics.scores",
     "harness.metrics.features",
     "harness.data.sets",

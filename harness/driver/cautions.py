@@ -146,9 +146,9 @@ _RULES: Sequence[Rule] = (
         lambda spec: "width" not in spec.network.part.retired,
         lambda spec: f"network.name is '{spec.network.name}'",
     ),
-    ("train", "beta1", lambda spec: spec.train.optimizer == "adam", lambda spec: _optimizer(spec)),
-    ("train", "beta2", lambda spec: spec.train.optimizer != "sgd", lambda spec: _optimizer(spec)),
-    ("train", "momentum", lambda spec: spec.train.optimizer != "adam", lambda spec: _optimizer(spec)),
+    ("train", "beta1", lambda spec: "beta1" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
+    ("train", "beta2", lambda spec: "beta2" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
+    ("train", "momentum", lambda spec: "momentum" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
     (
         "evaluate",
         "weights",
@@ -188,7 +188,7 @@ _RULES: Sequence[Rule] = (
 
 
 def _optimizer(spec: StudySpec) -> str:
-    return f"train.optimizer is '{spec.train.optimizer}'"
+    return f"train.optimizer is '{spec.train.optimizer.name}'"
 
 
 def _search(spec: StudySpec) -> str:

@@ -185,24 +185,36 @@ class ModelSpec(PartSection):
     role: ClassVar[str] = "model"
 
 
-class LossSpec(PartSection):
-    """An adversarial loss, by name alone or as a table with its settings."""
-
-    role: ClassVar[str] = "loss"
+class NamedSection(PartSection):
+    """A part by its name alone, or as a table with its settings."""
 
     @model_serializer(mode="wrap")
     def _name_alone(self, handler: SerializerFunctionWrapHandler) -> Any:
         """As files have it that set nothing."""
-        return self.name if self == default_of(LossSpec, self.name) else handler(self)
+        return self.name if self == type(self)(name=self.name) else handler(self)
+
+
+class LossSpec(NamedSection):
+    """An adversarial loss, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "loss"
+
+
+class OptimizerSpec(NamedSection):
+    """An optimizer, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "optimizer"
 
 
 if TYPE_CHECKING:
     AnyNetwork = NetworkSpec
     AnyModel = ModelSpec
     AnyLoss = LossSpec
+    AnyOptimizer = OptimizerSpec
 else:
     AnyNetwork = variants(NetworkSpec, default="dcgan", text="which networks")
     AnyModel = variants(ModelSpec, default="gan", text="which kind of model")
+    AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
     AnyLoss = variants(LossSpec, default="non_saturating", text="adversarial loss", plain=True)
 
 
@@ -216,7 +228,10 @@ class TrainSpec(Section):
 
     steps: int = Field(ge=1, le=100_000_000, description="generator updates per run, the horizon of the decay")
     batch: int = Field(default=64, ge=2, le=65_536, description="batch size: images per update")
-    optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for every network")
+    optimizer: AnyOptimizer = Field(
+        default_factory=lambda: default_of(OptimizerSpec, "adam"),
+        description="for every network, by name or as a table with its settings",
+    )
     beta1: FiniteFloat = Field(default=0.5, ge=0, lt=1, description="Adam's decay of the first moment")
     beta2: FiniteFloat = Field(default=0.999, ge=0, lt=1, description="Adam's (RMSprop's) decay of the second moment")
     momentum: FiniteFloat = Field(default=0.0, ge=0, lt=1, description="of SGD and RMSprop")
