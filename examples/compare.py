@@ -13,8 +13,8 @@ from harness.report import figures
 def main(folder: str, output: str) -> None:
     """Print each schedule's mean final score and save the dots of every confirmation run as `output`."""
     results = harness.load_results(folder)
-    study, runs = results.study, results.runs  # a dict, and a DataFrame with one row per run
-    schedules, score = study["schedules"], study["primary"]
+    study, runs = results.study, results.runs  # the facts of study.json, and a DataFrame with one row per run
+    schedules, score = study.schedules, study.primary
 
     confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"]]  # fresh seeds: what verdicts rest on
     finished = confirmed[confirmed["status"] == "finished"]

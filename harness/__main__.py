@@ -29,7 +29,7 @@ def usage() -> str:
         lines += [f"  {name:<10} {line}", f"  {'':<10} also: python -m {module.removesuffix('.__main__')}"]
     lines += [
         "",
-        "Each has --help. To begin: `harness run --list` names studies, data sets, networks and schedules; `harness run`",
+        "Each has --help. To begin: `harness run --list` names studies and what a study file may ask for; `harness run`",
         "trains the quick study and writes results/quick/report.html.",
     ]
     return "\n".join(lines)

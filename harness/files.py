@@ -11,10 +11,10 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def whole(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path`, durably, when the block ends well; otherwise nothing changes.
+def whole(path: Path, *, keep: Path | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when the block ends well; otherwise nothing changes.
 
-    What was at `path` is kept as `keep` where that is given. The folder is made where it is missing. Raises OSError.
+    It outlasts a crash of the machine, unless `durable` is false: waiting for the disk takes milliseconds. What was at `path` is kept as `keep` where that is given. The folder is made where it is missing. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
@@ -22,8 +22,9 @@ def whole(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.chmod(0o644)
         if keep is not None and path.exists():
             path.replace(keep)
@@ -31,14 +32,19 @@ def whole(path: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole and durably. Raises OSError."""
-    with whole(path) as stream:
+def write(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` to `path` whole, and durably unless that is not asked for. Raises OSError."""
+    with whole(path, durable=durable) as stream:
         stream.write(content)

@@ -5,7 +5,7 @@ file may say, `--list`, the checks before training, the number of workers, the J
 off the declarations, so that nothing else changes when a part is added.
 
 Parts come from the package (every module in `PACKAGES`), from installed packages (entry points of the
-group `harness.parts`, each a module or a part), and from Python files that a study names. Declarations load no heavy
+group `harness.parts`, or `harness.executors`, each a module or a part), and from Python files that a study names. Declarations load no heavy
 library: what needs TensorFlow imports it from `harness.lazy`.
 """
 
@@ -35,6 +35,8 @@ PACKAGES = (
     "harness.data.sets",
 )
 GROUP = "harness.parts"
+# Executors read the study file, whose models are made of the other parts: they are looked for apart, and later.
+EXECUTORS, EXECUTOR_GROUP = ("harness.executors.start",), "harness.executors"
 Shape = tuple[int, int, int]  # of an image: height, width, channels
 
 
@@ -158,7 +160,7 @@ class Part:
     `settings` is a frozen dataclass of `number`, `choice` and `flag` fields. `fits` takes an image's shape and returns
     None, or in words what the part makes or takes instead. `memory` estimates the megabytes that a worker needs for it.
     `build` is "module:name" of what makes it, or the callable itself. `retired` are settings of earlier versions with
-    their defaults: still read, and never offered.
+    their defaults: still read, and never offered. Lists name the parts of a role by `position`.
     """
 
     role: ClassVar[str] = ""
@@ -169,6 +171,7 @@ class Part:
     fits: Callable[[Shape], str | None] = any_shape
     memory: Callable[..., float] = no_memory
     retired: Mapping[str, Any] = field(default_factory=dict)
+    position: int = 1000
 
     @property
     def builder(self) -> Callable[..., Any]:
@@ -208,10 +211,10 @@ def parts_in(module: ModuleType) -> tuple[Part, ...]:
 
 
 @cache
-def _shipped() -> tuple[Part, ...]:
+def _shipped(packages: tuple[str, ...] = PACKAGES) -> tuple[Part, ...]:
     """The package's own parts."""
     found: list[Part] = []
-    for name in PACKAGES:
+    for name in packages:
         try:
             package = importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -225,25 +228,27 @@ def _shipped() -> tuple[Part, ...]:
 
 
 @cache
-def _installed() -> tuple[Part, ...]:
+def _installed(group: str = GROUP) -> tuple[Part, ...]:
     """Parts of other packages that are installed here; raises KindError naming one that is no part."""
     found: list[Part] = []
-    for point in importlib.metadata.entry_points(group=GROUP):
+    for point in importlib.metadata.entry_points(group=group):
         loaded = point.load()
         parts = (loaded,) if isinstance(loaded, Part) else parts_in(loaded) if isinstance(loaded, ModuleType) else ()
         if not parts:
-            raise KindError(f"entry point '{point.name}' of {GROUP} is {point.value}, which declares no part")
+            raise KindError(f"entry point '{point.name}' of {group} is {point.value}, which declares no part")
         found += parts
     return tuple(found)
 
 
 def parts(role: str) -> dict[str, Part]:
-    """The parts of a role by name: the package's own, then those of installed packages, which cannot replace them."""
+    """The parts of a role by name, in the order of lists; those of installed packages cannot replace the package's own."""
     named: dict[str, Part] = {}
-    for each in (*_shipped(), *_installed()):
+    apart = role == "executor"
+    known = _shipped(EXECUTORS) if apart else _shipped()
+    for each in (*known, *(_installed(EXECUTOR_GROUP) if apart else _installed())):
         if each.role == role:
             named.setdefault(each.name, each)
-    return named
+    return dict(sorted(named.items(), key=lambda item: item[1].position))
 
 
 def find(role: str, name: str, *, key: str) -> Part:

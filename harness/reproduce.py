@@ -42,9 +42,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--workers", type=command_line.whole_number, metavar="N", help="local worker processes (default: as run_study)"
     )
-    told = options.add_mutually_exclusive_group()
-    told.add_argument("--quiet", action="store_true", help="print errors and the last line only")
-    told.add_argument("--verbose", action="store_true", help="print every number, not only those that moved")
+    output = options.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="print errors and the last line only")
+    output.add_argument("--verbose", action="store_true", help="print every number, not only those that moved")
     options.add_argument("--json", action="store_true", help="print every number as JSON at the end")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options

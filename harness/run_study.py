@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from harness.spec import StudySpec
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 EPILOG = """\
 examples:
@@ -32,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     options = argparse.ArgumentParser(
         prog="python -m harness.run_study",
-        description="Compare learning-rate schedules for a GAN: search, confirm on fresh seeds, report.",
+        description="Compare learning-rate schedules for image generators: search, confirm on fresh seeds, report.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,7 +54,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="workers that share a GPU (default: 1 to 4, more for small images)",
     )
-    options.add_argument(
+    where = options.add_mutually_exclusive_group()
+    where.add_argument(
+        "--executor",
+        metavar="NAME[:ADDRESS]",
+        default="local",
+        help="where runs are trained: local (default), ray, or one of an installed package (see --list)",
+    )
+    where.add_argument(
         "--cluster",
         metavar="ADDRESS",
         help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster')",
@@ -68,12 +74,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="also write TensorBoard event files, one folder per run, into DIR",
     )
-    told = options.add_mutually_exclusive_group()
-    told.add_argument("--quiet", action="store_true", help="print errors and the final table only")
-    told.add_argument("--verbose", action="store_true", help="first print version, machine, and where everything goes")
+    output = options.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="print errors and the final table only")
+    output.add_argument(
+        "--verbose", action="store_true", help="first print version, machine, and where everything goes"
+    )
     options.add_argument("--json", action="store_true", help="print a machine-readable summary at the end")
     options.add_argument(
-        "--list", action="store_true", help="list studies, data sets, networks and schedules, then stop"
+        "--list",
+        action="store_true",
+        help="list studies, and every part a study file may name with its settings, then stop",
     )
     options.add_argument("--schema", action="store_true", help="print the JSON schema of study files, then stop")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
@@ -94,10 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = command_line.parse(parser(), arguments)
     from harness import spec as specs
-    from harness.driver import session
 
     if options.list:
-        session.print_list()
+        from harness.driver import listing
+
+        listing.print_list()
         return 0
     if options.schema:
         command_line.print_json(specs.schema(), indent=2)
@@ -107,15 +118,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
-    return session.run(
+    from harness.driver import command
+    from harness.driver.session import Options
+
+    return command.run(
         spec,
-        session.Options(
+        Options(
             source=source,
             output=options.output or Path("results") / spec.name,
             dry_run=options.dry_run,
             workers=options.workers,
             workers_per_gpu=options.workers_per_gpu,
-            cluster=options.cluster,
+            executor=options.executor if options.cluster is None else f"ray:{options.cluster}",
             storage=options.storage,
             report=not options.no_report,
             quiet=options.quiet,

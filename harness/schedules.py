@@ -40,7 +40,7 @@ class Shape(Protocol):
 
 
 def _hold() -> Any:
-    text = "share of the steps after the warm-up that stay at the peak before the decay begins"
+    text = "fraction of the steps after the warm-up that stay at the peak before the decay begins"
     return number(0.0, low=0.0, high=1.0, open_ends="high", text=text)
 
 
@@ -53,7 +53,7 @@ def _final(default: float) -> Any:
 
 
 def _decay() -> Any:
-    text = "share of the steps after the warm-up that the decay takes, at the end"
+    text = "fraction of the steps after the warm-up that the decay takes, at the end"
     return number(0.2, low=0.0, high=1.0, open_ends="low", text=text)
 
 
@@ -71,7 +71,11 @@ def _after(progress: FloatArray, hold: float) -> FloatArray:
 
 @dataclass(frozen=True)
 class Constant:
-    """The peak rate at every step."""
+    """The peak rate at every step.
+
+    >>> Schedule(Constant(), peak=0.5).rates(3).tolist()
+    [0.5, 0.5, 0.5]
+    """
 
     kind: ClassVar[str] = "constant"
     rises: ClassVar[bool] = False
@@ -86,6 +90,11 @@ class Linear:
 
     With hold = 0 and floor = 0 the rate of step t of T is a - a * t / T. With hold = 0.5 it is CycleGAN's
     schedule (arXiv 1703.10593, 2017).
+
+    >>> Schedule(Linear(), peak=1.0).rates(4).tolist()
+    [1.0, 0.75, 0.5, 0.25]
+    >>> Schedule(Linear(hold=0.5), peak=1.0).rates(4).tolist()
+    [1.0, 1.0, 1.0, 0.5]
     """
 
     kind: ClassVar[str] = "linear"
@@ -102,7 +111,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Exponential:
-    """The same factor at every step, down to a final fraction of the peak, after an optional hold."""
+    """The same factor at every step, down to a final fraction of the peak, after an optional hold.
+
+    >>> [round(float(rate), 3) for rate in Schedule(Exponential(final=0.0001), peak=1.0).rates(4)]
+    [1.0, 0.1, 0.01, 0.001]
+    """
 
     kind: ClassVar[str] = "exponential"
     rises: ClassVar[bool] = False
@@ -118,7 +131,11 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016, no restarts)."""
+    """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016, no restarts).
+
+    >>> [round(float(rate), 3) for rate in Schedule(Cosine(), peak=1.0).rates(2)]
+    [1.0, 0.5]
+    """
 
     kind: ClassVar[str] = "cosine"
     rises: ClassVar[bool] = False
@@ -135,12 +152,16 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """A power of the steps that are left: above 1 drops early, below 1 drops late."""
+    """A power of the steps that are left: above 1 drops early, below 1 drops late.
+
+    >>> [round(float(rate), 3) for rate in Schedule(Polynomial(power=2.0), peak=1.0).rates(4)]
+    [1.0, 0.562, 0.25, 0.062]
+    """
 
     kind: ClassVar[str] = "polynomial"
     rises: ClassVar[bool] = False
     power: float = number(
-        2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the share of steps left after the warm-up"
+        2.0, low=0.0, high=10.0, open_ends="low", text="exponent of the fraction of steps left after the warm-up"
     )
     floor: float = _floor()
 
@@ -156,6 +177,9 @@ class Step:
     """A staircase: plateaus of equal length, each lower than the one before by the same factor.
 
     The first step at or after a boundary has the new rate; the last plateau is factor ** drops.
+
+    >>> [round(float(rate), 3) for rate in Schedule(Step(drops=1), peak=1.0).rates(4)]
+    [1.0, 1.0, 0.5, 0.5]
     """
 
     kind: ClassVar[str] = "step"
@@ -178,6 +202,9 @@ class InverseSqrt:
 
     1 / sqrt(1 + progress * (1 / final ** 2 - 1)): fast at first, then ever slower (the decay of
     arXiv 1706.03762, 2017, whose warm-up is `Schedule.warmup` here).
+
+    >>> [round(float(rate), 3) for rate in Schedule(InverseSqrt(final=0.5), peak=1.0).rates(3)]
+    [1.0, 0.707, 0.577]
     """
 
     kind: ClassVar[str] = "inverse_sqrt"
@@ -194,10 +221,13 @@ class InverseSqrt:
 
 @dataclass(frozen=True)
 class WarmupStableDecay:
-    """The peak until a last share of the steps after the warm-up, then a straight line to the floor (a trapezoid).
+    """The peak until a last fraction of the steps after the warm-up, then a straight line to the floor (a trapezoid).
 
     The shape of warm-up-stable-decay (arXiv 2404.06395, 2024) with a linear tail; its warm-up is
     `Schedule.warmup`. The same curve as `linear` with hold = 1 - decay, named by the length of its tail.
+
+    >>> [round(float(rate), 3) for rate in Schedule(WarmupStableDecay(decay=0.5), peak=1.0).rates(4)]
+    [1.0, 1.0, 1.0, 0.5]
     """
 
     kind: ClassVar[str] = "wsd"
@@ -207,7 +237,7 @@ class WarmupStableDecay:
         low=0.0,
         high=1.0,
         open_ends="low",
-        text="share of the steps after the warm-up that the decay takes, at the end",
+        text="fraction of the steps after the warm-up that the decay takes, at the end",
     )
     floor: float = _floor()
 
@@ -220,9 +250,12 @@ class WarmupStableDecay:
 
 @dataclass(frozen=True)
 class WarmupStableSqrtDecay:
-    """The peak until a last share of the steps after the warm-up, then 1 - sqrt down to the floor: steep at first.
+    """The peak until a last fraction of the steps after the warm-up, then 1 - sqrt down to the floor: steep at first.
 
     The cooldown of arXiv 2405.18392 (2024), 1 - sqrt((t - n) / (T - n)), found better there than a straight line.
+
+    >>> [round(float(rate), 3) for rate in Schedule(WarmupStableSqrtDecay(decay=0.5), peak=1.0).rates(4)]
+    [1.0, 1.0, 1.0, 0.293]
     """
 
     kind: ClassVar[str] = "wsd_sqrt"
@@ -243,6 +276,9 @@ class CosineRestarts:
 
     Warm restarts of arXiv 1608.03983 (2016), with the settings of Keras' CosineDecayRestarts. The cycles fill all steps after the warm-up; the first step at or after a
     boundary begins the next one.
+
+    >>> [round(float(rate), 3) for rate in Schedule(CosineRestarts(cycles=2), peak=1.0).rates(4)]
+    [1.0, 0.5, 1.0, 0.5]
     """
 
     kind: ClassVar[str] = "restarts"
@@ -278,12 +314,15 @@ class OneCycle:
 
     The one-cycle policy of arXiv 1708.07120 (2017) with the cosine form and the defaults of PyTorch's OneCycleLR,
     without its cycle of the momentum.
+
+    >>> [round(float(rate), 3) for rate in Schedule(OneCycle(rise=0.5, start=0.0), peak=1.0).rates(4)]
+    [0.0, 0.5, 1.0, 0.5]
     """
 
     kind: ClassVar[str] = "onecycle"
     rises: ClassVar[bool] = True
     rise: float = number(
-        0.3, low=0.0, high=1.0, open_ends="low high", text="share of the steps after the warm-up before the peak"
+        0.3, low=0.0, high=1.0, open_ends="low high", text="fraction of the steps after the warm-up before the peak"
     )
     start: float = number(0.04, low=0.0, high=1.0, text="fraction of the peak at the beginning")
     final: float = number(4e-6, low=0.0, high=1.0, text="fraction of the peak left at the end")
@@ -301,7 +340,11 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Rex:
-    """Above the straight line at first and steep at the end: (1 - p) / (1/2 + (1 - p)/2), arXiv 2107.04197 (2021)."""
+    """Above the straight line at first and steep at the end: (1 - p) / (1/2 + (1 - p)/2), arXiv 2107.04197 (2021).
+
+    >>> [round(float(rate), 3) for rate in Schedule(Rex(), peak=1.0).rates(4)]
+    [1.0, 0.857, 0.667, 0.4]
+    """
 
     kind: ClassVar[str] = "rex"
     rises: ClassVar[bool] = False
@@ -390,12 +433,18 @@ def shape(kind: str, **fields: float) -> Shape:
         if name not in names:
             allowed = f"its fields are {', '.join(names)}" if names else "it has no fields"
             raise ScheduleError(f"{kind} has no field {name!r}{kinds.nearest(name, names)}: {allowed}")
-    return made(**fields)
+    shape = made(**fields)
+    _check(shape)  # ours have done so; a shape of another package need not
+    return shape
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A shape times its peak rate, after a linear warm-up over a share of all steps."""
+    """A shape times its peak rate, after a linear warm-up over a fraction of all steps.
+
+    >>> [round(float(rate), 3) for rate in Schedule(Linear(), peak=1.0, warmup=0.5).rates(4)]
+    [0.333, 0.667, 1.0, 0.5]
+    """
 
     shape: Shape
     peak: float

@@ -1,4 +1,4 @@
-"""Picture of a report's first screen, as the README shows it: python scripts/page_picture.py RESULTS PICTURE.png
+"""Save the first screen of a report as a picture, as the README shows it: page_picture.py RESULTS PICTURE.png
 
 Needs Debian's chromium and the package playwright (extra `test`).
 """
@@ -22,7 +22,7 @@ FLAGS = [
 
 
 def main(results: str, picture: str) -> None:
-    """Write the picture."""
+    """Write the picture of `results`/report.html, 1200 x 860 pixels, to the file `picture`."""
     page = Path(results) / "report.html"
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=shutil.which("chromium"), headless=True, args=FLAGS)

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from harness import data
 from harness.metrics import features
+from harness.metrics.features import classifier
 
 WEIGHTS = Path(__file__).parents[1] / "harness" / "metrics" / "weights"
 # channels of the three convolutions, features, epochs
@@ -23,7 +24,7 @@ SETTINGS = {"digits": ((24, 48, 64), 64, 60), "fashion_mnist": ((32, 64, 64), 96
 
 
 def initial(name: str, side: int, rng: np.random.Generator) -> dict[str, tf.Variable]:
-    """He-initialised weights by the names that `features.logits` reads."""
+    """He-initialised weights by the names that `classifier.logits` reads."""
     channels, dimensions, _ = SETTINGS[name]
     shapes: dict[str, tuple[int, ...]] = {}
     inputs, size = 1, side
@@ -59,7 +60,7 @@ def train(name: str, images: data.ImageSet, *, seed: int, batch: int = 128) -> d
     @tf.function
     def step(x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            hidden, outputs = features.logits(x, weights)
+            hidden, outputs = classifier.logits(x, weights)
             kept = tf.cast(tf.random.uniform(tf.shape(hidden)) > 0.2, tf.float32)
             outputs = tf.matmul(hidden * kept / 0.8, weights["w5"]) + weights["b5"]
             target = tf.one_hot(y, 10) * 0.9 + 0.01

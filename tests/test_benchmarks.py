@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import performance, record
-from tests.benchmarks.peers import plan
-from tests.benchmarks.peers.plan import Layer, Plan
+from benchmarks import performance, record
+from benchmarks.peers import plan
+from benchmarks.peers.plan import Layer, Plan
+from harness import kinds
 
 FOLDER = Path(performance.__file__).parent
 NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, calibration is about verdicts
     "__init__",
+    "ours",
     "performance",
     "record",
     "training_side",
@@ -26,7 +28,7 @@ def test_work_of_a_step_by_hand():
 
     Discriminator: 4x4 of stride 2 to 4x4x3: 16 * 16 * 5 * 3 = 3840, then 48 to 1. Generator: forwards 752, gradients of
     weights 752, of inputs 720. Discriminator: two forwards 7776, for its own weights 7776 and twice the second layer's
-    input 96, towards the generator 3888. In all 21,760 multiply-adds an example.
+    input 96, towards the generator 3888. In all 21,760 multiply-adds per example.
     """
     small = Plan(
         "small",
@@ -47,12 +49,10 @@ def test_work_of_a_step_by_hand():
     ids=lambda peer: f"{peer.name}-{peer.side}",
 )
 def test_peers_networks_have_as_many_trained_values_as_ours(peer):
-    from harness.models.gan import networks
-    from harness.spec.models import NetworkSpec
-
-    pair = networks.build(NetworkSpec(name=peer.name, latent=peer.latent), (peer.side, peer.side, peer.channels))
-    for network, layers in ((pair.generator, peer.generator), (pair.discriminator, peer.discriminator)):
-        ours = sum(weight.size for weight in network.weights() if not weight.moving)
+    part = kinds.find("network", peer.name, key="network.name")
+    pair = part.builder(part.set({"latent": peer.latent}), (peer.side, peer.side, peer.channels))
+    for network, layers in (("generator", peer.generator), ("discriminator", peer.discriminator)):
+        ours = sum(weight.size for weight in pair[network].weights() if not weight.moving)
         theirs = 0
         for layer in layers:
             if layer.kind in ("dense", "convolution", "transposed"):
@@ -66,7 +66,7 @@ def content(name, figures, **others):
     machine = {"processor": "P", "cores": 2, "memory_gib": 24.0, "system": "Linux", "python": "3.11.7"}
     return {
         "benchmark": name,
-        "command": f"python -m tests.benchmarks.{name}",
+        "command": f"python -m benchmarks.{name}",
         "date": "2026-11-24 23:30 UTC",
         "short": False,
         "machine": machine,
@@ -85,14 +85,14 @@ def test_page_states_every_figure_with_its_target_and_machine():
     assert "| fast | 2 x | ≥ 1.5 | yes |" in made
     assert "| slow | 1,234 ms | ≤ 10 | **no** |" in made
     assert "P, 2 cores, 24 GiB, Linux, Python 3.11.7" in made
-    assert "| `python -m tests.benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
+    assert "| `python -m benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
     assert "numpy 2.4.6" in made
 
 
 def test_page_shows_growth_row_by_row():
     row = {"axis": "batch", "value": 32, "seconds": 0.5, "unit": 2.5e-5, "peak_mb": 700.4}
     made = performance.page([content("growth", [], details=[row])])
-    assert "| batch | 32 | 0.50 | 0.025 ms an image | 700 |" in made
+    assert "| batch | 32 | 0.50 | 0.025 ms per image | 700 |" in made
 
 
 def test_page_of_nothing_is_refused():

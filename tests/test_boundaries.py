@@ -54,8 +54,8 @@ ALLOWED = {
 FROM_WORKER = ("harness.worker.process",)
 # heavy libraries and the only places they may be imported in, at whatever depth
 HOMES = {
-    "tensorflow": ("lazy.py", "models/", "worker/", "metrics/"),
-    "keras": ("models/", "metrics/", "data/", "worker/"),
+    "tensorflow": ("lazy.py", "models/", "worker/"),
+    "keras": ("models/", "data/", "worker/"),
     "optuna": ("driver/", "plan/"),
     "ray": ("executors/ray_cluster.py",),
     "matplotlib": ("report/",),
@@ -91,6 +91,24 @@ def test_imports_point_down(path):
             assert words[1] in ALLOWED[mine] | {mine}, f"{mine} imports {name}"
 
 
+def module_name(path):
+    return ".".join(["harness", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_round_in_a_circle_not_even_within_functions():
+    names = {module_name(path) for path in MODULES}
+    arrows = {
+        module_name(path): {
+            name if name in names else name.rpartition(".")[0] for name in imports(path) if name.startswith("harness.")
+        }
+        & names
+        for path in MODULES
+    }
+    while ends := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {name: targets for name, targets in arrows.items() if name not in ends}
+    assert not arrows, f"in circles, or above them: {sorted(arrows)}"
+
+
 @pytest.mark.parametrize(
     "path",
     [path for path in MODULES if part(path) in ("driver", "executors")],
@@ -103,6 +121,15 @@ def test_the_driver_never_imports_what_trains(path):
             or name.startswith(FROM_WORKER)
             or (name == "harness.worker.process")
         ), f"{path} imports {name}"
+
+
+FIGURES = [path for path in MODULES if path.parent == PACKAGE / "report" / "figures"]
+
+
+@pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.name)
+def test_figures_take_tables_and_numbers_and_know_no_study(path):
+    for name in imports(path):
+        assert not name.startswith("harness.") or name.startswith("harness.report.figures"), f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -128,7 +155,7 @@ LIGHT = (
     ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),
-    ("import harness.driver.session", ("tensorflow",)),
+    ("import harness.driver.command", ("tensorflow",)),
     ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),
 )

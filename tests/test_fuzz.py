@@ -1,6 +1,6 @@
-"""The fuzz campaign in short form; the long form is `python -m tests.campaigns.fuzz`."""
+"""The fuzz campaign in short form; the long form is `python -m benchmarks.campaigns.fuzz`."""
 
-from tests.campaigns import fuzz
+from benchmarks.campaigns import fuzz
 
 
 def test_bad_inputs_end_in_a_value_or_in_one_sentence_that_names_the_file(tmp_path):

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from harness.data import pictures
+from harness.data.fitting import fit, misfit
 from harness.data.images import DataError, Images
 from harness.data.pictures import ENDINGS
 from harness.data.walk import Walk
@@ -45,11 +46,11 @@ class Survey:
         """Each image in turn; at one that cannot be read the others are read too, and one DataError names all faults."""
         if self.faults:
             raise pictures.refusal(self.faults)
-        for place, path in enumerate(self.paths):
+        for index, path in enumerate(self.paths):
             try:
                 picture = pictures.read(path, upright=upright)
             except DataError as error:
-                raise pictures.refusal([str(error), *_unreadable(self.paths[place + 1 :])]) from error
+                raise pictures.refusal([str(error), *_unreadable(self.paths[index + 1 :])]) from error
             yield picture
 
     def sentence(self, notes: Mapping[str, int] | None = None) -> str:
@@ -93,19 +94,19 @@ def survey(folder: Path, *, name: str = "data.data_dir") -> Survey:
         state = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(f"{name} is {folder}, which {state}")
     walk = Walk(folder)
-    found = Survey(folder, walk.paths, dict(walk.skipped), tuple(sorted(walk.faults)), frozenset(walk.seen))
-    if not found.paths and found.faults:
-        raise pictures.refusal(found.faults)
-    if not found.paths:
-        words = "; ".join(["holds no images", *_skipped(found.skipped)])
+    images = Survey(folder, walk.paths, dict(walk.skipped), tuple(sorted(walk.faults)), frozenset(walk.seen))
+    if not images.paths and images.faults:
+        raise pictures.refusal(images.faults)
+    if not images.paths:
+        words = "; ".join(["holds no images", *_skipped(images.skipped)])
         raise DataError(f"{name} is {folder}, which {words}; allowed endings: {', '.join(ENDINGS)}")
-    return found
+    return images
 
 
-def check(found: Survey, *, size: int, how: str) -> None:
+def check(survey: Survey, *, size: int, how: str) -> None:
     """Raise DataError for every image that cannot be opened, or that `how` cannot bring to `size`, from first bytes."""
-    faults, fitting, damaged = list(found.faults), [], bool(found.faults)
-    for path in found.paths:
+    faults, fitting, damaged = list(survey.faults), [], bool(survey.faults)
+    for path in survey.paths:
         try:
             fault = _misfit(path, *pictures.size(path), size=size, how=how)
         except DataError as error:
@@ -120,36 +121,28 @@ def check(found: Survey, *, size: int, how: str) -> None:
         raise pictures.refusal(faults)
 
 
-def load(found: Survey, *, size: int, channels: int, how: str) -> tuple[Images, Mapping[str, int]]:
+def load(survey: Survey, *, size: int, channels: int, how: str) -> tuple[Images, Mapping[str, int]]:
     """All images as uint8 (n, size, size, channels), one decoded at a time, and how many have which peculiarity."""
     if how != "resize":
-        check(found, size=size, how=how)
-    images = np.empty((len(found.paths), size, size, channels), np.uint8)
+        check(survey, size=size, how=how)
+    images = np.empty((len(survey.paths), size, size, channels), np.uint8)
     notes: Counter[str] = Counter()
-    for place, picture in enumerate(found.read(upright=True)):
-        images[place] = _square(picture.pixels, size=size, channels=channels, how=how)
+    for index, picture in enumerate(survey.read(upright=True)):
+        images[index] = _square(picture.pixels, size=size, channels=channels, how=how)
         notes.update(picture.notes)
     return images, notes
 
 
 def _misfit(path: Path, height: int, width: int, *, size: int, how: str) -> str | None:
-    if how == "crop" and min(height, width) < size:
-        return f"{path}: {height}x{width} pixels are fewer than data.size = {size}; use fit = 'resize'"
-    if how == "pad" and max(height, width) > size:
-        return f"{path}: {height}x{width} pixels are more than data.size = {size}; use fit = 'resize'"
-    return None
+    pixels = misfit(height, width, size=size, how=how)
+    if pixels is None:
+        return None
+    return f"{path}: {height}x{width} pixels are {pixels} than data.size = {size}; use fit = 'resize'"
 
 
 def _square(image: Images, *, size: int, channels: int, how: str) -> Images:
-    """One image at its final size: resized by its shorter side and cropped in the middle, cropped, or padded."""
+    """One image at its final size and channels, grey by Pillow's fixed-point luma."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L" if channels == 1 else "RGB")
-    if how == "resize":
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    elif how == "crop":
-        left, top = (picture.width - size) // 2, (picture.height - size) // 2
-        picture = picture.crop((left, top, left + size, top + size))
-    else:
-        canvas = Image.new(picture.mode, (size, size))
-        canvas.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
-        picture = canvas
-    return np.asarray(picture).reshape(size, size, channels)
+    pixels = np.asarray(picture).reshape(1, picture.height, picture.width, channels)
+    square: Images = fit(pixels, size=size, channels=None, how=how)[0]
+    return square

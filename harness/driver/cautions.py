@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import data
+from harness.data import data_set
 from harness.driver import preflight
-from harness.metrics import sanity
+from harness.metrics import extractor, sanity
 from harness.plan import tpe
 from harness.spec import Range, StudySpec
 from harness.stats import paired
 
 PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
 FLOOR_IMAGES = 1000  # held-out images below which a floor is a rough one
-_OF_ONE_DATA_SET = {"digits": "the handwritten digits of scikit-learn", "fashion_mnist": "Fashion-MNIST"}
-_PUBLISHED_SPLITS = ("fashion_mnist", "cifar10")
 
 
 def of(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
@@ -60,11 +59,10 @@ def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
         yield "train.xla is true, but the runs train on a CPU, where it makes them many times slower"
     if spec.train.batch > train:
         yield f"train.batch is {spec.train.batch}, but there are only {train} training images: every batch repeats some"
-    if features in _OF_ONE_DATA_SET and name != features:
-        yield (
-            f"evaluate.features is '{features}', a network trained on {_OF_ONE_DATA_SET[features]}, but it scores images of "
-            f"'{name}'"
-        )
+    known = extractor.find(features, key="evaluate.features").trained_on
+    if known and name != known:
+        title = data_set.declared()[known].title
+        yield f"evaluate.features is '{features}', a network trained on {title}, but it scores images of '{name}'"
     fid = spec.question.score == "fid"
     if fid and generated <= dimensions:
         yield (
@@ -92,7 +90,7 @@ def _of_sanity(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     measured = facts.get("sanity")
     if measured is None:  # stored by an earlier version
         return
-    score = preflight.primary_score(spec).removesuffix("_ema")
+    score = str(preflight.primary(spec).raw)
     if not measured:
         images = int(facts["data"]["train"]) + int(facts["data"]["held_out"])
         yield f"{score}: what it sees was not measured, since {images} real images are too few ({sanity.FEWEST} needed)"
@@ -122,18 +120,23 @@ def _samples(spec: StudySpec) -> bool:
 
 
 def _is_resized(spec: StudySpec) -> bool:
-    native = data.shape(spec.data.model_copy(update={"size": None}))
-    return spec.data.name == "folder" or native[0] != data.shape(spec.data)[0]
+    own = data_set.find(spec.data).shape
+    return own is None or own[0] != data.shape(spec.data)[0]
 
 
 Rule = tuple[str, str, Callable[[StudySpec], bool], Callable[[StudySpec], str]]
 # section, key, when it is read, and why it is not read otherwise
 _RULES: Sequence[Rule] = (
-    ("data", "data_dir", lambda spec: spec.data.name != "digits", lambda spec: "data.name 'digits' has no files"),
+    (
+        "data",
+        "data_dir",
+        lambda spec: data_set.find(spec.data).files,
+        lambda spec: f"data.name '{spec.data.name}' has no files",
+    ),
     (
         "data",
         "held_out",
-        lambda spec: spec.data.name not in _PUBLISHED_SPLITS,
+        lambda spec: data_set.find(spec.data).split is None,
         lambda spec: f"data.name '{spec.data.name}' has a published test split",
     ),
     ("data", "fit", _is_resized, lambda spec: "data.size is the images' own"),
@@ -149,7 +152,7 @@ _RULES: Sequence[Rule] = (
     (
         "evaluate",
         "weights",
-        lambda spec: spec.evaluate.features == "inception",
+        lambda spec: extractor.find(spec.evaluate.features, key="evaluate.features").check_weights is not None,
         lambda spec: f"evaluate.features is '{spec.evaluate.features}', whose weights ship with the package",
     ),
     (

@@ -17,8 +17,8 @@ import optuna
 import pandas as pd
 import sqlalchemy.exc
 
-from harness.report import style
 from harness.report.analysis import Analysis
+from harness.report.figures import style
 from harness.results import load
 
 DOTS = 2000  # runs drawn one by one; the database keeps a chart in pieces of 2,045 characters

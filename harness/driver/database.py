@@ -1,8 +1,7 @@
-"""Databases that hold studies: addresses, opening them, one driver per study, and what their faults mean."""
+"""Databases that hold studies: addresses, opening them, and what their faults mean."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -15,16 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import filelock
 import optuna
 import sqlalchemy.exc
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
-from harness.driver import locks
-
 # A server that falls silent is noticed within a minute, by the driver and (for its lock) by the server.
-_PATIENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 CREATIONS = 20  # attempts at making the tables while another driver makes them too
 _EXAMPLES = (
     "sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or another address that SQLAlchemy knows, "
@@ -49,8 +45,8 @@ def sqlite_url(results: Path) -> str:
 
     What means something in an address (or to Optuna, which fills in braces) is written as %XX.
     """
-    place = re.sub(r"[%?{}\x00-\x1f]", lambda found: f"%{ord(found[0]):02X}", str((results / "study.db").resolve()))
-    return f"sqlite:///{place}"
+    path = str((results / "study.db").resolve())
+    return "sqlite:///" + re.sub(r"[%?{}\x00-\x1f]", lambda match: f"%{ord(match[0]):02X}", path)
 
 
 def without_password(url: str) -> str:
@@ -61,8 +57,8 @@ def without_password(url: str) -> str:
     rest = re.sub(r"([?&](?:password|passwd)=)[^&]*", r"\1…", rest)
     if "@" not in rest:
         return f"{scheme}{separator}{rest}"
-    credentials, _, place = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.split(':')[0]}@{place}"
+    credentials, _, host = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.split(':')[0]}@{host}"
 
 
 @contextmanager
@@ -90,12 +86,12 @@ def explained(url: str) -> Iterator[None]:
         elif "no such column" in text or "no such table" in text or "does not exist" in text:
             advice = "its tables are not those of Optuna; name a database of its own"
         else:
-            advice = "mend this, then run the same command again"
+            advice = "fix this, then run the same command again"
         raise StorageError(f"study database {shown}: {text}: {advice}") from error
 
 
 def _is_away(error: BaseException | None) -> bool:
-    """Whether a fault comes of the connection or the server's state, not of what was asked."""
+    """Whether the server is unreachable, rather than the query wrong."""
     while error is not None:
         if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
             return True
@@ -142,32 +138,32 @@ class Database:
         self.url = url
         self._address = _parsed(url)
         self.file = _file(url, self._address)
-        self._engine = self._connectable()
+        self.engine = self._connectable()
 
     def _fault(self, what: str) -> AddressError:
         return AddressError(f"--storage is {without_password(self.url)}: {what}")
 
     def _connectable(self) -> sqlalchemy.Engine:
-        """An engine of our own, for looking and for the lock; no connection is made yet."""
+        """An engine of our own, for reading and for the lock; no connection is made yet."""
         backend = self._address.get_backend_name()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", sqlalchemy.exc.SAWarning)  # settings that would be ignored
-                made = sqlalchemy.create_engine(self._address, **self._words())
+                engine = sqlalchemy.create_engine(self._address, **self._words())
         except ImportError as error:
             raise self._fault(_missing(backend, error)) from error
         except (sqlalchemy.exc.SQLAlchemyError, sqlalchemy.exc.SAWarning, TypeError, ValueError) as error:
             raise self._fault(f"{_first_line(error)}; allowed is {_EXAMPLES}") from error
-        if made.dialect.is_async:
-            raise self._fault(f"the driver '{made.driver}' is an asynchronous one; allowed is {_EXAMPLES}")
-        return made
+        if engine.dialect.is_async:
+            raise self._fault(f"the driver '{engine.driver}' is an asynchronous one; allowed is {_EXAMPLES}")
+        return engine
 
     def _words(self) -> dict[str, Any]:
         """How connections are made."""
         backend = self._address.get_backend_name()
         if backend == "sqlite":
             return {"connect_args": {} if "timeout" in self._address.query else {"timeout": 30}}
-        patience = {"connect_timeout": 10, **_PATIENCE} if backend == "postgresql" else {}
+        patience = {"connect_timeout": 10, **KEEPALIVE} if backend == "postgresql" else {}
         return {"pool_pre_ping": True, "connect_args": patience}
 
     def stored(self) -> Storage | None:
@@ -177,7 +173,7 @@ class Database:
                 if not self.file.exists() or self.file.stat().st_size == 0:
                     return None
                 _check_sqlite(self.file)
-            if not sqlalchemy.inspect(self._engine).has_table("alembic_version"):
+            if not sqlalchemy.inspect(self.engine).has_table("alembic_version"):
                 return None
             return self._current(Storage(self.url, self._words(), create=False))
 
@@ -191,17 +187,19 @@ class Database:
 
     def _current(self, storage: Storage) -> Storage:
         """Raise StorageError unless the tables are those of the Optuna that is installed."""
-        found, ours = storage.get_current_version(), storage.get_head_version()
-        if found == ours:
+        stored, ours = storage.get_current_version(), storage.get_head_version()
+        if stored == ours:
             return storage
         known = storage.get_all_versions()
         storage.engine.dispose()
-        made = f"study database {without_password(self.url)} was made by"
-        if found in known:
+        made_by = f"study database {without_password(self.url)} was made by"
+        if stored in known:
             command = f"optuna storage upgrade --storage '{without_password(self.url)}'"
-            raise StorageError(f"{made} an older Optuna (its tables are {found}, not {ours}); copy it, then: {command}")
+            raise StorageError(
+                f"{made_by} an older Optuna (its tables are {stored}, not {ours}); copy it, then: {command}"
+            )
         raise StorageError(
-            f"{made} a newer Optuna (its tables are {found}, not {ours}); install that one, or choose another --storage"
+            f"{made_by} a newer Optuna (its tables are {stored}, not {ours}); install that one, or choose another --storage"
         )
 
     def create(self) -> Storage:
@@ -231,13 +229,9 @@ class Database:
                 time.sleep(0.1)
         raise AssertionError("the last attempt returns or raises")
 
-    def claim(self, name: str) -> Claim:
-        """The right to be the only driver of the study `name`; to be taken by `renew`."""
-        return Claim(self._engine, self.url, self.file, name)
-
     def close(self) -> None:
         """End our own connections."""
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _parsed(url: str) -> sqlalchemy.URL:
@@ -304,71 +298,3 @@ def _check_sqlite(path: Path) -> None:
         connection.close()
     if answer is None or answer[0] != "ok":
         raise sqlite3.DatabaseError(f"malformed: {answer[0] if answer else 'no answer'}")
-
-
-class Claim:
-    """One driver per study: a lock of PostgreSQL's, which ends with the connection, or a file beside SQLite's.
-
-    Other servers have no such lock here; there the results folder's keeps drivers apart.
-    """
-
-    def __init__(self, engine: sqlalchemy.Engine, url: str, file: Path | None, name: str) -> None:
-        self._engine, self._url, self._name = engine, url, name
-        # Names of studies may be longer than those of files.
-        mark = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
-        self._path = file.with_name(f".{file.name}.{mark}.lock") if file is not None else None
-        self._connection: sqlalchemy.Connection | None = None
-        self._held: filelock.BaseFileLock | None = None
-
-    def renew(self) -> None:
-        """Take the lock, also again if the connection that held it was lost; StorageError if another driver has it."""
-        if self._path is not None and self._held is None:
-            try:
-                self._held = locks.take(self._path)
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise StorageError(
-                    f"study database {self._url}: {self._path}: {reason}: make the file and its folder writable"
-                ) from error
-            if self._held is None:
-                raise self._taken()
-        if self._engine.dialect.name == "postgresql":
-            self._renew_postgresql()
-
-    def _taken(self) -> StorageError:
-        return StorageError(
-            f"study '{self._name}' in database {without_password(self._url)} is in use by another run_study; "
-            "wait until it ends, or stop it first"
-        )
-
-    def _renew_postgresql(self) -> None:
-        try:
-            if self._connection is not None:
-                self._connection.execute(sqlalchemy.text("SELECT 1"))
-                return
-        except sqlalchemy.exc.DBAPIError:
-            self.release()
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            for setting, seconds in _PATIENCE.items():
-                connection.execute(sqlalchemy.text(f"SET tcp_{setting} = {seconds}"))
-            key = sqlalchemy.text("SELECT pg_try_advisory_lock(hashtext('schedule-harness'), hashtext(:name))")
-            taken = connection.execute(key, {"name": self._name}).scalar()
-        except BaseException:
-            connection.close()
-            raise
-        if not taken:
-            connection.close()
-            raise self._taken()
-        self._connection = connection
-
-    def release(self) -> None:
-        """Let go of the lock."""
-        if self._held is not None:
-            locks.release(self._held)
-            self._held = None
-        if self._connection is not None:
-            # Closed, not given back to the pool, where it would keep the lock.
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None

@@ -1,7 +1,7 @@
-"""The driver: takes runs from the plan, has executors train them, stores each as it ends, and can stop at any time.
+"""The driver's loop: hands runs of the plan to an executor, stores each as it ends, and can stop at any time.
 
-While a shared database does not answer, runs that ended are kept as files, and those that are ready go on being
-trained; only what needs their outcome waits.
+While a shared database does not answer, runs that ended are kept as files, and runs that are ready are trained all the
+same; only what depends on an outcome that is not stored waits.
 """
 
 from __future__ import annotations
@@ -11,24 +11,21 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.driver import spool
+from harness import files
+from harness.driver import pictures, spool
 from harness.driver.database import StorageAway
-from harness.driver.folder import Folder
-from harness.driver.spool import Kept
-from harness.driver.store import Ledger, artifact_id
+from harness.driver.queue import summary
+from harness.driver.session import Session
+from harness.driver.spool import FinishedRun
 from harness.executors.executor import Executor
-from harness.plan import stages
-from harness.plan.design import PHASES, Design
-from harness.plan.stages import Outcome
-from harness.results import tables
+from harness.plan.design import Design
 from harness.results.record import RunRecord
-from harness.spec import StudySpec
-from harness.worker.process import STOP, Ended
+from harness.worker.process import STOP, RunOutcome
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 900.0  # how long a database may be away before the study stops
@@ -57,197 +54,144 @@ class Stopped(Exception):
 
 
 @dataclass
-class Queue:
-    """Runs that may be trained now, best first, and the plan's stages that open as runs end."""
-
-    spec: StudySpec
-    outcomes: dict[str, Outcome]
-    ready: list[Design] = field(default_factory=list)
-    chosen: dict[str, int] = field(default_factory=dict)  # schedule -> search point that is being confirmed
-    _open: list[tuple[stages.Stages, set[str]]] = field(default_factory=list)
-    _stage_of: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Take the first stages; those whose runs have all ended open the next at once."""
-        self._order = stages.order(self.spec)
-        for sequence in stages.stages(self.spec, self.outcomes):
-            self._open.append((sequence, set()))
-            self._next(len(self._open) - 1)
-
-    def _next(self, place: int) -> None:
-        sequence, _ = self._open[place]
-        for stage in sequence:
-            self.chosen.update({each.schedule: each.point for each in stage if each.phase == "confirm"})
-            missing = [each for each in stage if each.run not in self.outcomes]
-            if missing:
-                self._open[place] = (sequence, {each.run for each in missing})
-                self._stage_of.update({each.run: place for each in missing})
-                self.push(missing)
-                return
-
-    def push(self, designs: list[Design]) -> None:
-        """Make runs ready, in the order: phase, then point and repetition, then schedule."""
-        self.ready += designs
-        self.ready.sort(key=self._priority, reverse=True)
-
-    def _priority(self, each: Design) -> tuple[int, int, int, int]:
-        place = each.point if each.phase == "search" else each.repetition
-        return (PHASES.index(each.phase), place, self._order[each.schedule], each.point)
-
-    def take(self) -> Design:
-        """The next run to train."""
-        return self.ready.pop()
-
-    def ended(self, run: str, outcome: Outcome) -> None:
-        """Note how a run ended; opens the stage after its own when it was the last of it."""
-        self.outcomes[run] = outcome
-        place = self._stage_of.pop(run)
-        missing = self._open[place][1]
-        missing.discard(run)
-        if not missing:
-            self._next(place)
-
-
-def outcome(record: RunRecord, primary: str) -> Outcome:
-    """What the plan needs to know of a record; `primary` is the full name of the primary score."""
-    finished = record.status == "finished"
-    return Outcome(record.status, record.scores[primary] if finished else None, record.last_step)
-
-
-@dataclass
 class Engine:
-    """One study being conducted."""
+    """One study being conducted: its session, what trains its runs, and what shows them."""
 
-    spec: StudySpec
-    folder: Folder
-    ledger: Ledger
+    session: Session
     executor: Executor
     display: Display
-    primary: str
-    failed_record: Callable[[Design, str, int], RunRecord]
     stopping: bool = False
+    _running: dict[Future[RunOutcome], Design] = field(default_factory=dict, init=False)
+    _failures: dict[str, int] = field(default_factory=dict, init=False)  # run -> attempts that failed
+    _begun: dict[str, float] = field(
+        default_factory=dict, init=False
+    )  # run -> when it was first begun here, POSIX seconds
+    _spooled: deque[FinishedRun] = field(
+        default_factory=deque, init=False
+    )  # not stored yet, since the database is away
+    _away_since: float = field(default=0.0, init=False)
+    _next_try: float = field(default=0.0, init=False)
+    _written: float = field(default_factory=time.monotonic, init=False)  # when the tables were written last
+    _write_seconds: float = field(default=0.0, init=False)  # how long that took
 
     def conduct(self) -> None:
         """Train all runs that are not stored yet; raise Stopped when asked to stop, after checkpoints."""
-        self.ledger.claim()
-        outcomes = {run: outcome(record, self.primary) for run, record in self.ledger.records.items()}
-        self._queue = Queue(self.spec, outcomes)
-        self._failures: dict[str, int] = {}
-        self._first: dict[str, float] = {}  # when a run was first begun here, POSIX seconds
-        self._kept: deque[Kept] = deque()  # ended, but not stored yet, since the database is away
-        self._away_since = self._next_try = 0.0
-        self._written, self._write_seconds = time.monotonic(), 0.0
-        self.folder.work.mkdir(parents=True, exist_ok=True)
-        (self.folder.work / STOP).unlink(missing_ok=True)
-        running: dict[Future[Ended], Design] = {}
+        self.session.store.begin_writing()
+        work, queue = self.session.folder.work, self.session.queue
+        work.mkdir(parents=True, exist_ok=True)
+        (work / STOP).unlink(missing_ok=True)
         with self._signals():
             try:
-                while self._queue.ready or running or self._kept:
-                    while self._queue.ready and len(running) < self.executor.slots and not self.stopping:
-                        design = self._queue.take()
-                        self.display.started(design)
-                        self._first.setdefault(design.run, round(time.time(), 3))
-                        running[self.executor.submit(design)] = design
+                while queue.ready or self._running or self._spooled:
+                    self._begin_runs()
                     if self.stopping:
-                        self._drain(running)
+                        self._drain()
                         raise Stopped
-                    for future in _ended(running):
-                        self._take(running.pop(future), future.result())
-                    self._store_kept(running)
-                    self._write_now_and_then()
+                    for future in self._ended():
+                        self._take(self._running.pop(future), future.result())
+                    self._empty_spool()
+                    self._write_tables_periodically()
                     self.display.tick()
             finally:
-                self.write_tables()
+                self._write_tables()
 
-    def _take(self, design: Design, ended: Ended) -> None:
+    def _begin_runs(self) -> None:
+        """Fill the executor's free slots."""
+        queue = self.session.queue
+        while queue.ready and len(self._running) < self.executor.slots and not self.stopping:
+            design = queue.take()
+            self.display.started(design)
+            self._begun.setdefault(design.run, round(time.time(), 3))
+            self._running[self.executor.submit(design)] = design
+
+    def _ended(self) -> set[Future[RunOutcome]]:
+        """The runs that have ended, after POLL_SECONDS at most."""
+        if not self._running:  # all that is left waits for the database
+            time.sleep(POLL_SECONDS)
+        return wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
+
+    def _take(self, design: Design, outcome: RunOutcome) -> None:
         """Store how a run ended, or put it back for another try."""
-        if ended.record is not None:
-            self._store(design, ended.record, ended.grids)
-        elif ended.interrupted:
-            self._queue.push([design])
+        if outcome.record is not None:
+            self._finish(design, outcome.record, outcome.grids)
+        elif outcome.interrupted:
+            self.session.queue.push([design])
         else:
-            self._fail(design, ended)
+            self._fail(design, outcome)
 
-    def _store(self, design: Design, record: RunRecord, grids: dict[str, bytes]) -> None:
-        pictures = [f"{design.run}{suffix}.png" for suffix in grids]
-        for name, picture in zip(pictures, grids.values(), strict=True):
-            tables.write_bytes(self.folder.samples / name, picture)
-            show(self.folder, name)
+    def _finish(self, design: Design, record: RunRecord, grids: dict[str, bytes]) -> None:
+        names = [f"{design.run}{suffix}.png" for suffix in grids]
+        for name, picture in zip(names, grids.values(), strict=True):
+            files.write(self.session.folder.samples / name, picture)
+            pictures.link(self.session.folder, name)
         attempts = self._failures.get(design.run, 0) + 1
-        self._end(Kept(design, record.attempted(attempts), tuple(pictures)))
+        self._store(FinishedRun(design, record.attempted(attempts), tuple(names)))
 
-    def _fail(self, design: Design, ended: Ended) -> None:
-        tables.write_bytes(self.folder.errors / f"{design.run}.txt", ended.trace.encode())
-        self._failures[design.run] = self._failures.get(design.run, 0) + 1
-        if self._failures[design.run] <= self.spec.safety.retries:
-            self.display.retrying(design, ended.error)
-            self._queue.push([design])
+    def _fail(self, design: Design, outcome: RunOutcome) -> None:
+        """Try a run again, or store that it failed for good."""
+        files.write(self.session.folder.errors / f"{design.run}.txt", outcome.trace.encode())
+        attempts = self._failures[design.run] = self._failures.get(design.run, 0) + 1
+        if attempts <= self.session.spec.safety.retries:
+            self.display.retrying(design, outcome.error)
+            self.session.queue.push([design])
             return
-        attempts = self._failures[design.run]
-        reason = f"{ended.error} (errors/{design.run}.txt)"
-        record = self.failed_record(design, reason, attempts)
-        self._end(Kept(design, record.timed(started=self._first.get(design.run), ended=round(time.time(), 3)), ()))
+        record = self.session.failed(design, f"{outcome.error} (errors/{design.run}.txt)", attempts)
+        times = {"started": self._begun.get(design.run), "ended": round(time.time(), 3)}
+        self._store(FinishedRun(design, record.timed(**times), ()))
 
-    def _end(self, each: Kept) -> None:
-        """Store a run that ended; while the database is away, keep it as a file instead."""
-        if not self._kept:
+    def _store(self, run: FinishedRun) -> None:
+        """Store a run; while the database is away, keep it as a file instead."""
+        if not self._spooled:
             try:
-                self._into_ledger(each)
+                self._add(run)
                 return
             except StorageAway as error:
                 self._away_since = time.monotonic()
                 self._next_try = self._away_since + RETRY_SECONDS
-                self.display.retrying(each.design, f"has ended and is kept as a file: {error}")
-        spool.save(self.folder.work, each)
-        self._kept.append(each)
+                self.display.retrying(run.design, f"has ended and is kept as a file: {error}")
+        spool.save(self.session.folder, run)
+        self._spooled.append(run)
 
-    def _into_ledger(self, each: Kept) -> None:
-        record = self.ledger.add(each.record, each.pictures)
+    def _add(self, run: FinishedRun) -> None:
+        record = self.session.store.add(run.record, run.pictures)
         # Only now is the run safe: its checkpoint is no longer needed.
-        for path in self.folder.work.glob(f"{record.run}.*"):
-            path.unlink(missing_ok=True)
-        self._queue.ended(record.run, outcome(record, self.primary))
+        self.session.folder.forget(record.run)
+        self.session.queue.ended(record.run, summary(record, self.session.primary))
         self.display.ended(record)
 
-    def _store_kept(self, running: dict[Future[Ended], Design]) -> None:
-        """Store what is kept once the database is back; after AWAY_SECONDS stop as if asked to, and raise StorageAway."""
-        while self._kept and time.monotonic() >= self._next_try:
+    def _empty_spool(self) -> None:
+        """Store spooled runs once the database is back; after AWAY_SECONDS stop as if asked to, and raise StorageAway."""
+        while self._spooled and time.monotonic() >= self._next_try:
             try:
-                self._into_ledger(self._kept[0])
-                self._kept.popleft()
+                self._add(self._spooled[0])
+                self._spooled.popleft()
             except StorageAway as error:
                 self._next_try = time.monotonic() + RETRY_SECONDS
                 if time.monotonic() - self._away_since > AWAY_SECONDS:
-                    self._drain(running)
+                    self._drain()
                     raise StorageAway(
-                        f"{error}; it has been away for {AWAY_SECONDS / 60:.0f} minutes, {len(self._kept)} runs that ended "
-                        f"meanwhile are kept in {self.folder.work}"
+                        f"{error}; it has been away for {AWAY_SECONDS / 60:.0f} minutes, {len(self._spooled)} runs that "
+                        f"ended meanwhile are kept in {self.session.folder.work}"
                     ) from error
 
-    def _drain(self, running: dict[Future[Ended], Design]) -> None:
+    def _drain(self) -> None:
         """Ask workers to stop and wait until each has left a checkpoint; keep what finishes meanwhile."""
-        tables.write_bytes(self.folder.work / STOP, b"")
+        files.write(self.session.folder.work / STOP, b"")
         self.executor.stop()
-        done, _ = wait(running, timeout=STOP_SECONDS)
+        done, _ = wait(self._running, timeout=STOP_SECONDS)
         for future in done:
-            ended = future.result()
-            if ended.record is not None:
-                self._take(running[future], ended)
+            outcome = future.result()
+            if outcome.record is not None:
+                self._take(self._running[future], outcome)
 
-    def _write_now_and_then(self) -> None:
-        """Keep tables fresh for whoever looks, at no more than a twentieth of the driver's time."""
+    def _write_tables_periodically(self) -> None:
+        """Rewrite the tables for whoever looks, spending at most 5 % of the driver's time."""
         if time.monotonic() - self._written > max(10.0, 20 * self._write_seconds):
-            self.write_tables()
+            self._write_tables()
 
-    def write_tables(self) -> None:
-        """Write runs.csv, curves.csv and traces.csv from the stored records."""
+    def _write_tables(self) -> None:
         started = time.monotonic()
-        chosen = self._queue.chosen
-        records = [
-            record.marked(record.phase != "confirm" or chosen.get(record.schedule) == record.point)
-            for record in self.ledger.records.values()
-        ]
-        tables.write(self.folder.path, records, phases=PHASES, schedules=list(self.spec.schedules))
+        self.session.write_tables()
         self._written, self._write_seconds = time.monotonic(), time.monotonic() - started
 
     @contextlib.contextmanager
@@ -260,24 +204,9 @@ class Engine:
                 os._exit(130)
             self.stopping = True
 
-        before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-
-def _ended(running: dict[Future[Ended], Design]) -> set[Future[Ended]]:
-    """Those that have ended, after POLL_SECONDS at most."""
-    if not running:  # all that is left waits for the database
-        time.sleep(POLL_SECONDS)
-    return wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
-
-
-def show(folder: Folder, picture: str) -> None:
-    """Link a sample grid where Optuna's dashboard looks for it, on file systems that have links: it is a courtesy."""
-    link, target = folder.artifacts / artifact_id(picture), folder.samples / picture
-    with contextlib.suppress(OSError):
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(os.path.relpath(target, link.parent))
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""TensorBoard event files, one folder a run, written from the stored records: TensorFlow is not needed for it."""
+"""TensorBoard event files, one folder per run, written from the stored records: TensorFlow is not needed for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from harness import command_line
+from harness import command_line, files
 from harness.driver.engine import Display
 from harness.plan.design import Design
 from harness.results import trace
 from harness.results.record import RunRecord
-from harness.results.tables import write_bytes
 
 GRIDS = {"": "samples/raw", "-ema": "samples/averaged"}  # suffix of the grid's file -> tag
 
@@ -43,26 +42,26 @@ def check(folder: Path) -> None:
 class Recorder:
     """A display that also writes the event file of each run as it ends, then passes everything on."""
 
-    shown: Display
+    display: Display
     folder: Path
     samples: Path
 
     def started(self, design: Design) -> None:
         """A run has begun."""
-        self.shown.started(design)
+        self.display.started(design)
 
     def ended(self, record: RunRecord) -> None:
         """A run has ended and is stored."""
         write(self.folder, [record], samples=self.samples)
-        self.shown.ended(record)
+        self.display.ended(record)
 
     def retrying(self, design: Design, error: str) -> None:
         """A run failed and will be tried again."""
-        self.shown.retrying(design, error)
+        self.display.retrying(design, error)
 
     def tick(self) -> None:
         """Time has passed."""
-        self.shown.tick()
+        self.display.tick()
 
 
 def write(folder: Path, records: Iterable[RunRecord], *, samples: Path) -> None:
@@ -73,8 +72,8 @@ def write(folder: Path, records: Iterable[RunRecord], *, samples: Path) -> None:
     """
     for record in records:
         pictures = {tag: samples / f"{record.run}{suffix}.png" for suffix, tag in GRIDS.items()}
-        found = {tag: path.read_bytes() for tag, path in pictures.items() if path.is_file()}
-        write_bytes(folder / record.run / "events.out.tfevents.0.run", events(record, found))
+        grids = {tag: path.read_bytes() for tag, path in pictures.items() if path.is_file()}
+        files.write(folder / record.run / "events.out.tfevents.0.run", events(record, grids))
 
 
 def events(record: RunRecord, pictures: dict[str, bytes]) -> bytes:
@@ -94,7 +93,7 @@ def events(record: RunRecord, pictures: dict[str, bytes]) -> bytes:
     writer.write(Event(wall_time=0.0, summary=start).SerializeToString())
     values = _scalars(record)
     steps = np.array(sorted(values), dtype=np.float64)
-    clock = {0: 0.0, record.last_step: record.seconds, **{place.step: place.seconds for place in record.curve}}
+    clock = {0: 0.0, record.last_step: record.seconds, **{point.step: point.seconds for point in record.curve}}
     at = sorted(clock)
     times = np.interp(steps, at, [clock[step] for step in at])
     for (step, by_tag), seconds in zip(sorted(values.items()), times.tolist(), strict=True):
@@ -118,13 +117,14 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 def _scalars(record: RunRecord) -> dict[int, dict[str, float]]:
     """Values by step and tag."""
-    found: dict[int, dict[str, float]] = {}
-    for place in trace.unpack(record.trace) or record.curve:
-        found[place.step] = {f"loss/{name}": value for name, value in place.losses.items()}
-        found[place.step] |= {f"rate/{network}": value for network, value in place.rates.items()}
-    for place in record.curve:
-        found.setdefault(place.step, {}).update({f"score/{name}": value for name, value in place.scores.items()})
-    return found
+    values: dict[int, dict[str, float]] = {}
+    for point in trace.unpack(record.trace) or record.curve:
+        values[point.step] = {f"loss/{name}": value for name, value in point.losses.items()}
+        values[point.step] |= {f"rate/{network}": value for network, value in point.rates.items()}
+    for evaluation in record.curve:
+        scores = {f"score/{name}": value for name, value in evaluation.scores.items()}
+        values.setdefault(evaluation.step, {}).update(scores)
+    return values
 
 
 def _summary(values: Mapping[str, float]) -> Any:

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 
 from harness import command_line
 from harness.driver import locks
-from harness.results import document, tables
+from harness.results import ResultsError, tables
 from harness.spec import SpecError, StudySpec, refused_changes, validate
 
 LOCK, HOLDER, DATABASE = ".lock", ".lock.holder", "study.db"
 ENDED = ".ended"  # suffix of a run that has ended and is kept beside the checkpoints
-_PASSING = (LOCK, f".{DATABASE}", ".study.json.")  # what a killed driver may leave before it claims the folder
+_PASSING = (LOCK, f".{DATABASE}", ".study.json.")  # what a killed driver may leave before the folder holds a run
 
 
 class FolderError(RuntimeError):
     """The results folder cannot be used; the message says why and what to do."""
 
 
-class Placed(NamedTuple):
-    """A stored run, and its place in the plan."""
+class StoredRun(NamedTuple):
+    """A stored run, and where it stands in the plan."""
 
     run: str
     phase: str
@@ -69,21 +69,27 @@ class Folder:
         """Tracebacks of failed runs."""
         return self.path / "errors"
 
-    def tabled(self) -> dict[str, Placed]:
+    def tabled(self) -> dict[str, StoredRun]:
         """The runs in the tables as they lie there, by name; none of a table that is absent or damaged."""
-        return {each.run: each for name in ("curves.csv", "runs.csv") for each in _runs_in(self.path / name)}
+        return {run.run: run for name in ("curves.csv", "runs.csv") for run in runs_in(self.path / name)}
 
-    def runs(self) -> list[Placed]:
+    def runs(self) -> list[StoredRun]:
         """The runs in the tables, and those that ended while their database was away."""
-        kept = [_kept(path) for path in self.work.glob(f"*{ENDED}")]
-        return [*self.tabled().values(), *(each for each in kept if each is not None)]
+        spooled = [_spooled(path) for path in self.work.glob(f"*{ENDED}")]
+        return [*self.tabled().values(), *(run for run in spooled if run is not None)]
 
-    def claimed(self) -> bool:
+    def holds_runs(self) -> bool:
         """Whether a run is stored: in a table, as a file that waits for its database, or in the folder's own database.
 
         Before that the folder is nobody's: whatever study.json says, another study may take its place.
         """
         return bool(self.runs()) or _holds_runs(self.path / DATABASE)
+
+    def forget(self, run: str) -> None:
+        """Remove the files of a run that is stored: its checkpoint, and what a killed process was writing."""
+        for pattern in (f"{run}.*", f".{run}.*"):
+            for path in self.work.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def vacate(self) -> None:
         """Remove the checkpoints of unfinished runs: of a study that another one takes the place of."""
@@ -97,37 +103,28 @@ class Folder:
         if not path.exists():
             return None
         try:
-            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if int(stored["schema"]) > tables.SCHEMA:
-                raise FolderError(
-                    f"{path}: schema is {stored['schema']}, but this version reads up to {tables.SCHEMA}: "
-                    "the results come from a newer harness; install that version"
-                )
-            wrong = document.fault(stored)
-            if wrong is not None:
-                raise FolderError(f"{path}: {wrong}; restore it, or choose another --output")
-            return stored
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FolderError(
-                f"{path}: cannot be read ({type(error).__name__}); restore it, or choose another --output"
-            ) from error
+            return dict(tables.read_study(path).source)
+        except ResultsError as error:
+            raise FolderError(f"{error}, or choose another --output") from error
 
 
-def _runs_in(path: Path) -> list[Placed]:
+def stored_run(row: Mapping[str, Any]) -> StoredRun:
+    """What a row of a table, or a record, says of its run; raises KeyError, TypeError or ValueError where it does not."""
+    return StoredRun(row["run"], row["phase"], row["schedule"], int(row["point"]), int(row["repetition"]))
+
+
+def runs_in(path: Path) -> list[StoredRun]:
+    """The runs in a table; none where it is absent or damaged."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        return [
-            Placed(row["run"], row["phase"], row["schedule"], int(row["point"]), int(row["repetition"])) for row in rows
-        ]
+            return [stored_run(row) for row in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []  # absent or damaged: it is written anew from the database
 
 
-def _kept(path: Path) -> Placed | None:
+def _spooled(path: Path) -> StoredRun | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))["record"]
-        return Placed(*(record[name] for name in Placed._fields))
+        return stored_run(json.loads(path.read_text(encoding="utf-8"))["record"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # damaged: the run is trained again
 
@@ -138,11 +135,11 @@ def _holds_runs(path: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            tables_ = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'trial_user_attributes'")
-            if tables_.fetchone() is None:
+            table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'trial_user_attributes'")
+            if table.fetchone() is None:
                 return False
-            found = connection.execute("SELECT 1 FROM trial_user_attributes WHERE key = 'record' LIMIT 1")
-            return found.fetchone() is not None
+            record = connection.execute("SELECT 1 FROM trial_user_attributes WHERE key = 'record' LIMIT 1")
+            return record.fetchone() is not None
     except sqlite3.Error:
         return True
 
@@ -162,7 +159,7 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
                 "choose an empty folder or one with this study's results"
             )
         return
-    if not folder.claimed():
+    if not folder.holds_runs():
         return
     if stored["name"] != spec.name:
         raise FolderError(
@@ -187,8 +184,8 @@ def _strangers(folder: Folder) -> list[str]:
     """Names in the folder that a driver which was killed before the first run cannot have left."""
     if not folder.path.exists():
         return []
-    names = [each.name for each in folder.path.iterdir() if not each.name.startswith(_PASSING)]
-    if folder.work.is_dir() and {each.name for each in folder.work.iterdir()} <= {folder.cache.name}:
+    names = [path.name for path in folder.path.iterdir() if not path.name.startswith(_PASSING)]
+    if folder.work.is_dir() and {path.name for path in folder.work.iterdir()} <= {folder.cache.name}:
         names.remove(folder.work.name)
     return names
 
@@ -200,7 +197,7 @@ def lock(folder: Folder) -> Iterator[None]:
     The operating system lets go of the lock when its holder ends in any way. A folder that was new, and in which no
     study came to be, is left as it was found.
     """
-    made = [place for place in (folder.path, *folder.path.absolute().parents) if not place.exists()]
+    missing = [path for path in (folder.path, *folder.path.absolute().parents) if not path.exists()]
     empty = not _strangers(folder) and not folder.work.exists()
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -220,8 +217,8 @@ def lock(folder: Folder) -> Iterator[None]:
             shutil.rmtree(folder.work, ignore_errors=True)
         locks.release(held)
         with suppress(OSError):
-            for place in made:
-                place.rmdir()  # an empty one only
+            for path in missing:
+                path.rmdir()  # an empty one only
 
 
 def _holder(folder: Folder) -> str:

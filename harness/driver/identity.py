@@ -1,4 +1,8 @@
-"""Whose experiment a study in a database is, and how it becomes the present one's: in one transaction, or not at all."""
+"""Whose experiment a study in a database is, and how it becomes the present one's: in one transaction, or not at all.
+
+Optuna's public calls write one attribute each, in a transaction of its own; a study that is written in part would be
+nobody's. Hence its tables' models, which are not public: tests run against the version that pyproject.toml allows.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +48,8 @@ def stored(storage: Storage, name: str) -> int | None:
     study, draft = of(storage, name), of(storage, _draft(name))
     if draft is None or not storage.get_study_user_attrs(draft).get(COMPLETE):
         return study
-    trials = [0 if each is None else storage.get_n_trials(each) for each in (study, draft)]
-    return study if trials[0] >= trials[1] and study is not None else draft
+    counts = [0 if number is None else storage.get_n_trials(number) for number in (study, draft)]
+    return study if counts[0] >= counts[1] and study is not None else draft
 
 
 def settle(storage: Storage, name: str) -> None:
@@ -73,25 +77,25 @@ def is_ours(attributes: Mapping[str, Any], directions: Sequence[StudyDirection],
     return list(directions) == [StudyDirection.MINIMIZE] and (DIGEST in attributes or trials == 0)
 
 
-def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collection[RunRecord], *, place: str) -> None:
+def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collection[RunRecord], *, where: str) -> None:
     """Raise StorageError unless a stored study with `runs` is `spec`, or one that `spec` may go on with.
 
-    Without a run it is nobody's yet. `place` names it in the message.
+    Without a run it is nobody's yet. `where` names it in the message.
     """
     if runs and attributes[DIGEST] != digest(spec):
-        refuse_changes(attributes[SPEC], spec, runs, place=place)
+        refuse_changes(attributes[SPEC], spec, runs, where=where)
 
 
-def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, place: str) -> None:
+def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, where: str) -> None:
     """The same of a study file `stored` (resolved, as JSON), whatever its digest."""
     try:
-        faults = refused_changes(validate(json.loads(stored), source=place), spec, runs)
+        faults = refused_changes(validate(json.loads(stored), source=where), spec, runs)
     except (SpecError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{error}; the stored study cannot be read by this version") from error
     if faults:
         changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
         raise StorageError(
-            f"{place} is another experiment ({changes}); choose another name in the study file, or another --storage"
+            f"{where} is another experiment ({changes}); choose another name in the study file, or another --storage"
         )
 
 
@@ -147,23 +151,23 @@ def _choices(trial: FrozenTrial) -> list[Any] | None:
 def _widen(session: Any, study: int, labels: list[str]) -> None:
     """Let `schedule` have the choices `labels` in each trial whose choices are among them."""
     wide = CategoricalDistribution(labels)
-    found = (
+    parameters = (
         session.query(models.TrialParamModel)
         .join(models.TrialModel)
         .filter(models.TrialModel.study_id == study)
         .filter(models.TrialParamModel.param_name == "schedule")
     )
-    for each in found:
-        narrow = json_to_distribution(each.distribution_json)
+    for parameter in parameters:
+        narrow = json_to_distribution(parameter.distribution_json)
         if isinstance(narrow, CategoricalDistribution) and all(label in labels for label in narrow.choices):
-            each.param_value = wide.to_internal_repr(narrow.to_external_repr(each.param_value))
-            each.distribution_json = distribution_to_json(wide)
+            parameter.param_value = wide.to_internal_repr(narrow.to_external_repr(parameter.param_value))
+            parameter.distribution_json = distribution_to_json(wide)
 
 
 def _put(session: Any, kind: Any, study: Any, key: str, value: Any) -> None:
     """Set an attribute of a study."""
-    found = kind.find_by_study_and_key(study, key, session)
-    if found is None:
+    attribute = kind.find_by_study_and_key(study, key, session)
+    if attribute is None:
         session.add(kind(study_id=study.study_id, key=key, value_json=json.dumps(value)))
     else:
-        found.value_json = json.dumps(value)
+        attribute.value_json = json.dumps(value)

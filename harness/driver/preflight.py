@@ -6,29 +6,26 @@ import math
 from pathlib import Path
 
 from harness import data
+from harness.data import data_set
 from harness.executors import resources
-from harness.metrics import evaluation, inception_weights
+from harness.metrics import extractor, metric
+from harness.scores import ScoreName
 from harness.spec import StudySpec
-
-NETWORKS = {
-    "dcgan": "compact DCGAN that sizes itself to 8 to 64 pixels, 1 or 3 channels",
-    "article": "the article's generator and discriminator, layer for layer, 32x32x3",
-}
-FEATURES = {
-    "digits": "our small classifier of handwritten digits, 8x8",
-    "fashion_mnist": "our small classifier of Fashion-MNIST, 28x28 or padded to 32x32",
-    "inception": "the Inception network of 2015-12-05 (FID and KID as published), any size",
-}
 
 
 class CheckError(ValueError):
-    """A study that cannot be run here; one line a fault."""
+    """A study that cannot be run here; one line per fault."""
+
+
+def primary(spec: StudySpec) -> ScoreName:
+    """The score the verdicts rest on."""
+    name = metric.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
+    return name.averaged if spec.question.weights == "ema" else name
 
 
 def primary_score(spec: StudySpec) -> str:
     """Full name of the score the verdicts rest on, such as `fid_digits_5k` or `kid_inception_10k_ema`."""
-    name = evaluation.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
-    return name + ("_ema" if spec.question.weights == "ema" else "")
+    return str(primary(spec))
 
 
 def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | None = None) -> None:
@@ -54,12 +51,13 @@ def _shape_faults(spec: StudySpec) -> list[str]:
             f"network.name is '{spec.network.name}', which makes {instead}, but [data] gives {size}x{size}x{channels}; "
             "set data.size and data.channels"
         )
-    allowed = {"digits": (8,), "fashion_mnist": (28, 32)}.get(spec.evaluate.features)
-    if allowed is not None and size not in allowed:
-        others = " or ".join(str(each) for each in allowed)
+    shape = (size, size, channels)
+    taken = extractor.find(spec.evaluate.features, key="evaluate.features").fits(shape)
+    if taken is not None:
+        others = [f"'{name}'" for name in extractor.that_take([shape])]
         faults.append(
-            f"evaluate.features is '{spec.evaluate.features}', which takes images of {others} pixels, "
-            f"but [data] gives {size}; choose 'inception', which takes any size"
+            f"evaluate.features is '{spec.evaluate.features}', which takes {taken}, but [data] gives {size}"
+            + (f"; choose {' or '.join(others)}, which {'take' if len(others) > 1 else 'takes'} them" if others else "")
         )
     return faults
 
@@ -78,7 +76,8 @@ def _data_faults(spec: StudySpec, output: Path | None) -> list[str]:
             f"data.held_out is {spec.data.held_out:g}, which leaves {train} of {whole} images for training and {held_out} "
             f"held out, but either part needs {data.FEWEST}: allowed is {low:g} to {high:g}"
         )
-    if spec.data.name == "folder" and output is not None and spec.data.data_dir is not None:
+    reads_all = "data_dir" in data_set.find(spec.data).needs
+    if reads_all and output is not None and spec.data.data_dir is not None:
         inside = spec.data.data_dir.resolve()
         if inside in (output.resolve(), *output.resolve().parents):
             faults.append(
@@ -89,14 +88,13 @@ def _data_faults(spec: StudySpec, output: Path | None) -> list[str]:
 
 
 def _weights_faults(spec: StudySpec) -> list[str]:
-    """A weights file that is to be used, but cannot be; a frozen graph is only looked for, since TensorFlow reads it."""
+    """A weights file that is to be used, but cannot be."""
     path = spec.evaluate.weights
-    if path is None or spec.evaluate.features != "inception":
+    check = extractor.find(spec.evaluate.features, key="evaluate.features").check_weights
+    if path is None or check is None:
         return []
     try:
-        if path.suffix == ".pb" and path.is_file():
-            return []
-        inception_weights.read(path)
-    except inception_weights.WeightsError as error:
+        check(path, "evaluate.weights")
+    except ValueError as error:
         return [str(error)]
     return []

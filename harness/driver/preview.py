@@ -1,11 +1,11 @@
-"""What `--dry-run` says: images, what the score sees of damaged ones, floor, remaining runs with their cost, disk need."""
+"""What `--dry-run` says: images, their floor, what the score makes of damaged ones, remaining runs, time and disk."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,20 +15,12 @@ from harness.metrics import sanity
 from harness.plan import stages
 from harness.plan.design import PHASES
 from harness.spec import StudySpec, resolved
+from harness.spec.loading import Placed
 
 # Bytes, measured on committed studies: a run's record, in database and tables, without its curve; a score of a point of
 # the curve; page, figures and tables of a study.
-_A_RECORD, _A_SCORE, _A_REPORT = 12_000, 160, 4_000_000
+_RECORD_BYTES, _SCORE_BYTES, _REPORT_BYTES = 12_000, 160, 4_000_000
 _SCORES = 20  # of a point: ten of the raw and ten of the averaged generator
-
-
-class Placed(Protocol):
-    """Where in the plan a run belongs."""
-
-    @property
-    def phase(self) -> str: ...
-    @property
-    def schedule(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -47,26 +39,26 @@ class Preview:
         return remaining(self.spec, self.stored)
 
     @property
-    def a_run(self) -> float:
-        """Seconds of a run."""
+    def seconds_per_run(self) -> float:
+        """How long a run takes with its evaluations."""
         spec = self.spec
         return spec.train.steps * self.probe["step"] + spec.evaluate.points * self.probe["evaluation"]
 
     @property
     def seconds(self) -> float:
         """Seconds until all is done."""
-        return self.probe["set_up"] + self.remaining * self.a_run / self.workers if self.remaining else 0.0
+        return self.probe["set_up"] + self.remaining * self.seconds_per_run / self.workers if self.remaining else 0.0
 
     @property
     def disk(self) -> float:
         """Bytes that the results folder will take in the end, roughly, with what workers need meanwhile."""
         spec, dimensions = self.spec, int(self.facts["features"]["dimensions"])
-        a_run = 2 * self.probe["grid"] + _A_RECORD + _A_SCORE * _SCORES * spec.evaluate.points
+        per_run = 2 * self.probe["grid"] + _RECORD_BYTES + _SCORE_BYTES * _SCORES * spec.evaluate.points
         kept = sum(
             min(int(self.facts["data"][part]), max(spec.evaluate.generated, 5000)) for part in ("train", "held_out")
         )
         reference = 4 * kept * dimensions + 2 * 8 * dimensions**2
-        return total(spec) * a_run + self.workers * self.probe["checkpoint"] + reference + _A_REPORT
+        return total(spec) * per_run + self.workers * self.probe["checkpoint"] + reference + _REPORT_BYTES
 
     @property
     def warnings(self) -> list[str]:
@@ -86,7 +78,7 @@ class Preview:
             "seconds_per_step": self.probe["step"],
             "seconds_per_evaluation": self.probe["evaluation"],
             "seconds_set_up": self.probe["set_up"],
-            "seconds_per_run": self.a_run,
+            "seconds_per_run": self.seconds_per_run,
             "seconds": self.seconds,
             "disk_bytes": round(self.disk),
             "data": data,
@@ -98,49 +90,51 @@ class Preview:
 
     def show(self, console: Console) -> None:
         """Print all but the warnings."""
-        spec, data = self.spec, self.facts["data"]
-        score = preflight.primary_score(spec).removesuffix("_ema")
-        console.print(
-            f"\nimages: {data['train']} for training, {data['held_out']} held out, {'x'.join(map(str, data['shape']))} "
-            f"({data['name']})",
-            *data.get("notes", ()),
-            sep="\n",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        other = "held_out" if spec.evaluate.reference == "train" else "train"
-        console.print(
-            f"floor: {score} {self.facts['floor'][score]:.3g}, of {min(data[other], spec.evaluate.generated)} real images "
-            f"({other})",
-            highlight=False,
-            soft_wrap=True,
-        )
+
+        def say(line: str) -> None:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+        for line in self._about_data():
+            say(line)
         if self.facts["sanity"]:
-            console.print(
-                f"\nwhat {score} makes of real images, damaged and not, against other real ones (means over "
-                f"{sanity.PARTITIONS} random halves):",
-                highlight=False,
-                soft_wrap=True,
+            say(
+                f"\nwhat {self._score} makes of real images, damaged and not, against other real ones (means over "
+                f"{sanity.PARTITIONS} random halves):"
             )
             console.print(sanity_table(self.facts["sanity"]))
-        steps = f"{spec.train.steps} steps: {1000 * self.probe['step']:.2f} ms per step"
+        for line in self._about_cost():
+            say(line)
+
+    @property
+    def _score(self) -> str:
+        return str(preflight.primary(self.spec).raw)
+
+    def _about_data(self) -> Iterator[str]:
+        """How many images there are, and what their own score is."""
+        data, evaluate = self.facts["data"], self.spec.evaluate
+        shape = "x".join(map(str, data["shape"]))
+        yield f"\nimages: {data['train']} for training, {data['held_out']} held out, {shape} ({data['name']})"
+        yield from data.get("notes", ())
+        other = "held_out" if evaluate.reference == "train" else "train"
+        images = min(data[other], evaluate.generated)
+        yield f"floor: {self._score} {self.facts['floor'][self._score]:.3g}, of {images} real images ({other})"
+
+    def _about_cost(self) -> Iterator[str]:
+        """What remains to be trained, how long that takes, and how much disk."""
+        runs, probe = total(self.spec), self.probe
+        steps = f"{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
         if not self.remaining:
-            console.print(f"\nall {total(spec)} runs are stored already; a run has {steps}", highlight=False)
+            yield f"\nall {runs} runs are stored already; a run has {steps}"
             return
-        which = f"{self.remaining} of {total(spec)} runs remain, of" if self.stored else f"{self.remaining} runs of"
-        console.print(
-            f"\n{which} {steps}, {self.probe['evaluation']:.2f} s per evaluation (raw and averaged), "
-            f"{self.probe['set_up']:.0f} s to set up a worker; {progress.duration(self.a_run)} a run, about "
-            f"{progress.duration(self.seconds)} with {self.workers} workers on this machine as it is now",
-            highlight=False,
-            soft_wrap=True,
+        which = f"{self.remaining} of {runs} runs remain, of" if self.stored else f"{self.remaining} runs of"
+        yield (
+            f"\n{which} {steps}, {probe['evaluation']:.2f} s per evaluation (raw and averaged), {probe['set_up']:.0f} s to "
+            f"set up a worker; {progress.duration(self.seconds_per_run)} per run, about {progress.duration(self.seconds)} "
+            f"with {self.workers} workers on this machine as it is now"
         )
-        console.print(
+        yield (
             f"disk: very roughly {self.disk / 1e6:.0f} MB in all, of which a checkpoint per worker "
-            f"({self.probe['checkpoint'] / 1e6:.1f} MB) goes again",
-            highlight=False,
-            soft_wrap=True,
+            f"({probe['checkpoint'] / 1e6:.1f} MB) goes again"
         )
 
 
@@ -151,11 +145,11 @@ def total(spec: StudySpec) -> int:
 
 def remaining(spec: StudySpec, stored: Mapping[str, Placed]) -> int:
     """Planned runs that are not stored."""
-    done = Counter((each.phase, each.schedule) for each in stored.values())
+    done = Counter((run.phase, run.schedule) for run in stored.values())
     if spec.search.allocation == "adaptive":  # which schedules the search takes is known at its end only
-        found = sum(count for (phase, _), count in done.items() if phase == "search")
+        searches = sum(count for (phase, _), count in done.items() if phase == "search")
         done = Counter({key: count for key, count in done.items() if key[0] != "search"})
-        searched = min(found, spec.search.trials * len(spec.schedules))
+        searched = min(searches, spec.search.trials * len(spec.schedules))
     else:
         searched = 0
     sizes = stages.size(spec)
@@ -170,7 +164,7 @@ def plan_table(spec: StudySpec, stored: Mapping[str, Placed]) -> Table:
     sizes = stages.size(spec)
     for phase in PHASES:
         table.add_column(phase, justify="right")
-    done = Counter((each.phase, each.schedule) for each in stored.values())
+    done = Counter((run.phase, run.schedule) for run in stored.values())
     for label in spec.schedules:
         cells = [f"{sizes[phase][label]}" + (f" ({done[phase, label]})" if stored else "") for phase in PHASES]
         table.add_row(label, *cells)

@@ -32,6 +32,36 @@ class _Sums:
     lowest: float = math.inf
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a schedule stands: how many runs are stored, its score so far, and how many did not finish.
+
+    `score` is the lowest of the search, or the mean of the furthest later phase: the two are not comparable. It is None
+    before a run has finished; `finished` runs of `phase` made it.
+    """
+
+    schedule: str
+    runs: int
+    phase: str
+    finished: int
+    score: float | None
+    lost: int
+
+    @property
+    def caption(self) -> str:
+        """What the score is."""
+        if self.score is None:
+            return ""
+        return f"{'best' if self.phase == 'search' else 'mean'} of {self.finished} {self.phase}"
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sort key, best first: schedules past their search, then searched ones, each by score."""
+        if self.score is None:
+            return 2, 0.0
+        return int(self.phase == "search"), self.score
+
+
 class Tally:
     """Counts and times from which the remaining time follows; each run is added up once, however many there are."""
 
@@ -64,30 +94,33 @@ class Tally:
         self._seconds, self._timed = self._seconds + record.seconds, self._timed + 1
 
     @property
-    def seconds_left(self) -> float | None:
+    def remaining(self) -> str:
+        """In words, the expected time to the end."""
+        seconds = self.seconds_remaining
+        return "time remaining not known yet" if seconds is None else f"about {duration(seconds)} remaining"
+
+    @property
+    def seconds_remaining(self) -> float | None:
         """Expected time to the end, from the mean time of stored runs; None before the first."""
         if not self._timed:
             return None
         return max(self.total - len(self.stored), 0) * self._seconds / self._timed / self.slots
 
-    def best(self) -> dict[str, tuple[int, float | None, str, int]]:
-        """By schedule: runs stored, primary score so far, what that is of, runs that did not finish.
-
-        The score is the best of the search, or the mean of the furthest later phase: the two are not comparable.
-        """
-        rows = {}
+    def standings(self) -> list[Standing]:
+        """The schedules, best first."""
+        standings = []
         for label in self.spec.schedules:
             phase = next((name for name in reversed(PHASES) if (label, name) in self._sums), PHASES[0])
-            sums, value, what = self._sums.get((label, phase), _Sums()), None, ""
+            sums = self._sums.get((label, phase), _Sums())
+            score = None
             if sums.finished:
-                value = sums.lowest if phase == "search" else sums.total / sums.finished
-                what = f"best of {sums.finished} search" if phase == "search" else f"mean of {sums.finished} {phase}"
-            rows[label] = (self._runs[label], value, what, self._lost[label])
-        return rows
+                score = sums.lowest if phase == "search" else sums.total / sums.finished
+            standings.append(Standing(label, self._runs[label], phase, sums.finished, score, self._lost[label]))
+        return sorted(standings, key=lambda standing: standing.rank)
 
 
 class PlainDisplay:
-    """One line a finished run, for logs and pipes."""
+    """One line per run that ends, for logs and pipes."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
         self._tally, self._console = tally, console
@@ -103,12 +136,11 @@ class PlainDisplay:
         self._tally.running[design.run] = design
 
     def ended(self, record: RunRecord) -> None:
-        """Print how the run ended, and the time left."""
+        """Print how the run ended, and the time remaining."""
         self._tally.add(record)
-        left = duration(self._tally.seconds_left)
-        place = f"[{len(self._tally.stored)}/{self._tally.total}]"
+        count = f"[{len(self._tally.stored)}/{self._tally.total}]"
         self._console.print(
-            f"{place} {record.run}: {ending(record, self._tally.primary)}, {left} left",
+            f"{count} {record.run}: {ending(record, self._tally.primary)}, {self._tally.remaining}",
             highlight=False,
             markup=False,
             soft_wrap=True,  # one line per run, also where the output is a file
@@ -124,7 +156,7 @@ class PlainDisplay:
 
 
 class LiveDisplay(PlainDisplay):
-    """A leaderboard, the running runs with their steps, and the time left, redrawn in place."""
+    """A leaderboard, the running runs with their steps, and the time remaining, redrawn in place."""
 
     def __init__(self, tally: Tally, console: Console, work: Path) -> None:
         super().__init__(tally, console)
@@ -141,15 +173,16 @@ class LiveDisplay(PlainDisplay):
 
     def tick(self) -> None:
         """Redraw."""
-        self._live.update(Group(self._leaderboard(), self._runs(), self._foot()))
+        self._live.update(Group(self._leaderboard(), self._runs(), self._footer()))
 
     def _leaderboard(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for heading in ("schedule", "runs", f"{self._tally.primary} ↓", "so far", "not finished"):
             table.add_column(heading, justify="left" if heading in ("schedule", "so far") else "right")
-        for label, (runs, value, what, lost) in sorted(self._tally.best().items(), key=_place):
-            shown = "" if value is None else f"{value:.3f}"
-            table.add_row(Text(label), str(runs), shown, what, str(lost) if lost else "")
+        for standing in self._tally.standings():
+            score = "" if standing.score is None else f"{standing.score:.3f}"
+            lost = str(standing.lost) if standing.lost else ""
+            table.add_row(Text(standing.schedule), str(standing.runs), score, standing.caption, lost)
         return table
 
     def _runs(self) -> Table:
@@ -159,23 +192,14 @@ class LiveDisplay(PlainDisplay):
         for run in list(islice(self._tally.running, room)):
             step, scores = _progress(self._work / f"{run}.progress")
             score = scores.get(self._tally.primary)
-            shown = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
-            table.add_row(run, ProgressBar(total=steps, completed=step, width=24), shown)
+            reached = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
+            table.add_row(run, ProgressBar(total=steps, completed=step, width=24), reached)
         return table
 
-    def _foot(self) -> Text:
+    def _footer(self) -> Text:
         stored, total = len(self._tally.stored), self._tally.total
-        gone = duration(time.monotonic() - self._tally.began)
-        return Text(
-            f"{stored} of {total} runs stored, {gone} gone, {duration(self._tally.seconds_left)} left",
-            style="dim",
-        )
-
-
-def _place(entry: tuple[str, tuple[int, float | None, str, int]]) -> tuple[int, float]:
-    """Where a schedule stands: confirmed ones first, then searched ones, each by score."""
-    _, (_, value, what, _) = entry
-    return ("mean", "best", "").index(what.partition(" ")[0]), value or 0.0
+        elapsed = duration(time.monotonic() - self._tally.began)
+        return Text(f"{stored} of {total} runs stored, elapsed {elapsed}, {self._tally.remaining}", style="dim")
 
 
 def _progress(path: Path) -> tuple[int, dict[str, float]]:
@@ -196,10 +220,8 @@ def ending(record: RunRecord, primary: str) -> str:
     return f"failed: {record.reason}"
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as '40 s', '3 min', '2 h 05 min' or '3 d 4 h'; '…' when unknown."""
-    if seconds is None:
-        return "…"
+def duration(seconds: float) -> str:
+    """Seconds as '40 s', '3 min', '2 h 05 min' or '3 d 4 h'."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

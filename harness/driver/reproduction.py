@@ -18,16 +18,18 @@ from rich.console import Console
 
 from harness import command_line
 from harness.driver import preflight
-from harness.driver.session import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, commit
-from harness.executors import resources
-from harness.executors.executor import InputFault, WorkerFault, ask
-from harness.executors.local import LocalExecutor
+from harness.driver.code_version import commit
+from harness.driver.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from harness.executors.executor import Executor, InputFault, WorkerFault, ask
+from harness.executors.resources import WorkerOptions
+from harness.executors.start import start
 from harness.plan.design import PHASES, Design, design
 from harness.results import Results, ResultsError, agreement, frames, load, numerics
 from harness.results.agreement import VERDICTS, Agreement
+from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec
 from harness.spec import load as load_spec
-from harness.worker.process import Ended, WorkerSetup
+from harness.worker.process import RunOutcome, WorkerSetup
 
 EXIT = dict(zip(VERDICTS, (0, 3, 4, 5), strict=True))
 
@@ -46,6 +48,21 @@ class Request:
     json: bool = False
 
 
+@dataclass(frozen=True)
+class Rerun:
+    """Runs of a results folder that are to be trained again, and where what comes of it is printed."""
+
+    request: Request
+    results: Results
+    spec: StudySpec
+    designs: list[Design]
+    console: Console
+
+    def say(self, line: str) -> None:
+        """Print a line unless the output is quiet."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 class Irreproducible(ValueError):
     """These results cannot be trained again here; the message says why and what to do."""
 
@@ -61,10 +78,9 @@ def run(request: Request) -> int:
     except (ResultsError, SpecError, preflight.CheckError, Irreproducible) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
-    console = Console(quiet=request.quiet, stderr=request.json)
+    rerun = Rerun(request, results, spec, designs, Console(quiet=request.quiet, stderr=request.json))
     try:
-        with tempfile.TemporaryDirectory() as cache:
-            return _reproduce(request, results, spec, designs, console, Path(cache))
+        return _conclude(_reproduce(rerun), request)
     except (Irreproducible, InputFault) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -102,8 +118,8 @@ def choose(results: Results, request: Request) -> pd.DataFrame:
     count = int(request.runs) if request.runs.isdigit() else 0
     if count < 1:
         raise Irreproducible(f"--runs is {request.runs!r}, but allowed is a whole number from 1, or 'all'")
-    places = np.unique(np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(int))
-    return runs.iloc[places]
+    rows = np.unique(np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(int))
+    return runs.iloc[rows]
 
 
 def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design:
@@ -113,7 +129,7 @@ def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design
         for name, value in row.items()
         if name.startswith("params_") and not math.isnan(value)
     }
-    made = design(
+    again = design(
         spec,
         phase=row["phase"],
         schedule=row["schedule"],
@@ -121,37 +137,38 @@ def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design
         repetition=int(row["repetition"]),
         params=params,
     )
-    for role, seed in vars(made.seeds).items():
+    for role, seed in vars(again.seeds).items():
         if int(row[f"seed_{role}"]) != seed:
             raise Irreproducible(
                 f"{source / 'runs.csv'}: run {row['run']} has seed_{role} {int(row[f'seed_{role}'])}, but study.toml "
                 f"gives {seed}; the two files are not of one study"
             )
-    return made
+    return again
 
 
-def _reproduce(
-    request: Request, results: Results, spec: StudySpec, designs: list[Design], console: Console, cache: Path
-) -> int:
-    setup = WorkerSetup(spec, work=None, cache=cache, gpu=None, commit=commit())
-    here = resources.machine()
-    workers = request.workers or resources.local_workers(spec, here, workers_per_gpu=None, runs=len(designs))
-    executor = LocalExecutor(setup, workers=workers, gpus=here.gpus)
-    try:
-        facts = ask(executor, "facts", source=str(request.results))
-        _same_material(results, facts)
-        for line in differences(environment(results, designs), facts["environment"]):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-        found = _train(executor, designs, results, console, verbose=request.verbose)
-    finally:
-        executor.close(at_once=True)
-    return _conclude(found, request, console)
+def _reproduce(rerun: Rerun) -> list[Agreement]:
+    """Train the runs again; return how each of their numbers agrees."""
+    with tempfile.TemporaryDirectory() as cache:
+        setup = WorkerSetup(rerun.spec, work=None, cache=Path(cache), gpu=None, commit=commit())
+        executor = start(setup, WorkerOptions(rerun.request.workers), runs=len(rerun.designs))
+        try:
+            facts = ask(executor, "facts", source=str(rerun.request.results))
+            _same_material(rerun.results, facts)
+            for line in differences(environment(rerun.results, rerun.designs), facts["environment"]):
+                rerun.say(line)
+            return _train(rerun, executor)
+        finally:
+            executor.close(at_once=True)
 
 
 def _same_material(results: Results, facts: dict[str, Any]) -> None:
     """Raise Irreproducible if data or feature network are not those of the stored runs."""
-    for what, key in (("data", "fingerprint"), ("features", "sha256")):
-        stored, here = results.study[what][key], facts[what][key]
+    study = results.study
+    for what, key, stored in (
+        ("data", "fingerprint", study.data.fingerprint),
+        ("features", "sha256", study.features.sha256),
+    ):
+        here = facts[what][key]
         if stored != here:
             raise Irreproducible(
                 f"{results.path}: {what} here have {key} {here[:12]}…, but the stored runs used {stored[:12]}…; "
@@ -163,7 +180,7 @@ def environment(results: Results, designs: list[Design]) -> dict[str, Any]:
     """What study.json says of machine and packages, with the numerics of these runs where their rows name one set."""
     rows = results.runs[results.runs["run"].isin([each.run for each in designs])]
     named = rows["numerics"].dropna().unique()
-    stored: dict[str, Any] = results.study["environment"]
+    stored = results.study.environment.model_dump()
     return {**stored, "numerics": json.loads(named[0])} if len(named) == 1 else stored
 
 
@@ -183,45 +200,48 @@ def differences(stored: dict[str, Any], here: dict[str, Any]) -> list[str]:
     ]
 
 
-def _train(
-    executor: LocalExecutor, designs: list[Design], results: Results, console: Console, *, verbose: bool
-) -> list[Agreement]:
+def _train(rerun: Rerun, executor: Executor) -> list[Agreement]:
     """Train all designs, printing each run's comparison as it ends; raises WorkerFault for one that fails."""
-    waiting, running = list(reversed(designs)), dict[Future[Ended], Design]()
-    found: list[Agreement] = []
+    waiting, running = list(reversed(rerun.designs)), dict[Future[RunOutcome], Design]()
+    compared: list[Agreement] = []
     while waiting or running:
         while waiting and len(running) < executor.slots:
-            each = waiting.pop()
-            running[executor.submit(each)] = each
-        done = next(as_completed(running))
-        each, ended = running.pop(done), done.result()
-        if ended.record is None:
-            raise WorkerFault(f"{each.run}: {ended.error or 'stopped'}")
-        rows, curve = frames([ended.record], phases=PHASES, schedules=[each.schedule])
-        fresh = rows.fillna({"reason": ""}).iloc[0].to_dict()
-        stored = results.runs.set_index("run", drop=False).loc[each.run].to_dict()
-        compared = agreement.compare(
-            (stored, results.curves[results.curves["run"] == each.run]), (fresh, curve), seeds=_seeds(results, each)
-        )
-        _print(each.run, compared, console, verbose=verbose)
-        found += compared
-    return found
+            design = waiting.pop()
+            running[executor.submit(design)] = design
+        ended = next(as_completed(running))
+        design, outcome = running.pop(ended), ended.result()
+        if outcome.record is None:
+            raise WorkerFault(f"{design.run}: {outcome.error or 'stopped'}")
+        of_run = _compare(rerun.results, design, outcome.record)
+        _print(rerun, design.run, of_run)
+        compared += of_run
+    return compared
 
 
-def _seeds(results: Results, each: Design) -> pd.DataFrame:
+def _compare(results: Results, design: Design, record: RunRecord) -> list[Agreement]:
+    """Every number of a stored run beside that of the run trained again."""
+    rows, curve = frames([record], phases=PHASES, schedules=[design.schedule])
+    fresh = rows.fillna({"reason": ""}).iloc[0].to_dict()
+    stored = results.runs.set_index("run", drop=False).loc[design.run].to_dict()
+    stored_curve = results.curves[results.curves["run"] == design.run]
+    return agreement.compare((stored, stored_curve), (fresh, curve), seeds=_seeds(results, design))
+
+
+def _seeds(results: Results, design: Design) -> pd.DataFrame:
     """Curves of the schedule's fresh-seed runs, but for the run itself: what another seed alone changes."""
     runs = results.runs
-    mine = (runs["schedule"] == each.schedule) & (runs["phase"] == "confirm") & runs["chosen"]
-    mine &= runs["run"] != each.run
-    return results.curves[results.curves["run"].isin(runs.loc[mine, "run"])]
+    others = (runs["schedule"] == design.schedule) & (runs["phase"] == "confirm") & runs["chosen"]
+    others &= runs["run"] != design.run
+    return results.curves[results.curves["run"].isin(runs.loc[others, "run"])]
 
 
-def _print(run: str, compared: list[Agreement], console: Console, *, verbose: bool) -> None:
-    console.print(f"{run}: {counts(compared)}", highlight=False, markup=False, soft_wrap=True)
-    for each in compared:
-        if verbose or each.verdict != VERDICTS[0]:
-            line = f"  step {each.step} {each.name}: {each.stored} stored, {each.found} found: {each.verdict}"
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+def _print(rerun: Rerun, run: str, compared: list[Agreement]) -> None:
+    rerun.say(f"{run}: {counts(compared)}")
+    for number in compared:
+        if rerun.request.verbose or number.verdict != VERDICTS[0]:
+            rerun.say(
+                f"  step {number.step} {number.name}: {number.stored} stored, {number.found} found: {number.verdict}"
+            )
 
 
 def counts(compared: list[Agreement]) -> str:
@@ -230,12 +250,13 @@ def counts(compared: list[Agreement]) -> str:
     return f"{len(compared)} numbers, {', '.join(parts)}"
 
 
-def _conclude(found: list[Agreement], request: Request, console: Console) -> int:
-    verdict = agreement.worst(each.verdict for each in found)
-    runs = len({each.run for each in found})
+def _conclude(compared: list[Agreement], request: Request) -> int:
+    """Print what came of it; return the exit status."""
+    verdict = agreement.worst(number.verdict for number in compared)
+    runs = len({number.run for number in compared})
     if request.json:
         summary = {"results": str(request.results), "runs": runs, "verdict": verdict}
-        command_line.print_json({**summary, "numbers": [asdict(each) for each in found]}, indent=1)
+        command_line.print_json({**summary, "numbers": [asdict(number) for number in compared]}, indent=1)
     else:
-        print(f"{request.results}: {runs} runs trained again, {counts(found)}: {verdict}")
+        print(f"{request.results}: {runs} runs trained again, {counts(compared)}: {verdict}")
     return EXIT[verdict]

@@ -1,20 +1,19 @@
-"""Runs that ended while the database was away: kept as files beside their checkpoints until it can take them."""
+"""Spool of finished runs while the database is unreachable: files beside their checkpoints, until it can take them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.driver.folder import ENDED
-from harness.driver.store import Ledger
+from harness import files
+from harness.driver.folder import ENDED, Folder
+from harness.driver.store import TrialStore
 from harness.plan.design import Design
-from harness.results import tables
 from harness.results.record import RunRecord
 
 
 @dataclass(frozen=True)
-class Kept:
+class FinishedRun:
     """A run that ended, and the file names of its sample grids."""
 
     design: Design
@@ -22,15 +21,15 @@ class Kept:
     pictures: tuple[str, ...]
 
 
-def save(work: Path, each: Kept) -> None:
+def save(folder: Folder, run: FinishedRun) -> None:
     """Write the run's file durably."""
-    content = {"record": each.record.to_json(), "pictures": each.pictures}
-    tables.write_bytes(work / f"{each.record.run}{ENDED}", json.dumps(content).encode())
+    content = {"record": run.record.to_json(), "pictures": run.pictures}
+    files.write(folder.work / f"{run.record.run}{ENDED}", json.dumps(content).encode())
 
 
-def adopt(work: Path, ledger: Ledger) -> None:
+def adopt(folder: Folder, store: TrialStore) -> None:
     """Count the runs as stored that an earlier driver could not store. A damaged file's run is trained again."""
-    for path in sorted(work.glob(f"*{ENDED}")):
+    for path in sorted(folder.work.glob(f"*{ENDED}")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             record = RunRecord.from_json(content["record"])
@@ -38,16 +37,15 @@ def adopt(work: Path, ledger: Ledger) -> None:
         except (ValueError, KeyError, TypeError):
             path.unlink()
             continue
-        if record.run not in ledger.records:
-            ledger.adopt(record, pictures)
+        if record.run not in store.records:
+            store.adopt(record, pictures)
 
 
-def store(work: Path, ledger: Ledger) -> None:
-    """Claim the study and store those runs in it; then remove their files and checkpoints."""
-    adopt(work, ledger)
-    ledger.claim()
-    for path in sorted(work.glob(f"*{ENDED}")):
+def empty(folder: Folder, store: TrialStore) -> None:
+    """Store those runs in the study; then remove their files and checkpoints."""
+    adopt(folder, store)
+    store.begin_writing()
+    for path in sorted(folder.work.glob(f"*{ENDED}")):
         run = path.name.removesuffix(ENDED)
-        if run in ledger.records:
-            for left in work.glob(f"{run}.*"):
-                left.unlink(missing_ok=True)
+        if run in store.records:
+            folder.forget(run)

@@ -1,4 +1,4 @@
-"""The Optuna study that holds the truth: one trial a finished run, written whole in one transaction.
+"""The Optuna study that holds the truth: one trial per run that ended, written whole in one transaction.
 
 A trial is added when its run has ended, with its parameters, values, curve (intermediate values) and the complete
 record, so that no interruption leaves a half-written or a 'running' trial behind. `optuna trials`, the Optuna
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +16,8 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX, ArtifactMeta
+from optuna.artifacts import ArtifactMeta
+from optuna.artifacts._upload import ARTIFACTS_ATTR_PREFIX  # no public name says it
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
@@ -26,6 +26,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.driver import identity
 from harness.driver.database import Database, Storage, StorageError, explained, without_password
+from harness.driver.pictures import artifact_id
+from harness.driver.study_lock import StudyLock
 from harness.plan import points
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
@@ -34,10 +36,10 @@ RECORD = "record"
 GAP = 10_000  # trials that are put in the place of lost ones at most, so that others keep their numbers
 
 
-class Ledger:
+class TrialStore:
     """The study's trials: what has been run, and the place where records are added.
 
-    Opening one reads; it writes nothing before `claim`, by which the study in the database becomes `spec`.
+    Opening one reads; it writes nothing before `begin_writing`, by which the study in the database becomes `spec`.
     """
 
     def __init__(self, spec: StudySpec, url: str, *, primary: str) -> None:
@@ -45,19 +47,20 @@ class Ledger:
 
         `primary` is the full name of the score that becomes a trial's value.
         """
-        self._spec, self._url, self._primary = spec, url, primary
+        self._spec, self._url, self.primary = spec, url, primary
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._database = Database(url)
         self._storage: Storage | None = None
         self._study: optuna.Study | None = None
+        self._number = -1  # the study's, in the database; -1 before `begin_writing`
         self._adopted: list[tuple[RunRecord, Sequence[str]]] = []
         self._doubtful: set[str] = set()
         self.records: dict[str, RunRecord] = {}
         self.others: list[str] = []  # studies with trials in a database that lacks this one
-        self._claim = self._database.claim(spec.name)
+        self._lock = StudyLock(self._database, spec.name)
         try:
             with explained(url):
-                self._claim.renew()
+                self._lock.hold()
                 self._look()
         except BaseException:
             self.close()
@@ -71,25 +74,25 @@ class Ledger:
         try:
             study = identity.stored(storage, self._spec.name)
             if study is None:
-                found = storage.get_all_studies()
-                self.others = [each.study_name for each in found if storage.get_n_trials(each._study_id)]
+                names = [other.study_name for other in storage.get_all_studies()]
+                self.others = [name for name in names if storage.get_n_trials(storage.get_study_id_from_name(name))]
                 return
             trials = storage.get_all_trials(study, deepcopy=False)
             self.records = _records(trials)
-            place = f"study '{self._spec.name}' in database {without_password(self._url)}"
+            where = f"study '{self._spec.name}' in database {without_password(self._url)}"
             attributes = storage.get_study_user_attrs(study)
             if not identity.is_ours(attributes, storage.get_study_directions(study), trials=len(trials)):
-                raise StorageError(f"{place} was not made by this harness; choose another name in the study file")
-            identity.refuse_others(self._spec, attributes, self.records.values(), place=place)
+                raise StorageError(f"{where} was not made by this harness; choose another name in the study file")
+            identity.refuse_others(self._spec, attributes, self.records.values(), where=where)
         finally:
             storage.engine.dispose()
 
     def adopt(self, record: RunRecord, pictures: Sequence[str] = ()) -> None:
-        """Count a run as stored that the database lacks; `claim` stores it, under its trial number where that is free."""
+        """Count a run as stored that the database lacks; `begin_writing` stores it, under its trial number where that is free."""
         self.records[record.run] = record
         self._adopted.append((record, pictures))
 
-    def claim(self) -> None:
+    def begin_writing(self) -> None:
         """Make the study that of `spec`, in the database; afterwards no other experiment may have its name there.
 
         What is written is written whole: after a kill or a fault the study is as it was, or as it shall be.
@@ -97,7 +100,7 @@ class Ledger:
         if self._study is not None:
             return
         with explained(self._url):
-            self._claim.renew()
+            self._lock.hold()
             if self._storage is None:
                 self._storage = self._database.create()
             identity.settle(self._storage, self._spec.name)
@@ -107,10 +110,10 @@ class Ledger:
             trials = self._storage.get_all_trials(number, deepcopy=False)
             ours = [trial for trial in trials if _record(trial) is not None]
             attributes = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
-            if not identity.is_written(self._spec, self._primary, *attributes, ours):
-                identity.write(self._storage, number, self._spec, self._primary, ours)
-            self._last = max((trial._trial_id for trial in trials), default=-1)
-            self._store_adopted(number, len(trials))
+            if not identity.is_written(self._spec, self.primary, *attributes, ours):
+                identity.write(self._storage, number, self._spec, self.primary, ours)
+            self._number = number
+            self._store_adopted(len(trials))
             self._study = optuna.load_study(
                 study_name=self._spec.name,
                 storage=optuna.storages.get_storage(self._storage),
@@ -118,37 +121,35 @@ class Ledger:
                 pruner=optuna.pruners.NopPruner(),
             )
 
-    def _store_adopted(self, study: int, trials: int) -> None:
+    def _store_adopted(self, trials: int) -> None:
         """Store in one transaction what was adopted; `trials` are stored already."""
-        assert self._storage is not None, "claim opens it"
+        assert self._storage is not None, "begin_writing opens it"
         if not self._adopted:
             return
         added = []
         with _create_scoped_session(self._storage.scoped_session) as session:
-            models.StudyModel.find_or_raise_by_id(study, session, for_update=True)
+            models.StudyModel.find_or_raise_by_id(self._number, session, for_update=True)
 
             def add(template: FrozenTrial) -> Any:
-                assert self._storage is not None, "claim opens it"
-                return self._storage._get_prepared_new_trial(study, template, session)
+                assert self._storage is not None, "begin_writing opens it"
+                return self._storage._get_prepared_new_trial(self._number, template, session)
 
-            ordered = sorted(self._adopted, key=lambda each: (each[0].trial is None, each[0].trial))
+            ordered = sorted(self._adopted, key=lambda adopted: (adopted[0].trial is None, adopted[0].trial))
             for record, pictures in ordered:
                 if record.trial is not None and trials < record.trial <= trials + GAP:
                     for _ in range(trials, record.trial):
                         add(_lost())
-                made = add(_trial(self._spec, record, self._primary, pictures))
-                added.append((record.numbered(made.number), made.trial_id))
-                trials = made.number + 1
+                trial = add(_trial(self._spec, record, self.primary, pictures))
+                added.append(record.numbered(trial.number))
+                trials = trial.number + 1
         self._adopted = []
-        for record, place in added:
-            self.records[record.run] = record
-            self._last = max(self._last, place)
+        self.records.update({record.run: record for record in added})
 
     @property
     def study(self) -> optuna.Study:
-        """The Optuna study, claimed."""
-        self.claim()
-        assert self._study is not None, "claim opens it"
+        """The Optuna study, which is that of the spec from now on."""
+        self.begin_writing()
+        assert self._study is not None, "begin_writing opens it"
         return self._study
 
     def add(self, record: RunRecord, pictures: Sequence[str] = ()) -> RunRecord:
@@ -156,37 +157,37 @@ class Ledger:
 
         Raises StorageAway where the server does not answer; the same record may then be added again.
         """
-        study = self.study._study_id
-        assert self._storage is not None, "claim opens it"
+        self.begin_writing()
+        assert self._storage is not None, "begin_writing opens it"
         with explained(self._url):
-            self._claim.renew()
+            self._lock.hold()
             try:
                 # A connection may be lost between the server's commit and its answer.
                 stored = self._stored(record.run) if record.run in self._doubtful else None
                 self._doubtful.add(record.run)
                 if stored is None:
-                    trial = _trial(self._spec, record, self._primary, pictures)
-                    # Past Optuna's cache, which would keep all trials a second time and sort them at every run.
-                    stored = self._storage._create_new_trial(study, trial)
+                    trial = _trial(self._spec, record, self.primary, pictures)
+                    # Bypasses Optuna's cache, which would hold every trial twice and sort them at every run; and the
+                    # public name of this tells the trial's id, from which its number costs reading it back.
+                    stored = self._storage._create_new_trial(self._number, trial)
             except KeyError as error:
                 raise StorageError(
                     f"study '{self._spec.name}' in database {without_password(self._url)} was deleted meanwhile; "
                     "run the same command again, which restores its runs from the tables"
                 ) from error
         self._doubtful.discard(record.run)
-        self._last = max(self._last, stored._trial_id)
         self.records[record.run] = record.numbered(stored.number)
         return self.records[record.run]
 
     def _stored(self, run: str) -> FrozenTrial | None:
-        """The trial of `run` among those stored since the last that is known of."""
-        assert self._storage is not None, "claim opens it"
-        later = self._storage._get_trials(self.study._study_id, None, set(), self._last)
-        return next((trial for trial in later if trial.user_attrs.get("run") == run), None)
+        """The trial of `run`, if it is stored. Reads all trials: asked only after a connection was lost."""
+        assert self._storage is not None, "begin_writing opens it"
+        trials = self._storage.get_all_trials(self._number, deepcopy=False)
+        return next((trial for trial in trials if trial.user_attrs.get("run") == run), None)
 
     def close(self) -> None:
-        """Let other drivers have the study, and end the connections."""
-        self._claim.release()
+        """Release the study to other drivers, and end the connections."""
+        self._lock.release()
         self._database.close()
         if self._storage is not None:
             self._storage.engine.dispose()
@@ -214,18 +215,13 @@ def _record(trial: FrozenTrial) -> RunRecord | None:
     return record if record.run == trial.user_attrs.get("run") else None
 
 
-def artifact_id(picture: str) -> str:
-    """The name under which Optuna knows a sample grid: its dashboard serves hexadecimal ones only."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, picture))
-
-
 def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
     """What Optuna's upload_artifact stores with a running trial; ours are added when they have ended."""
-    facts = [
+    metas = [
         ArtifactMeta(artifact_id=artifact_id(name), filename=name, mimetype="image/png", encoding=None)
         for name in pictures
     ]
-    return {f"{ARTIFACTS_ATTR_PREFIX}{each.artifact_id}": json.dumps(asdict(each)) for each in facts}
+    return {f"{ARTIFACTS_ATTR_PREFIX}{meta.artifact_id}": json.dumps(asdict(meta)) for meta in metas}
 
 
 def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[str]) -> FrozenTrial:
@@ -257,7 +253,7 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
             user_attrs=attributes,
             system_attrs={**_artifacts(pictures), **identity.marks(record.phase)},
             intermediate_values={
-                place.step: place.scores[primary] for place in record.curve if primary in place.scores
+                point.step: point.scores[primary] for point in record.curve if primary in point.scores
             },
         )
     trial.datetime_start, trial.datetime_complete = _times(record)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,32 +13,22 @@ import sqlalchemy
 
 from harness.driver import identity
 from harness.driver.database import Database, explained, sqlite_url, without_password
-from harness.driver.folder import Folder
+from harness.driver.folder import Folder, StoredRun, runs_in, stored_run
 from harness.spec import StudySpec
 
 _RECORD = "record"  # user attribute of a trial: the run
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Where in the plan a stored run belongs."""
-
-    phase: str
-    schedule: str
-    point: int
-    repetition: int
-
-
-def runs(spec: StudySpec, results: Folder, *, storage: str | None) -> dict[str, Placed]:
+def runs(spec: StudySpec, results: Folder, *, storage: str | None) -> dict[str, StoredRun]:
     """The stored runs of `spec` by name: those in the database at `storage` (None: the folder's own), and in runs.csv.
 
     Raises StorageError if the database cannot be read, or holds runs of another experiment of this name, and AddressError
     if none can be at `storage`.
     """
-    place = storage or sqlite_url(results.path)
-    with explained(place), _reading(storage, results) as connection:
-        found = {} if connection is None else _in_database(connection, spec, without_password(place))
-    return _in_table(results.path / "runs.csv") | found
+    address = storage or sqlite_url(results.path)
+    with explained(address), _reading(storage, results) as connection:
+        in_database = {} if connection is None else _in_database(connection, spec, without_password(address))
+    return {run.run: run for run in runs_in(results.path / "runs.csv")} | in_database
 
 
 @contextmanager
@@ -68,7 +56,7 @@ def _reading(storage: str | None, results: Folder) -> Iterator[sqlalchemy.Connec
         yield connection
 
 
-def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str) -> dict[str, Placed]:
+def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, database: str) -> dict[str, StoredRun]:
     """Runs among the trials of the Optuna study of this name; none if there is no such study."""
     if not sqlalchemy.inspect(connection).has_table("trial_user_attributes"):
         return {}
@@ -77,36 +65,20 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, place: str)
     columns = ("key", "value_json")
     of_study = sqlalchemy.table("study_user_attributes", *map(sqlalchemy.column, ("study_id", *columns)))
     of_trial = sqlalchemy.table("trial_user_attributes", *map(sqlalchemy.column, ("trial_id", *columns)))
-    mine = studies.c.study_name == spec.name
+    of_this_name = studies.c.study_name == spec.name
     resolved = connection.execute(
         sqlalchemy.select(of_study.c.value_json)
         .join(studies, studies.c.study_id == of_study.c.study_id)
-        .where(mine, of_study.c.key == identity.SPEC)
+        .where(of_this_name, of_study.c.key == identity.SPEC)
     ).scalar()
     rows = connection.execute(
         sqlalchemy.select(of_trial.c.value_json)
         .join(trials, trials.c.trial_id == of_trial.c.trial_id)
         .join(studies, studies.c.study_id == trials.c.study_id)
-        .where(mine, of_trial.c.key == _RECORD)
+        .where(of_this_name, of_trial.c.key == _RECORD)
         .order_by(trials.c.trial_id)
     ).scalars()
-    found = _placed(json.loads(json.loads(row)) for row in rows)
-    if resolved is not None and found:
-        identity.refuse_changes(
-            json.loads(resolved), spec, found.values(), place=f"study '{spec.name}' in database {place}"
-        )
-    return found
-
-
-def _in_table(path: Path) -> dict[str, Placed]:
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return _placed(csv.DictReader(stream))
-    except (OSError, ValueError, KeyError, csv.Error):
-        return {}  # absent or damaged: the database has them
-
-
-def _placed(rows: Iterator[Mapping[str, str]] | csv.DictReader[str]) -> dict[str, Placed]:
-    return {
-        row["run"]: Placed(row["phase"], row["schedule"], int(row["point"]), int(row["repetition"])) for row in rows
-    }
+    stored = [stored_run(json.loads(json.loads(row))) for row in rows]
+    if resolved is not None and stored:
+        identity.refuse_changes(json.loads(resolved), spec, stored, where=f"study '{spec.name}' in database {database}")
+    return {run.run: run for run in stored}

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor, Future
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
+from harness.kinds import Part
 from harness.plan.design import Design
-from harness.worker.process import Ended, Question
+from harness.worker.process import Question, RunOutcome
 
 ASKED = 3  # times a question is put to a worker that dies over it
 DIED = "worker died"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorPart(Part):
+    """Where runs are trained. `build` takes (setup, options, *, runs) and returns an Executor.
+
+    `setup` is a harness.worker.process.WorkerSetup, `options` the WorkerOptions of the command line, `runs` the number of
+    runs of the study. `here` says that runs are trained on this machine, whose cores the checks then count.
+    """
+
+    role: ClassVar[str] = "executor"
+    here: bool = False
 
 
 class WorkerFault(RuntimeError):
@@ -17,7 +31,7 @@ class WorkerFault(RuntimeError):
 
 
 class InputFault(WorkerFault):
-    """A worker found that data, weights or study cannot be used as they are: bad input, to be mended by the user."""
+    """A worker found that data, weights or study cannot be used as they are: bad input, for the user to fix."""
 
 
 class Executor(Protocol):
@@ -27,7 +41,10 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many runs may be under way."""
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def describe(self) -> str:
+        """A line that says what trains the runs."""
+
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin one run in a free slot; the future never raises for a fault inside the run."""
 
     def ask(self, question: Question) -> Future[dict[str, Any]]:

@@ -10,10 +10,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
+from harness.executors import resources
 from harness.executors.executor import DIED
 from harness.plan.design import Design
 from harness.worker import process
-from harness.worker.process import Ended, Question, WorkerSetup
+from harness.worker.process import Question, RunOutcome, WorkerSetup
 
 
 class LocalExecutor:
@@ -21,22 +22,27 @@ class LocalExecutor:
 
     def __init__(self, setup: WorkerSetup, *, workers: int, gpus: int = 0) -> None:
         self.slots = workers
-        self._setups = [replace(setup, gpu=place % gpus if gpus else None) for place in range(workers)]
+        self._spec = setup.spec
+        self._setups = [replace(setup, gpu=index % gpus if gpus else None) for index in range(workers)]
         self._pools: list[ProcessPoolExecutor | None] = [None] * workers
         self._busy: set[int] = set()
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def describe(self) -> str:
+        """A line that says what trains the runs, on the machine as it is now."""
+        return resources.describe(self._spec, resources.machine(), workers=self.slots)
+
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin `design` in a free worker, starting (or replacing) the process where needed."""
-        place = next(place for place in range(self.slots) if place not in self._busy)
-        self._busy.add(place)
-        outer: Future[Ended] = Future()
+        slot = next(slot for slot in range(self.slots) if slot not in self._busy)
+        self._busy.add(slot)
+        outer: Future[RunOutcome] = Future()
         outer.set_running_or_notify_cancel()
         try:
-            inner = self._pool(place).submit(process.train, design)
+            inner = self._pool(slot).submit(process.train, design)
         except BrokenProcessPool:  # it died while idle
-            self._pools[place] = None
-            inner = self._pool(place).submit(process.train, design)
-        inner.add_done_callback(lambda future: self._finish(place, future, outer))
+            self._pools[slot] = None
+            inner = self._pool(slot).submit(process.train, design)
+        inner.add_done_callback(lambda future: self._finish(slot, future, outer))
         return outer
 
     def ask(self, question: Question) -> Future[dict[str, Any]]:
@@ -50,16 +56,16 @@ class LocalExecutor:
             self._pools[0] = None
             return self._pool(0).submit(process.answer, question)
 
-    def _pool(self, place: int) -> ProcessPoolExecutor:
-        pool = self._pools[place]
+    def _pool(self, slot: int) -> ProcessPoolExecutor:
+        pool = self._pools[slot]
         if pool is None:
             pool = ProcessPoolExecutor(
                 max_workers=1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=process.start,
-                initargs=(self._setups[place], os.getpid()),
+                initargs=(self._setups[slot], os.getpid()),
             )
-            self._pools[place] = pool
+            self._pools[slot] = pool
             # Blocked while the process starts, Ctrl-C stays blocked in the worker: the driver alone answers it.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
@@ -68,17 +74,17 @@ class LocalExecutor:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return pool
 
-    def _finish(self, place: int, inner: Future[Ended], outer: Future[Ended]) -> None:
+    def _finish(self, slot: int, inner: Future[RunOutcome], outer: Future[RunOutcome]) -> None:
         error = inner.exception()
         if error is not None:
-            self._pools[place] = None
-        self._busy.discard(place)
+            self._pools[slot] = None
+        self._busy.discard(slot)
         if error is None:
             outer.set_result(inner.result())
         elif isinstance(error, BrokenProcessPool):
-            outer.set_result(Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
+            outer.set_result(RunOutcome(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error)))
         else:
-            outer.set_result(Ended(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
+            outer.set_result(RunOutcome(None, {}, error=f"{type(error).__name__}: {error}", trace=repr(error)))
 
     def stop(self) -> None:
         """Nothing to do: every run is under way, in a worker that sees the file STOP."""
@@ -95,5 +101,6 @@ class LocalExecutor:
     def kill(self) -> None:
         """Kill the workers and take no lock, so that a signal handler may call it."""
         for pool in self._pools:
+            # Python has a public way to kill a pool's processes from 3.14 on only (`kill_workers`).
             for child in list((pool._processes or {}).values()) if pool is not None else ():
                 child.kill()

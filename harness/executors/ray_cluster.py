@@ -1,4 +1,4 @@
-"""Runs trained on a Ray cluster: one actor a slot, so that a process keeps its GPU and its compiled networks.
+"""Runs trained on a Ray cluster: one actor per slot, so that a process keeps its GPU and its compiled networks.
 
 Ray places actors, ships the package and notices lost nodes. An actor that is not up yet holds no run: whichever actor
 is up takes the next one, so a node that is lost, or never comes, holds nothing up.
@@ -28,7 +28,7 @@ import harness
 from harness.executors.executor import DIED, WorkerFault
 from harness.plan.design import Design
 from harness.worker import process
-from harness.worker.process import Ended, Question, WorkerSetup
+from harness.worker.process import Question, RunOutcome, WorkerSetup
 
 MARK = "shared"  # a file the driver leaves in the work folder: an actor that sees it shares the folder
 NODE_LOSSES = 100  # times a run is moved to another node before it counts as failed
@@ -61,7 +61,7 @@ class _Worker:
             },
         }
 
-    def train(self, design: Design) -> Ended:
+    def train(self, design: Design) -> RunOutcome:
         """Train one run."""
         return process.train_with(self._setup, design)
 
@@ -113,13 +113,13 @@ class RayExecutor:
             (setup.work / MARK).write_text(self._token, encoding="utf-8")
         # Replies come in Ray's own threads, which must not be kept waiting: with ray:// they also carry what we ask next.
         self._replies: SimpleQueue[tuple[Callable[[Future[Any]], None], Future[Any]]] = SimpleQueue()
-        threading.Thread(target=self._hear, daemon=True).start()
+        threading.Thread(target=self._reply_loop, daemon=True).start()
         self._lock = threading.RLock()
         self._actors: set[_Actor] = set()
         self._idle: list[_Actor] = []
         self._waiting: deque[_Job] = deque()
         self._facts: dict[str, str] | None = None
-        self._capacity, self._looked = self._room(), time.monotonic()
+        self._capacity, self._counted = self._room(), time.monotonic()
         self._closed = False
         if not self._capacity and workers is None:
             raise WorkerFault(
@@ -133,8 +133,8 @@ class RayExecutor:
         """How many runs may be under way: grows and shrinks with the cluster."""
         if self._workers is not None:
             return min(self._workers, self._runs)
-        if time.monotonic() - self._looked > _REFRESH_SECONDS:
-            self._capacity, self._looked = self._room(), time.monotonic()
+        if time.monotonic() - self._counted > _REFRESH_SECONDS:
+            self._capacity, self._counted = self._room(), time.monotonic()
         return max(1, min(self._capacity, self._runs))
 
     def _room(self) -> int:
@@ -152,15 +152,15 @@ class RayExecutor:
         gpus = f", {_total('GPU'):g} GPUs" if self._gpu_share else ""
         return f"Ray cluster {self._address}: {len(_nodes())} nodes, {_total('CPU'):g} CPUs{gpus}; {self.slots} runs at a time"
 
-    def submit(self, design: Design) -> Future[Ended]:
+    def submit(self, design: Design) -> Future[RunOutcome]:
         """Begin `design` on the next actor that is idle; raises WorkerFault in the future if nodes disagree."""
-        return self._enter(_Job("train", design, Future()))
+        return self._enqueue(_Job("train", design, Future()))
 
     def ask(self, question: Question) -> Future[dict[str, Any]]:
         """Have an actor answer; the future raises BrokenExecutor if it is lost meanwhile."""
-        return self._enter(_Job("answer", question, Future()))
+        return self._enqueue(_Job("answer", question, Future()))
 
-    def _enter(self, job: _Job) -> Future[Any]:
+    def _enqueue(self, job: _Job) -> Future[Any]:
         job.future.set_running_or_notify_cancel()
         with self._lock:
             self._waiting.append(job)
@@ -183,9 +183,9 @@ class RayExecutor:
         )
         actor = _Actor(remote.remote(self._setup, self._token))
         self._actors.add(actor)
-        self._then(actor.handle.ready.remote(), lambda future: self._up(actor, future))
+        self._when_done(actor.handle.ready.remote(), lambda future: self._on_ready(actor, future))
 
-    def _up(self, actor: _Actor, future: Future[Any]) -> None:
+    def _on_ready(self, actor: _Actor, future: Future[Any]) -> None:
         with self._lock:
             if self._closed:
                 return
@@ -194,31 +194,35 @@ class RayExecutor:
                 self._actors.discard(actor)
                 self._refuse(error)
             else:
-                told = future.result()
-                actor.up, actor.node, actor.shared = True, told["node"], told["shared"]
-                self._facts = self._facts or told["facts"]
-                differs = [what for what, value in told["facts"].items() if self._facts[what] != value]
-                if differs:
-                    self._actors.discard(actor)
-                    ray.kill(actor.handle)
-                    self._fault(
-                        f"--cluster {self._address}: {differs[0]} is {told['facts'][differs[0]]!r} on node "
-                        f"{actor.node[:12]}, but {self._facts[differs[0]]!r} on the first; runs from unlike nodes cannot "
-                        "be compared: give all nodes the same installation, data and devices"
-                    )
-                else:
-                    self._idle.append(actor)
+                self._admit(actor, future.result())
             self._dispatch()
 
-    def _refuse(self, error: BaseException) -> None:
-        """An actor could not come up: a lost process or node is tried again, a fault in its set-up is told."""
-        if isinstance(error, RayActorError | RaySystemError) and not _inner(error):
-            self._end_one(f"{DIED} while it was set up (killed, out of memory, or its node was lost)", str(error))
-        else:
-            inner = _inner(error) or error
-            self._fault(f"--cluster {self._address}: a worker could not be set up: {inner}")
+    def _admit(self, actor: _Actor, ready: dict[str, Any]) -> None:
+        """Let an actor that is up take jobs, unless its node is unlike the first one; `ready` is its own answer."""
+        actor.up, actor.node, actor.shared = True, ready["node"], ready["shared"]
+        self._facts = self._facts or ready["facts"]
+        unlike = [what for what, value in ready["facts"].items() if self._facts[what] != value]
+        if not unlike:
+            self._idle.append(actor)
+            return
+        self._actors.discard(actor)
+        ray.kill(actor.handle)
+        what = unlike[0]
+        self._fail_all(
+            f"--cluster {self._address}: {what} is {ready['facts'][what]!r} on node {actor.node[:12]}, but "
+            f"{self._facts[what]!r} on the first; runs from unlike nodes cannot be compared: give all nodes the same "
+            "installation, data and devices"
+        )
 
-    def _end_one(self, error: str, trace: str) -> None:
+    def _refuse(self, error: BaseException) -> None:
+        """An actor could not come up: a lost process or node is tried again, a fault in its set-up ends the study."""
+        if isinstance(error, RayActorError | RaySystemError) and not _cause(error):
+            self._fail_next(f"{DIED} while it was set up (killed, out of memory, or its node was lost)", str(error))
+        else:
+            cause = _cause(error) or error
+            self._fail_all(f"--cluster {self._address}: a worker could not be set up: {cause}")
+
+    def _fail_next(self, error: str, trace: str) -> None:
         """Charge a lost actor to the first waiting job, so that actors that always die end the study."""
         if not self._waiting:
             return
@@ -226,9 +230,9 @@ class RayExecutor:
         if job.method == "answer":
             job.future.set_exception(BrokenExecutor(error))
         else:
-            job.future.set_result(Ended(None, {}, error=error, trace=trace))
+            job.future.set_result(RunOutcome(None, {}, error=error, trace=trace))
 
-    def _fault(self, message: str) -> None:
+    def _fail_all(self, message: str) -> None:
         """No run can go on: every waiting job says why."""
         while self._waiting:
             self._waiting.popleft().future.set_exception(WorkerFault(message))
@@ -236,12 +240,12 @@ class RayExecutor:
     def _begin(self, actor: _Actor, job: _Job) -> None:
         actor.job = job
         reference = getattr(actor.handle, job.method).remote(job.argument)
-        self._then(reference, lambda future: self._done(actor, job, future))
+        self._when_done(reference, lambda future: self._done(actor, job, future))
 
-    def _then(self, reference: Any, call: Callable[[Future[Any]], None]) -> None:
+    def _when_done(self, reference: Any, call: Callable[[Future[Any]], None]) -> None:
         reference.future().add_done_callback(lambda future: self._replies.put((call, future)))
 
-    def _hear(self) -> None:
+    def _reply_loop(self) -> None:
         while True:
             call, future = self._replies.get()
             call(future)
@@ -259,19 +263,19 @@ class RayExecutor:
             if error is None:
                 result = future.result()
             elif isinstance(error, RayTaskError):
-                result = Ended(None, {}, error=f"{type(error).__name__}: {error}"[:500], trace=str(error))
+                result = RunOutcome(None, {}, error=f"{type(error).__name__}: {error}"[:500], trace=str(error))
             elif actor.node not in {node["NodeID"] for node in _nodes()} and job.losses < NODE_LOSSES:
                 job.losses += 1  # the node's fault, not the run's: it goes on elsewhere
                 self._waiting.appendleft(job)
                 result = None
             else:
-                result = Ended(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error))
+                result = RunOutcome(None, {}, error=f"{DIED} (killed, or out of memory)", trace=str(error))
             self._dispatch()
         # Outside the lock: whoever waits for the future may submit at once.
         if result is None or job.future.done():
             return
         if job.method == "answer" and error is not None:
-            job.future.set_exception(_inner(error) or BrokenExecutor(str(error)))
+            job.future.set_exception(_cause(error) or BrokenExecutor(str(error)))
         else:
             job.future.set_result(result)
 
@@ -279,10 +283,10 @@ class RayExecutor:
         """End, as interrupted, runs that still wait for an actor, or have one that does not share the folder."""
         with self._lock:
             under_way = [actor.job for actor in self._actors if actor.job is not None and not actor.shared]
-            left = [job for job in (*self._waiting, *under_way) if job.method == "train"]
+            ended = [job for job in (*self._waiting, *under_way) if job.method == "train"]
             self._waiting.clear()
-        for job in left:
-            job.future.set_result(Ended(None, {}))
+        for job in ended:
+            job.future.set_result(RunOutcome(None, {}))
 
     def close(self, *, at_once: bool) -> None:
         """End the actors and leave the cluster, which goes on for others."""
@@ -301,7 +305,7 @@ class RayExecutor:
 
 
 def _connect(address: str) -> None:
-    _knock(address)
+    _probe_address(address)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own, of its coming defaults
         try:
@@ -314,10 +318,10 @@ def _connect(address: str) -> None:
             )
         except Exception as error:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise _absent(address, text) from error
+            raise _no_cluster(address, text) from error
 
 
-def _knock(address: str) -> None:
+def _probe_address(address: str) -> None:
     """Raise WorkerFault at once where nobody listens; Ray itself tries for minutes and prints what it tries."""
     if address == "auto":
         return
@@ -327,10 +331,10 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
-        raise _absent(address, str(error)) from error
+        raise _no_cluster(address, str(error)) from error
 
 
-def _absent(address: str, why: str) -> WorkerFault:
+def _no_cluster(address: str, why: str) -> WorkerFault:
     return WorkerFault(
         f"--cluster {address}: no Ray cluster there ({why}); start one with 'ray start --head', or give its address as "
         "HOST:PORT or ray://HOST:PORT"
@@ -345,7 +349,7 @@ def _total(resource: str) -> float:
     return float(sum(node["Resources"].get(resource, 0) for node in _nodes()))
 
 
-def _inner(error: BaseException) -> BaseException | None:
+def _cause(error: BaseException) -> BaseException | None:
     """What the worker raised, where Ray wraps it."""
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, BaseException) else None

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness import data
+from harness import data, kinds
 from harness.spec import StudySpec
 
-# Megabytes of a worker, measured on CPU: TensorFlow with the quick study, and what Inception adds.
-_WORKER_MB, _INCEPTION_MB = 950.0, 1500.0
+_WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
 # Small networks leave most of a GPU idle. Pixels of an image's side -> workers that share a GPU.
 _PACKING = ((16, 4), (32, 2))
 
@@ -25,6 +24,16 @@ class Machine:
     cores: int
     gpus: int
     memory_mb: float
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What a command line says of workers; None is for what this machine, or the cluster, has room for."""
+
+    workers: int | None = None
+    workers_per_gpu: int | None = None
+    executor: str = "local"  # a part of the role "executor"
+    address: str = ""  # what follows its name, as in ray:HOST:PORT
 
 
 def cores() -> int:
@@ -57,9 +66,10 @@ def machine() -> Machine:
 def worker_mb(spec: StudySpec) -> float:
     """About how many megabytes of memory one worker of this study takes."""
     size, channels = data.shape(spec.data)
-    per_image = float(spec.network.part.memory(spec.network.settings, (size, size, channels)))
-    activations = spec.train.batch * per_image
-    return _WORKER_MB + activations + (_INCEPTION_MB if spec.evaluate.features == "inception" else 0.0)
+    shape = (size, size, channels)
+    features = kinds.find("features", spec.evaluate.features, key="evaluate.features")
+    activations = spec.train.batch * float(spec.network.part.memory(spec.network.settings, shape))
+    return _WORKER_MB + activations + features.memory(shape)
 
 
 def packed(spec: StudySpec) -> int:
@@ -68,12 +78,17 @@ def packed(spec: StudySpec) -> int:
     return next((workers for pixels, workers in _PACKING if size <= pixels), 1)
 
 
-def local_workers(spec: StudySpec, here: Machine, *, workers_per_gpu: int | None, runs: int) -> int:
-    """The number of workers: `workers_per_gpu` a GPU, or the cores of a run each; no more than there is memory for."""
+def local_workers(spec: StudySpec, here: Machine, options: WorkerOptions, *, runs: int) -> int:
+    """The number of workers: those asked for, or as many as GPUs, cores, memory and the number of runs allow.
+
+    With GPUs there are `workers_per_gpu` per GPU; without, each run has its cores.
+    """
+    if options.workers is not None:
+        return options.workers
     available = here.cores // spec.train.threads
     if here.gpus:
-        wanted = here.gpus * (workers_per_gpu or packed(spec))
-        available = wanted if workers_per_gpu else max(here.gpus, min(wanted, available))
+        wanted = here.gpus * (options.workers_per_gpu or packed(spec))
+        available = wanted if options.workers_per_gpu else max(here.gpus, min(wanted, available))
     return max(1, min(available, int(here.memory_mb / worker_mb(spec)), runs))
 
 

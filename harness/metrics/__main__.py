@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import __version__, command_line
-from harness.metrics import requests, scoring, statistics_files
-from harness.metrics.catalogue import NETWORKS
+from harness.metrics import extractor, requests, scoring, statistics_files
 
 EPILOG = """\
 examples:
@@ -36,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
     options.add_argument(
         "--features",
-        choices=tuple(NETWORKS),
+        choices=tuple(extractor.declared()),
         help="feature network (default inception, for FID and KID as published)",
     )
     options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
@@ -58,6 +57,14 @@ def parser() -> argparse.ArgumentParser:
         "--sanity",
         action="store_true",
         help="also damage REAL in known ways (blur, noise, grey, …), and say which damages FID and KID do not see",
+    )
+    options.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        dest="metrics",
+        metavar="NAME",
+        help="also this metric of an installed package; may be given several times",
     )
     options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"
@@ -97,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show(report: scoring.Report, *, as_json: bool) -> None:
     if as_json:
-        made = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
-        made |= {"floor": report.floor} if report.floor is not None else {}
-        made |= {"sanity": report.sanity} if report.sanity is not None else {}
-        command_line.print_json(made, indent=1)
+        values = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
+        values |= {"floor": report.floor} if report.floor is not None else {}
+        values |= {"sanity": report.sanity} if report.sanity is not None else {}
+        command_line.print_json(values, indent=1)
         return
     floor = report.floor or {}
     for name, value in report.scores.items():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import files
 from harness.metrics.frechet import Moments
 
 
@@ -23,19 +23,12 @@ class RealFeatures:
 
 
 def write(path: Path, features: RealFeatures) -> None:
-    """Write under a temporary name, then rename; the SHA-256 of the content stands before it."""
+    """Write them whole; the SHA-256 of the content stands before it. Raises OSError."""
     buffer = io.BytesIO()
     moments = features.moments
     np.savez(buffer, n=np.int64(moments.n), mean=moments.mean, scatter=moments.scatter, sample=features.sample)
     content = buffer.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(hashlib.sha256(content).digest() + content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    files.write(path, hashlib.sha256(content).digest() + content)
 
 
 def read(path: Path) -> RealFeatures | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.metrics import images, inception_weights, sanity, statistics_files
-from harness.metrics.catalogue import NETWORKS
+from harness.metrics import extractor, images, metric, sanity, statistics_files
+from harness.metrics.extractor import FeaturesPart
 from harness.metrics.images import Input, InputError
 
 SUBSET_SIZE = 1000
@@ -27,12 +27,18 @@ class Request:
     interval: bool = False
     infinity: bool = False
     sanity: bool = False
+    metrics: Sequence[str] = ()
     save_statistics: Path | None = None
 
     @property
-    def network(self) -> str:
-        """The feature network's name."""
-        return self.features or "inception"
+    def network(self) -> FeaturesPart:
+        """The feature network."""
+        return extractor.find(self.features or "inception", key="--features")
+
+    @property
+    def subset(self) -> int:
+        """Images per subset of kid_subsets."""
+        return self.subset_size or SUBSET_SIZE
 
 
 def read(request: Request) -> tuple[dict[str, Input], list[str]]:
@@ -50,16 +56,16 @@ def _described(request: Request) -> dict[str, Input]:
     given = {"generated": ("GENERATED", request.generated), "real": ("REAL", request.real)}
     if request.held_out is not None:
         given["held_out"] = ("--held-out", request.held_out)
-    found, faults = {}, []
+    inputs, faults = {}, []
     for key, (name, path) in given.items():
         try:
-            found[key] = images.read(path, name=name)
+            inputs[key] = images.read(path, name=name)
         except InputError as error:
             faults.append(str(error))
     faults += _option_faults(request, [path for _, path in given.values()])
     if faults:
         raise InputError("\n".join(faults))
-    return found
+    return inputs
 
 
 def _option_faults(request: Request, paths: list[Path]) -> list[str]:
@@ -67,13 +73,21 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
     faults = []
     if request.subset_size is not None and request.subset_size < 2:
         faults.append(f"--subset-size is {request.subset_size}, but allowed is a whole number from 2")
+    further = metric.extras()
+    for name in request.metrics:
+        if name not in further:
+            allowed = (
+                f"allowed is one of: {', '.join(further)}" if further else "no installed package has further metrics"
+            )
+            faults.append(f"--metric is {name}, but {allowed}")
     if request.weights is not None:
-        if request.network != "inception":
-            faults.append(f"--weights is {request.weights}, but --features {request.network} has weights of its own")
+        name, check = request.network.name, request.network.check_weights
+        if check is None:
+            faults.append(f"--weights is {request.weights}, but --features {name} has weights of its own")
         else:
             try:
-                inception_weights.check(request.weights, key="--weights")
-            except inception_weights.WeightsError as error:
+                check(request.weights, "--weights")
+            except ValueError as error:
                 faults.append(str(error))
     if request.save_statistics is not None:
         others = [*paths, *([request.weights] if request.weights is not None else [])]
@@ -86,21 +100,9 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
 def _faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:
     """What of inputs and options does not go together, from numbers and sizes of images alone."""
     generated, real = inputs["generated"], inputs["real"]
-    network = NETWORKS[request.network]
-    faults = []
-    for each in inputs.values():
-        wrong = sorted(
-            size for size in each.sizes if network.sides and (size[0] != size[1] or size[0] not in network.sides)
-        )
-        if wrong:
-            allowed = " or ".join(f"{side}x{side}" for side in network.sides)
-            more = f" and {len(wrong) - 1} other sizes" if len(wrong) > 1 else ""
-            faults.append(
-                f"{each.name} is {each.path}, with images of {wrong[0][0]}x{wrong[0][1]} pixels{more}, "
-                f"but --features {request.network} takes {allowed}; --features inception takes any"
-            )
+    faults = [fault for each in inputs.values() for fault in _size_faults(request.network, each)]
     faults += _dimension_faults(request, inputs)
-    dimensions = network.dimensions if real.moments is None else len(real.moments.mean)
+    dimensions = _dimensions(request.network, real)
     needs = {"--interval": request.interval, "--infinity": request.infinity}
     needs["--save-statistics"] = request.save_statistics is not None
     for option in (name for name, asked in needs.items() if asked and generated.moments is not None):
@@ -111,7 +113,7 @@ def _faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:
         pass
     elif request.interval and generated.count < 2 * BLOCKS:
         faults.append(f"--interval needs {2 * BLOCKS} images, but GENERATED ({generated.path}) has {generated.count}")
-    if generated.moments is None and request.infinity and generated.count < 4 * dimensions:
+    if generated.moments is None and request.infinity and dimensions and generated.count < 4 * dimensions:
         faults.append(
             f"--infinity needs 4 images for each of {dimensions} dimensions = {4 * dimensions}, "
             f"but GENERATED ({generated.path}) has {generated.count}"
@@ -136,17 +138,37 @@ def _sanity_faults(real: Input) -> list[str]:
     return []
 
 
+def _size_faults(network: FeaturesPart, given: Input) -> list[str]:
+    """Why the images of an input cannot be taken by the network, in one sentence or none."""
+    shapes = [(*size, 3) for size in sorted(given.sizes)]
+    wrong = [(shape, taken) for shape in shapes if (taken := network.fits(shape)) is not None]
+    if not wrong:
+        return []
+    (height, width, _), taken = wrong[0]
+    more = f" and {len(wrong) - 1} other sizes" if len(wrong) > 1 else ""
+    others = [f"--features {name}" for name in extractor.that_take(shapes)]
+    hint = f"; {' or '.join(others)} {'take' if len(others) > 1 else 'takes'} them" if others else ""
+    return [
+        f"{given.name} is {given.path}, with images of {height}x{width} pixels{more}, "
+        f"but --features {network.name} takes {taken}{hint}"
+    ]
+
+
+def _dimensions(network: FeaturesPart, given: Input) -> int | None:
+    """Features per image of an input, where known before they are computed."""
+    return network.dimensions if given.moments is None else len(given.moments.mean)
+
+
 def _dimension_faults(request: Request, inputs: Mapping[str, Input]) -> list[str]:
-    """One sentence if not all inputs have as many features an image."""
-    found = {
-        name: NETWORKS[request.network].dimensions if each.moments is None else len(each.moments.mean)
-        for name, each in inputs.items()
-    }
-    if len(set(found.values())) == 1:
+    """One sentence if not all inputs have as many features per image."""
+    dimensions = {name: _dimensions(request.network, given) for name, given in inputs.items()}
+    if len(set(dimensions.values()) - {None}) <= 1:
         return []
     words = [
-        f"{each.name} ({each.path}) has {'statistics' if each.moments is not None else f'{request.network} features'} "
-        f"of {found[name]} dimensions"
-        for name, each in inputs.items()
+        f"{given.name} ({given.path}) has "
+        f"{'statistics' if given.moments is not None else f'{request.network.name} features'} "
+        f"of {dimensions[name]} dimensions"
+        for name, given in inputs.items()
+        if dimensions[name] is not None
     ]
     return [", ".join(words) + ": they must be equal, which features of one network are"]

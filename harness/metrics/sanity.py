@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from harness.metrics import kernel
-from harness.metrics.evaluation import Extractor
-from harness.metrics.frechet import Moments, frechet_between, frechet_to
+from harness.metrics import metric as metrics
+from harness.metrics.extractor import Extractor
+from harness.metrics.metric import Measure, MetricPart
+from harness.metrics.sample import Real, Sample
 
 Images = NDArray[np.uint8]
 Features = NDArray[np.floating]
@@ -57,15 +58,15 @@ def sample_size(dimensions: int) -> int:
 
 
 def pool(parts: Sequence[Images], *, dimensions: int) -> tuple[Images, NDArray[np.int64]]:
-    """A fixed random sample of all images of `parts`, as many as `measure` looks at, and their places among them all."""
+    """A fixed random sample of all images of `parts`, as many as `measure` looks at, and their indices among them all."""
     total = sum(map(len, parts))
-    places = np.sort(np.random.default_rng(_SEED).permutation(total)[: sample_size(dimensions)])
+    indices = np.sort(np.random.default_rng(_SEED).permutation(total)[: sample_size(dimensions)])
     starts = np.cumsum([0, *map(len, parts)])
     chosen = [
-        part[places[(places >= start) & (places < start + len(part))] - start]
+        part[indices[(indices >= start) & (indices < start + len(part))] - start]
         for part, start in zip(parts, starts, strict=False)
     ]
-    return np.concatenate(chosen), places
+    return np.concatenate(chosen), indices
 
 
 def measure(
@@ -76,14 +77,14 @@ def measure(
     labels: NDArray[np.integer] | None = None,
     count: int | None = None,
 ) -> list[Damage]:
-    """What `metric` ('fid' or 'kid') in the features of `extractor` makes of each damage to real `images`.
+    """What `metric` (a primary score's) in the features of `extractor` makes of each damage to real `images`.
 
     uint8 (n, h, w, c), best from `pool`; `labels` (n,) are their classes, where known; `count` images are scored at a
     time, or half of all where there are not as many. Damages that these images cannot have (of colour, if they have
     none) are left out. Empty for fewer than FEWEST images. Deterministic.
     """
-    if metric not in _DISTANCES:
-        raise ValueError(f"metric is '{metric}', but allowed is one of: {', '.join(_DISTANCES)}")
+    if metric not in metrics.primaries():
+        raise ValueError(f"metric is '{metric}', but allowed is one of: {', '.join(metrics.primaries())}")
     if len(images) < FEWEST:
         return []
     features = {"": _features(extractor, images, lambda batch, rng: batch)}
@@ -91,20 +92,21 @@ def measure(
         if _matters(images, change):
             features[name] = _features(extractor, images, change)
     missing = _missing(images, labels)
+    part = metrics.declared()[metric]
     rng = np.random.default_rng(_SEED)
-    found: dict[str, list[tuple[float, float, int]]] = {}
+    measured: dict[str, list[tuple[float, float, int]]] = {}
     for _ in range(PARTITIONS):
         order = rng.permutation(len(images))
         mine, others = order[: len(order) // 2][:count], order[len(order) // 2 :]
-        for name, row in _partition(features, missing, mine, others, metric=metric).items():
-            found.setdefault(name, []).append(row)
+        for name, row in _partition(features, missing, mine, others, part=part).items():
+            measured.setdefault(name, []).append(row)
     # Of classes so rare that most halves lack them nothing can be told.
-    return [_judged(name, rows) for name, rows in found.items() if len(rows) > PARTITIONS // 2]
+    return [_judged(name, rows) for name, rows in measured.items() if len(rows) > PARTITIONS // 2]
 
 
-def unseen(found: Sequence[Damage]) -> list[str]:
+def unseen(damages: Sequence[Damage]) -> list[str]:
     """The damages that a score is blind to, in words."""
-    return [each.damage for each in found if not each.seen]
+    return [damage.damage for damage in damages if not damage.seen]
 
 
 def sentence(score: str, damages: Sequence[str], *, images: int) -> str:
@@ -120,15 +122,15 @@ def changes(shape: tuple[int, ...]) -> Mapping[str, Change]:
     """The damages that change images of `shape` (n, h, w, c) one by one, by name; radii grow with the images."""
     size, channels = min(shape[1:3]), shape[3]
     light = max(0.5, size / 32)
-    made: dict[str, Change] = {
+    damages: dict[str, Change] = {
         f"blur {light:.2g} px": lambda batch, rng: _blurred(batch, light),
         f"blur {3 * light:.2g} px": lambda batch, rng: _blurred(batch, 3 * light),
         f"noise {NOISE:.0%}".replace("%", " %"): _noisy,
         "pixels shuffled": _shuffled,
     }
     if channels == 3:
-        made |= {"grey": _grey, "channels swapped": lambda batch, rng: np.ascontiguousarray(batch[..., ::-1])}
-    return made
+        damages |= {"grey": _grey, "channels swapped": lambda batch, rng: np.ascontiguousarray(batch[..., ::-1])}
+    return damages
 
 
 def _features(extractor: Extractor, images: Images, change: Change) -> Features:
@@ -170,10 +172,10 @@ def _partition(
     mine: NDArray[np.int64],
     others: NDArray[np.int64],
     *,
-    metric: str,
+    part: MetricPart,
 ) -> dict[str, tuple[float, float, int]]:
     """Value, floor and number of images of every damage in one partition."""
-    distance = _DISTANCES[metric](features[""][others])
+    distance = _distances(part, features[""][others])
     real = features[""][mine]
     floor = distance(real)
     rows = {name: (distance(each[mine]), floor, len(mine)) for name, each in features.items() if name}
@@ -192,19 +194,11 @@ def _judged(name: str, rows: Sequence[tuple[float, float, int]]) -> Damage:
     return Damage(name, value, floor, spread, value > floor + SPREADS * spread, int(np.median(counts)))
 
 
-def _frechet(reference: Features) -> Distances:
-    if len(reference) > reference.shape[1]:
-        moments = Moments.of(reference)
-        return lambda features: frechet_to(features, moments)
-    return lambda features: frechet_between(features, reference)
-
-
-def _kernel(reference: Features) -> Distances:
-    prepared = kernel.Reference.of(reference)
-    return lambda features: kernel.distance_to(features, prepared)
-
-
-_DISTANCES: Mapping[str, Callable[[Features], Distances]] = {"fid": _frechet, "kid": _kernel}
+def _distances(part: MetricPart, reference: Features) -> Distances:
+    """The metric's score of features against `reference`."""
+    real = Sample(features=reference)
+    measure = Measure.of(part, Real(sample=real, train=real))
+    return lambda features: measure.score(Sample(features=features))
 
 
 def _rounded(values: NDArray[np.floating]) -> Images:

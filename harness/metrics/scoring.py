@@ -7,16 +7,21 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from harness.metrics import evaluation, images, kernel, native_output, neighbours, requests, sanity, spectrum
-from harness.metrics.frechet import Moments, frechet_distance, frechet_infinity, frechet_jackknife, frechet_to
+from harness.metrics import images, kernel, native_output, requests, sanity, spectrum
+from harness.metrics import metric as metrics
+from harness.metrics.comparison import Comparison, Details, InputPixels
+from harness.metrics.extractor import Extractor
+from harness.metrics.frechet import Moments, frechet_infinity, frechet_jackknife
 from harness.metrics.images import Extracted, Features, Input, InputError
 from harness.metrics.inception_score import inception_score
-from harness.metrics.requests import BLOCKS, SUBSET_SIZE, Request
+from harness.metrics.requests import BLOCKS, Request
+from harness.metrics.sample import Real, Sample
 
 _SANITY_BYTES = 2**29  # of decoded images whose damages are looked at
 _PIXELS = 2**24  # larger images have no noise and detail measured: it takes some 20 times their memory
@@ -45,58 +50,87 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     for each in inputs.values():
         if ";" in each.sentence:
             say(f"{each.name}: {each.sentence}")
-    protocol: dict[str, Any] = {}
-    extracted: dict[str, Extracted] = {}
-    sums: dict[str, spectrum.PixelSums] = {}
-    if any(each.moments is None for each in inputs.values()):
-        with native_output.silenced():
-            from harness.metrics import features
-
-            extractor = features.load(request.network, weights=request.weights, key="--weights")
-        protocol = {
-            "features": extractor.name,
-            "features_sha256": extractor.sha256,
-            "covariance": "divisor n - 1",
-            "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
-        }
-        sums = _pixel_sums(inputs, warnings)
-        extracted = _extract(inputs, extractor, sums, progress)
-    elif request.features is not None or request.weights is not None:
-        warnings.append("--features and --weights are of no use for statistics alone")
-    protocol |= {name: each.sentence for name, each in inputs.items()}
-    found = {name: each.features for name, each in extracted.items()}
-    moments = {name: each.moments or Moments.of(found[name]) for name, each in inputs.items()}
-    warnings += _few(found, len(moments["real"].mean))
-    made = {"fid": _fid("generated", found, moments)}
-    if request.interval:
-        made["fid_stderr"] = frechet_jackknife(_shuffled(found["generated"]), moments["real"], blocks=BLOCKS).stderr
-    if request.infinity:
-        limit = frechet_infinity(found["generated"], moments["real"], rng=np.random.default_rng(2020))
-        made |= {"fid_infinity": limit.value, "fid_infinity_stderr": limit.stderr}
-    if "generated" in extracted and extracted["generated"].logits is not None:
-        made |= _inception_score(extracted["generated"].logits, warnings)
-    size = request.subset_size or SUBSET_SIZE
-    if {"generated", "real"} <= found.keys():
-        made |= _pairwise(found["generated"], found["real"], size=size, warnings=warnings)
-        made |= _pixel_ratios("generated", sums, warnings)
-        protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {size}, seed 2020"
-    floor = None
-    if "held_out" in inputs:
-        floor = {"images": inputs["held_out"].count, "fid": _fid("held_out", found, moments)}
-        if {"held_out", "real"} <= found.keys():
-            about: list[str] = []
-            floor |= _pairwise(found["held_out"], found["real"], size=size, warnings=about)
-            floor |= _pixel_ratios("held_out", sums, [])
-            warnings += [f"floor: {line}" for line in about]
-    recorded = {name: each.record() for name, each in inputs.items()}  # before REAL is read again
-    measured = _sanity(inputs["real"], extractor, warnings) if request.sanity else None
-    return Report(made, floor, measured, protocol, recorded, warnings, moments["generated"])
+    seen = _see(request, inputs, warnings, progress)
+    protocol = seen.protocol | {name: each.sentence for name, each in inputs.items()}
+    recorded = {name: each.record() for name, each in inputs.items()}  # before images are read again
+    moments = {name: inputs[name].moments or Moments.of(seen.features[name]) for name in ("generated", "real")}
+    warnings += _few(seen.features, len(moments["real"].mean))
+    scores, floor = _compare(request, inputs, seen, moments["real"], warnings)
+    if {"generated", "real"} <= seen.features.keys():
+        protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {request.subset}, seed 2020"
+    measured = None
+    if request.sanity and seen.extractor is not None:
+        measured = _sanity(inputs["real"], seen.extractor, warnings)
+    return Report(scores, floor, measured, protocol, recorded, warnings, moments["generated"])
 
 
-def _sanity(
-    real: Input, extractor: evaluation.Extractor, warnings: list[str]
-) -> dict[str, list[dict[str, Any]]] | None:
-    """What FID and KID make of real images damaged in known ways; None, with a warning, where too few fit in memory."""
+@dataclass(frozen=True)
+class _Seen:
+    """What was computed of the inputs that are images, by their names; no extractor where none is."""
+
+    extractor: Extractor | None = None
+    extracted: Mapping[str, Extracted] = field(default_factory=dict)
+    sums: Mapping[str, spectrum.PixelSums] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def features(self) -> dict[str, Features]:
+        """Features (n, d) of each."""
+        return {name: each.features for name, each in self.extracted.items()}
+
+
+def _see(
+    request: Request, inputs: Mapping[str, Input], warnings: list[str], progress: Callable[[str, int, int], None]
+) -> _Seen:
+    """Features and sums over pixels of all inputs that are images, in one pass."""
+    if all(each.moments is not None for each in inputs.values()):
+        if request.features is not None or request.weights is not None:
+            warnings.append("--features and --weights are of no use for statistics alone")
+        return _Seen()
+    with native_output.silenced():
+        extractor = request.network.load(request.weights, key="--weights")
+    protocol = {
+        "features": extractor.name,
+        "features_sha256": extractor.sha256,
+        "covariance": "divisor n - 1",
+        "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
+    }
+    sums = _pixel_sums(inputs, warnings)
+    return _Seen(extractor, _extract(inputs, extractor, sums, progress), sums, protocol)
+
+
+def _compare(
+    request: Request, inputs: Mapping[str, Input], seen: _Seen, moments: Moments, warnings: list[str]
+) -> tuple[dict[str, float], dict[str, float] | None]:
+    """The scores, and those of the held-out images (the floor) where some are given; `moments` are of the real ones."""
+    samples = {name: _sample(each, seen.features.get(name), seen.sums.get(name)) for name, each in inputs.items()}
+    real = Real(sample=samples["real"], train=samples["real"], moments=moments)
+    comparison = Comparison(real, metrics.chosen(request.metrics).values())
+    logits = seen.extracted["generated"].logits if "generated" in seen.extracted else None
+    of_kid = partial(_kid_details, real.sample, request.subset)
+    details: dict[str, Details] = {
+        "fid": partial(_fid_details, moments, request, logits, warnings),
+        "kid": partial(of_kid, warnings),
+    }
+    scores = comparison.scores(samples["generated"], details=details)
+    warnings += [*scores.warnings, *comparison.faults]
+    if "held_out" not in inputs:
+        return scores.values, None
+    about: list[str] = []
+    held_out = comparison.scores(samples["held_out"], details={"kid": partial(of_kid, about)})
+    warnings += [f"floor: {line}" for line in (*about, *held_out.warnings)]
+    return scores.values, {"images": inputs["held_out"].count, **held_out.values}
+
+
+def _sample(source: Input, features: Features | None, sums: spectrum.PixelSums | None) -> Sample:
+    """An input as metrics see it."""
+    if features is None:
+        return Sample(features=np.empty((0, 0), np.float32), moments=source.moments)
+    return Sample(features=features, pixels=None if sums is None else InputPixels(source, sums))
+
+
+def _sanity(real: Input, extractor: Extractor, warnings: list[str]) -> dict[str, list[dict[str, Any]]] | None:
+    """What primary scores make of real images damaged in known ways; None, with a warning, where too few fit in memory."""
     chosen = _alike_sample(real, sanity.sample_size(extractor.dimensions))
     if len(chosen) < sanity.FEWEST:
         warnings.append(
@@ -104,15 +138,15 @@ def _sanity(
             f"{len(chosen)}: left out"
         )
         return None
-    found = {}
-    for metric in ("fid", "kid"):
+    measured = {}
+    for metric in metrics.primaries():
         rows = sanity.measure(extractor, chosen, metric=metric)
-        found[metric] = [asdict(row) for row in rows]
+        measured[metric] = [asdict(row) for row in rows]
         blind = sanity.unseen(rows)
         if blind:
             name = f"{metric} in {extractor.name} features"
             warnings.append(sanity.sentence(name, blind, images=max(row.images for row in rows)))
-    return found
+    return measured
 
 
 def _alike_sample(real: Input, most: int) -> images.Images:
@@ -120,9 +154,9 @@ def _alike_sample(real: Input, most: int) -> images.Images:
     sizes = Counter(image.shape[:2] for image in real.images())
     shape = sizes.most_common(1)[0][0]
     wanted = min(most, _SANITY_BYTES // (3 * shape[0] * shape[1]), sizes[shape])
-    places = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
+    indices = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
     alike = (image for image in real.images() if image.shape[:2] == shape)
-    chosen = [image for place, image in enumerate(alike) if place in places]
+    chosen = [image for index, image in enumerate(alike) if index in indices]
     return np.stack(images.alike(chosen)) if chosen else np.zeros((0, *shape, 1), np.uint8)
 
 
@@ -137,7 +171,7 @@ def _extract(
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Extracted]:
     """Features of all inputs that are images; at damage the rest is looked through too, and all of it named."""
-    found: dict[str, Extracted] = {}
+    extracted: dict[str, Extracted] = {}
     faults: list[str] = []
     for name, each in inputs.items():
         if each.moments is not None:
@@ -151,18 +185,18 @@ def _extract(
                 def heard(done: int, name: str = name, total: int = each.count) -> None:
                     progress(name, done, total)
 
-                found[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
+                extracted[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
         except InputError as error:
             faults.append(str(error))
     if faults:
         raise InputError("\n".join(faults))
-    return found
+    return extracted
 
 
-def _few(found: Mapping[str, Features], dimensions: int) -> list[str]:
+def _few(features: Mapping[str, Features], dimensions: int) -> list[str]:
     return [
         f"{name} has {len(values)} images for {dimensions} dimensions: FID is biased far upward"
-        for name, values in found.items()
+        for name, values in features.items()
         if len(values) <= dimensions and name != "held_out"
     ]
 
@@ -172,10 +206,17 @@ def _shuffled(features: Features) -> Features:
     return np.asarray(features[np.random.default_rng(2020).permutation(len(features))])
 
 
-def _fid(name: str, found: Mapping[str, Features], moments: Mapping[str, Moments]) -> float:
-    if name in found:
-        return frechet_to(found[name], moments["real"])
-    return frechet_distance(moments[name], moments["real"])
+def _fid_details(
+    real: Moments, request: Request, logits: Features | None, warnings: list[str], generated: Sample
+) -> dict[str, float]:
+    """What else is asked for about FID, and the Inception Score where the network gives logits."""
+    details: dict[str, float] = {}
+    if request.interval:
+        details["fid_stderr"] = frechet_jackknife(_shuffled(generated.features), real, blocks=BLOCKS).stderr
+    if request.infinity:
+        limit = frechet_infinity(generated.features, real, rng=np.random.default_rng(2020))
+        details |= {"fid_infinity": limit.value, "fid_infinity_stderr": limit.stderr}
+    return details | (_inception_score(logits, warnings) if logits is not None else {})
 
 
 def _inception_score(logits: Features, warnings: list[str]) -> dict[str, float]:
@@ -186,28 +227,14 @@ def _inception_score(logits: Features, warnings: list[str]) -> dict[str, float]:
     return {"inception_score": mean, "inception_score_std": std}
 
 
-def _pairwise(generated: Features, real: Features, *, size: int, warnings: list[str]) -> dict[str, float]:
-    """Kernel distance and neighbour metrics, each where there are images enough."""
-    fewest = min(len(generated), len(real))
-    made: dict[str, float] = {}
-    if fewest >= max(size, 3):
-        distance = kernel.kernel_distance(generated, real, subset_size=size)
-        made |= {"kid": distance.full, "kid_stderr": distance.stderr}
-        made |= {"kid_subsets": distance.mean, "kid_subsets_std": distance.std}
-    elif fewest >= 3:
+def _kid_details(real: Sample, size: int, warnings: list[str], generated: Sample) -> dict[str, float]:
+    """KID's standard error, and KID over subsets of `size` images as published, where there are as many."""
+    fewest = min(len(generated.features), len(real.features))
+    if fewest < size:
         warnings.append(f"subsets of {size} images need as many, but there are {fewest}: kid_subsets is left out")
-        made["kid"], made["kid_stderr"] = kernel.full_distance(generated, real)
-    else:
-        warnings.append(f"KID needs 3 images per side, but there are {fewest}: left out")
-    if fewest < 6:
-        warnings.append(f"neighbour metrics need 6 images per side, but there are {fewest}: left out")
-        return made
-    manifold = neighbours.Manifold.of(real, 3)
-    made["precision"] = neighbours.share_inside(generated, manifold)
-    made["recall"] = neighbours.share_inside(real, neighbours.Manifold.of(generated, 3))
-    dense = neighbours.density_coverage(generated, neighbours.Manifold.of(real, 5))
-    made["memorised"] = neighbours.memorised(generated, neighbours.Manifold.of(real, 1))
-    return made | {"density": dense.density, "coverage": dense.coverage}
+        return {"kid_stderr": kernel.full_distance(generated.features, real.features)[1]}
+    distance = kernel.kernel_distance(generated.features, real.features, subset_size=size)
+    return {"kid_stderr": distance.stderr, "kid_subsets": distance.mean, "kid_subsets_std": distance.std}
 
 
 def _pixel_sums(inputs: Mapping[str, Input], warnings: list[str]) -> dict[str, spectrum.PixelSums]:
@@ -225,22 +252,7 @@ def _pixel_sums(inputs: Mapping[str, Input], warnings: list[str]) -> dict[str, s
     return {name: spectrum.PixelSums() for name, each in inputs.items() if each.sizes == sizes}
 
 
-def _pixel_ratios(name: str, sums: Mapping[str, spectrum.PixelSums], warnings: list[str]) -> dict[str, float]:
-    if name not in sums:
-        return {}
-    one, two = sums[name], sums["real"]
-    made = {}
-    for measure in ("noise_level", "high_frequency_share"):
-        short = "noise" if measure == "noise_level" else "high_frequency"
-        divisor = getattr(two, measure)
-        if divisor > 0:
-            made[f"{short}_ratio"] = getattr(one, measure) / divisor
-        else:
-            warnings.append(f"real images have no {short.replace('_', ' ')} content: {short}_ratio is left out")
-    return made
-
-
 def progress_line(name: str, done: int, total: int) -> None:
-    """Progress on a terminal, on one line an input."""
+    """Progress on a terminal, one line per input."""
     if sys.stderr.isatty():
         print(f"\r{name}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr, flush=True)

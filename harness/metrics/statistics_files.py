@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from harness import files
 from harness.metrics.frechet import Array, Moments
 
 # What rounding may leave of a covariance S, as shares of its Frobenius norm |S|. Rounding entries to float32 moves the
@@ -92,13 +93,7 @@ def _statistics(path: Path) -> bool:
         return False
 
 
-def write(path: Path, found: Moments) -> None:
-    """Write `mu` and `sigma` (divisor n - 1) as pytorch-fid and TTUR read them, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            np.savez(stream, mu=found.mean, sigma=found.covariance)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def write(path: Path, moments: Moments) -> None:
+    """Write `mu` and `sigma` (divisor n - 1) as pytorch-fid and TTUR read them, whole or not at all. Raises OSError."""
+    with files.whole(path) as stream:
+        np.savez(stream, mu=moments.mean, sigma=moments.covariance)

@@ -1,4 +1,4 @@
-"""`python -m harness.report RESULTS…`: tables, figures and page again from the stored tables."""
+"""`python -m harness.report RESULTS…`: rebuild tables, figures and pages from the stored tables."""
 
 # PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions
 from __future__ import annotations
@@ -12,8 +12,8 @@ from harness import __version__, command_line
 
 EPILOG = """\
 examples:
-  python -m harness.report results/mine                tables, figures and page of a study
-  python -m harness.report results/a results/b         and a page across studies, in results/cross
+  python -m harness.report results/mine                rebuild tables, figures and page of one study
+  python -m harness.report results/a results/b         of two, and a page across them in results/cross
   python -m harness.report --check results/*           do committed results follow from their own tables?
 
 exit status: 0 done; 1 --check found something stale, or a file could not be written; 2 a folder cannot be read.
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     options = argparse.ArgumentParser(
         prog="python -m harness.report",
-        description="Make tables, figures and pages from stored results, without TensorFlow or a database.",
+        description="Rebuild tables, figures and pages from stored results, without TensorFlow or a database.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write nothing; fail if tables or page do not follow from runs.csv",
     )
-    options.add_argument("--pdf", action="store_true", help="figures as PDF too")
+    options.add_argument("--pdf", action="store_true", help="write figures as PDF as well")
     options.add_argument(
         "--output",
         type=Path,
@@ -42,9 +42,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the cross-study page, with several RESULTS (default: results/cross)",
     )
-    told = options.add_mutually_exclusive_group()
-    told.add_argument("--quiet", action="store_true", help="print errors only")
-    told.add_argument("--verbose", action="store_true", help="also print each study's table and verdicts")
+    verbosity = options.add_mutually_exclusive_group()
+    verbosity.add_argument("--quiet", action="store_true", help="print errors only")
+    verbosity.add_argument("--verbose", action="store_true", help="also print each study's table and verdicts")
     options.add_argument("--json", action="store_true", help="print a machine-readable summary of every study")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
@@ -86,7 +86,7 @@ def _build(chosen: argparse.Namespace) -> None:
     from rich.console import Console
 
     from harness import report
-    from harness.report import cross
+    from harness.report import cross_study
     from harness.results import ResultsError
 
     fault = command_line.folder_fault(chosen.output, option="--output") if len(chosen.results) > 1 else None
@@ -94,17 +94,17 @@ def _build(chosen: argparse.Namespace) -> None:
         raise ResultsError(fault)
     console = Console(quiet=chosen.quiet or chosen.json, highlight=False)
     for folder in chosen.results:
-        made = report.build(folder, pdf=chosen.pdf)
+        page = report.build(folder, pdf=chosen.pdf)
         if chosen.verbose:
             console.print(report.terminal_table(folder))
             summary = report.headline(folder)
             console.print(summary["sentence"], markup=False)
             for warning in summary["warnings"]:
                 console.print(f"Warning: {warning}", markup=False)
-        console.print(str(made), markup=False, soft_wrap=True)
+        console.print(str(page), markup=False, soft_wrap=True)
     if len(chosen.results) > 1:
-        made = cross.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
-        console.print(str(made), markup=False, soft_wrap=True)
+        page = cross_study.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
+        console.print(str(page), markup=False, soft_wrap=True)
     if chosen.json:
         command_line.print_json([report.headline(folder) for folder in chosen.results], indent=2)
 

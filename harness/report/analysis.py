@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.report import cautions
+from harness.report import cautions, sentences
 from harness.results import Results
-from harness.stats import digits
+from harness.results.document import Score
+from harness.scores import ScoreName
 
 # Scores that cannot be negative; the unbiased kernel distance can, and so can differences.
 _NOT_NEGATIVE = (
@@ -25,9 +26,9 @@ _NOT_NEGATIVE = (
     "noise_ratio",
     "high_frequency_ratio",
 )
+WEIGHTS = {"raw": "raw", "ema": "averaged"}  # what sentences and tables call the weights of a score
 _CHANGES_SAID = 3  # schedules that the headline names as changed by the other weights
 _EDGES_FROM = 3  # search trials of a schedule; the best of fewer lies at an edge by chance too often
-_EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 
 
 @dataclass(frozen=True)
@@ -35,53 +36,73 @@ class Analysis:
     """Tables of one study; each is made when first asked for."""
 
     results: Results
-    score: str = field(init=False)
-    raw: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Name the primary score, and its raw-weights form."""
-        primary = str(self.results.study["primary"])
-        object.__setattr__(self, "score", primary)
-        object.__setattr__(self, "raw", primary.removesuffix("_ema"))
+    @cached_property
+    def primary(self) -> ScoreName:
+        """The score that the question is about, of the weights that it is about."""
+        return self.results.study.primary_score
 
-    @property
+    @cached_property
+    def score(self) -> str:
+        """Column of the primary score."""
+        return str(self.primary)
+
+    @cached_property
+    def raw(self) -> str:
+        """Column of the primary score of the weights as trained."""
+        return str(self.primary.raw)
+
+    @cached_property
+    def averaged(self) -> str:
+        """Column of the primary score of the averaged weights."""
+        return str(self.primary.averaged)
+
+    @cached_property
     def other(self) -> str:
-        """The primary score of the weights that the question is not about: averaged where it asks for raw."""
-        return self.raw if self.score.endswith("_ema") else f"{self.raw}_ema"
+        """Column of the primary score of the weights that the question is not about: averaged where it asks for raw."""
+        return str(self.primary.other)
+
+    def named(self, score: str) -> ScoreName:
+        """The parts of a score's name, which is its column."""
+        return self.results.study.score(score)
 
     @property
     def baseline(self) -> str:
         """The schedule that others are compared with."""
-        return str(self.results.study["question"]["baseline"])
+        return self.results.study.question.baseline
 
     @property
     def schedules(self) -> list[str]:
         """All schedules in display order."""
-        return [str(label) for label in self.results.study["schedules"]]
+        return self.results.study.schedules
 
     @property
     def title(self) -> str:
         """Short name of the primary score."""
-        return str(self.results.study["scores"][self.raw]["title"])
+        return self.results.study.scores[self.raw].title
 
     @property
     def direction(self) -> str:
         """'lower' or 'higher': which way the primary score is better."""
-        return str(self.results.study["scores"][self.raw]["direction"])
+        return self.results.study.scores[self.raw].direction
 
     def direction_of(self, score: str) -> str:
         """'lower', 'higher' or 'one': where better values of a score (raw or averaged) lie."""
-        return str(self.results.study["scores"][score.removesuffix("_ema")]["direction"])
+        return self.about(score).direction
+
+    def about(self, score: str) -> Score:
+        """What study.json says of a score (raw or averaged): title, direction, protocol."""
+        return self.results.study.scores[str(self.named(score).raw)]
 
     @property
     def alpha(self) -> float:
         """One minus the level of all intervals."""
-        return float(self.results.study["question"]["alpha"])
+        return self.results.study.question.alpha
 
     @property
     def rope(self) -> float:
         """Half the width of the region of practical equivalence; 0 for none."""
-        return float(self.results.study["question"]["rope"])
+        return self.results.study.question.rope
 
     @property
     def level(self) -> str:
@@ -90,7 +111,7 @@ class Analysis:
 
     def least_of(self, score: str) -> float:
         """The value that a score (raw or averaged) cannot be below: 0 for distances, -inf where there is none."""
-        return 0.0 if score.startswith(tuple(f"{name}_" for name in _NOT_NEGATIVE)) else -math.inf
+        return 0.0 if self.named(score).metric in _NOT_NEGATIVE else -math.inf
 
     @cached_property
     def _spreads(self) -> dict[str, float]:
@@ -102,15 +123,16 @@ class Analysis:
         The lower median, over schedules, of the half-widths of the means' intervals: one wild schedule among others does
         not take digits from them. Raw and averaged weights share the larger of theirs.
         """
-        raw = score.removesuffix("_ema")
+        named = self.named(score)
+        raw = str(named.raw)
         if raw not in self._spreads:
-            found = []
-            for name in (raw, f"{raw}_ema"):
+            widths = []
+            for name in (raw, str(named.averaged)):
                 table = self.summary_of(name) if name in self.confirmed else pd.DataFrame({"low": [], "high": []})
                 halves = ((table["high"] - table["low"]) / 2).dropna()
                 known = sorted(halves[halves > 1e-9 * table["mean"].abs().max()]) if len(halves) else []
-                found += [float(known[(len(known) - 1) // 2])] if known else []
-            self._spreads[raw] = max(found, default=math.nan)
+                widths += [float(known[(len(known) - 1) // 2])] if known else []
+            self._spreads[raw] = max(widths, default=math.nan)
         return self._spreads[raw]
 
     @property
@@ -122,9 +144,11 @@ class Analysis:
     def confirmed(self) -> pd.DataFrame:
         """The confirmation runs of the configurations finally chosen, schedules in display order."""
         runs = self.results.runs
-        kept = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)].copy()
-        places = {label: place for place, label in enumerate(self.schedules)}
-        return kept.sort_values("schedule", key=lambda column: column.map(places), kind="stable").reset_index(drop=True)
+        confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)].copy()
+        order = {label: index for index, label in enumerate(self.schedules)}
+        return confirmed.sort_values("schedule", key=lambda column: column.map(order), kind="stable").reset_index(
+            drop=True
+        )
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -145,9 +169,9 @@ class Analysis:
         """
         if self.baseline not in set(self.confirmed["schedule"]):
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
-        rope = self.rope if score.removesuffix("_ema") == self.raw else 0.0
+        rope = self.rope if str(self.named(score).raw) == self.raw else 0.0
         direction = self.direction_of(score)
-        found = stats.contrasts(
+        table = stats.contrasts(
             self.confirmed,
             score=score,
             baseline=self.baseline,
@@ -156,10 +180,10 @@ class Analysis:
             direction="higher" if direction == "higher" else "lower",
         )
         if direction == "one":
-            found[["p", "p_holm", "p_better"]] = np.nan
-            found["verdict"] = stats.DESCRIPTIVE
-            found["more_seeds"] = pd.array([pd.NA] * len(found), dtype="Int64")
-        return found
+            table[["p", "p_holm", "p_better"]] = np.nan
+            table["verdict"] = stats.DESCRIPTIVE
+            table["more_seeds"] = pd.array([pd.NA] * len(table), dtype="Int64")
+        return table
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -197,9 +221,9 @@ class Analysis:
             if target is not None:
                 reached = stats.time_to_target(self.curves, self.confirmed, score=self.score, target=target)
                 tables["time_to_target"] = reached.assign(target=target)
-            if f"{self.raw}_ema" in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
+            if self.averaged in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
                 tables["ema"] = stats.ema_interaction(
-                    self.confirmed, score=self.raw, baseline=self.baseline, alpha=self.alpha
+                    self.confirmed, raw=self.raw, averaged=self.averaged, baseline=self.baseline, alpha=self.alpha
                 )
             tables["scores"] = self.all_scores()
         searched = self.search[self.search["phase"] == "search"]
@@ -215,10 +239,14 @@ class Analysis:
         study = self.results.study
         parts = []
         for label in dict.fromkeys(searched["schedule"]):
-            ranges = {**study["space"], **study["own_space"].get(label, {})}
-            flags = stats.boundary_flags(searched[searched["schedule"] == label], ranges, score=self.score)
+            ranges = {**study.space, **study.own_space.get(label, {})}
+            flags = stats.boundary_flags(
+                searched[searched["schedule"] == label],
+                {name: limits.model_dump() for name, limits in ranges.items()},
+                score=self.score,
+            )
             for end in ("low", "high"):
-                flags[end] = [float(ranges[name][end]) for name in flags["parameter"]]
+                flags[end] = [getattr(ranges[name], end) for name in flags["parameter"]]
             parts.append(flags)
         return pd.concat(parts, ignore_index=True)
 
@@ -233,18 +261,18 @@ class Analysis:
     def all_scores(self) -> pd.DataFrame:
         """Mean of every score by schedule, with the difference to the baseline and its interval."""
         rows = []
-        for name in self.results.study["scores"]:
-            for column in (name, f"{name}_ema"):
+        for name in self.results.study.scores:
+            for column in (name, str(self.named(name).averaged)):
                 if column not in self.confirmed or not self.confirmed[column].notna().any():
                     continue
                 means = self.summary_of(column).set_index("schedule")
                 against = self.contrasts_of(column)
-                found = against.set_index("schedule") if "difference" in against else None
+                differences = against.set_index("schedule") if "difference" in against else None
                 for schedule in means.index:
                     row = {"score": column, "schedule": schedule, "n": int(means.loc[schedule, "finished"])}
                     row |= {"mean": means.loc[schedule, "mean"], "sd": means.loc[schedule, "sd"]}
-                    if found is not None and schedule in found.index:
-                        row |= {key: found.loc[schedule, key] for key in ("difference", "low", "high", "p")}
+                    if differences is not None and schedule in differences.index:
+                        row |= {key: differences.loc[schedule, key] for key in ("difference", "low", "high", "p")}
                     rows.append(row)
         return pd.DataFrame(rows, columns=["score", "schedule", "n", "mean", "sd", "difference", "low", "high", "p"])
 
@@ -262,10 +290,10 @@ class Analysis:
         """All verdicts in one line, and whether they hold for the other weights too."""
         if self.nothing:
             return self.nothing
-        said = stats.headline(self.contrasts)
+        said = sentences.headline(self.contrasts)
         if self.changed:
             few = len(self.changed) <= _CHANGES_SAID
-            which = stats.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
+            which = sentences.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
             said += f" The answer depends on the weights: {self.other_weights} ones change the verdict on {which}."
         return said
 
@@ -275,12 +303,12 @@ class Analysis:
         if self.nothing:
             return []
         spread = self.spread_of(self.score)
-        return stats.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
+        return sentences.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
 
     @property
     def basis(self) -> str:
         """What the verdicts rest on; empty without any."""
-        return "" if self.nothing or self.contrasts.empty else stats.basis(self.contrasts, alpha=self.alpha)
+        return "" if self.nothing or self.contrasts.empty else sentences.basis(self.contrasts, alpha=self.alpha)
 
     @property
     def sentence(self) -> str:
@@ -291,7 +319,7 @@ class Analysis:
     @property
     def other_weights(self) -> str:
         """'averaged' where the question is about raw weights, 'raw' where it is about averaged ones."""
-        return "averaged" if self.other.endswith("_ema") else "raw"
+        return WEIGHTS[self.primary.other.weights]
 
     @property
     def changed(self) -> list[str]:
@@ -309,34 +337,26 @@ class Analysis:
         other = self.tables.get("contrasts_other_weights")
         if other is None or other.empty or self.nothing:
             return ""
-        said = [f"With {self.other_weights} weights: {stats.headline(other)}"]
-        table = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
-        for form, mine in (
-            ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
-            ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", table["high"] < 0),
-            ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
-        ):
-            if mine.any():
-                said.append(form.format(stats.listed([str(label) for label in table.loc[mine, "schedule"]])))
-        return " ".join(said)
+        said = f"With {self.other_weights} weights: {sentences.headline(other)}"
+        interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
+        return " ".join([said, *sentences.interactions(interactions)])
+
+    @property
+    def averaging(self) -> list[str]:
+        """What averaging did to the baseline, then by schedule whether it replaces decay."""
+        return sentences.averaging(
+            self.tables.get("ema", pd.DataFrame()),
+            baseline=self.baseline,
+            score_title=self.title,
+            spreads=(self.spread_of(self.raw), self.spread_of(self.averaged)),
+        )
 
     @property
     def pairing(self) -> str:
         """How alike paired scores are, and what pairing by seed gained or lost; empty without three pairs."""
         if self.nothing or self.contrasts["correlation"].isna().all():
             return ""
-        found = self.contrasts.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
-        ends = [
-            f"{digits.aligned([row['correlation']], spread=0.1)[0]} ({digits.name(str(row['schedule']))})"
-            for row in found.iloc[[0, -1]].to_dict("records")
-        ]
-        span = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
-        gained = float(found["pairing_efficiency"].median())
-        word = "gained" if gained > 1.05 else "lost" if gained < 0.95 else "changed little"
-        return (
-            f"Correlation of paired scores: {span}. Pairing {word}: in the median an unpaired comparison would need "
-            f"{digits.number(gained)} times as many runs to say as much."
-        )
+        return sentences.pairing(self.contrasts)
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -349,15 +369,4 @@ class Analysis:
             return []
         searched = self.search[self.search["phase"] == "search"].groupby("schedule")["run"].count()
         rows = [row for row in table.to_dict("records") if searched[row["schedule"]] >= _EDGES_FROM]
-        if not rows:
-            return []
-        parts = [
-            f"{digits.name(str(row['schedule']))}, {row['parameter']} {digits.number(row['value'])} ({row['edge']} edge of "
-            f"{digits.number(row['low'])} to {digits.number(row['high'])})"
-            for row in rows[:_EDGES_SAID]
-        ]
-        more = f"; and {len(rows) - _EDGES_SAID} more" if len(rows) > _EDGES_SAID else ""
-        return [
-            f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
-            "the range in a new study."
-        ]
+        return [sentences.edges(rows)] if rows else []

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness.report import captions, card, latex, markdown, page, sections, style
+from harness.report import catalogue, numbers
 from harness.report.analysis import Analysis
+from harness.report.figures import style
+from harness.report.render import html, latex, markdown, readme
 from harness.results import load
 from harness.results.tables import write_bytes, write_frame
-from harness.stats import digits
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -21,17 +22,17 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
     analysis = Analysis(load(folder))
     for name, frame in analysis.tables.items():
         write_frame(folder / f"{name}.csv", frame)
-    study = str(analysis.results.study["name"])
-    for name, paper in sections.papers(analysis).items():
-        write_bytes(folder / "latex" / f"{name}.tex", latex.render(paper, label=f"{study}-{name}").encode())
-    made = captions.make_figures(analysis)
-    for name, (figure, _) in made.items():
+    study = analysis.results.study.name
+    for name, table in catalogue.papers(analysis).items():
+        write_bytes(folder / "latex" / f"{name}.tex", latex.render(table, label=f"{study}-{name}").encode())
+    contents = catalogue.contents(analysis)
+    for name, drawing in contents.figures.items():
+        figure = drawing.draw()
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
-    shown = {name: text for name, (_, text) in made.items()}
-    write_bytes(folder / "README.md", card.readme(analysis).encode())
-    write_bytes(folder / "report.md", markdown.render(analysis, shown, folder=folder).encode())
-    write_bytes(folder / "report.html", page.render(analysis, shown, folder=folder).encode())
+    write_bytes(folder / "README.md", readme.render(contents).encode())
+    write_bytes(folder / "report.md", markdown.render(contents, folder=folder).encode())
+    write_bytes(folder / "report.html", html.render(contents, folder=folder).encode())
     return folder / "report.html"
 
 
@@ -42,26 +43,22 @@ def stale(path: str | Path) -> list[str]:
     """
     folder = Path(path)
     analysis = Analysis(load(folder))
-    shown = {name: text for name, (_, text) in captions.make_figures(analysis).items()}
+    contents = catalogue.contents(analysis)
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
-    wanted["README.md"] = card.readme(analysis)
-    wanted["report.md"] = markdown.render(analysis, shown, folder=folder)
-    found = []
-    for name, content in wanted.items():
-        place = folder / name
-        if not place.is_file() or place.read_bytes() != content.encode():
-            found.append(name)
-    found += [f"figures/{name}.svg" for name in shown if not (folder / "figures" / f"{name}.svg").is_file()]
-    html = folder / "report.html"
-    if not html.is_file() or (
-        "figures" not in str(found) and _text(html) != page.render(analysis, shown, folder=folder)
-    ):
-        found.append("report.html")
-    return found
+    wanted["README.md"] = readme.render(contents)
+    wanted["report.md"] = markdown.render(contents, folder=folder)
+    files = [name for name, content in wanted.items() if not _holds(folder / name, content)]
+    pictures = [f"figures/{name}.svg" for name in contents.figures]
+    missing = [name for name in pictures if not (folder / name).is_file()]
+    page = folder / "report.html"
+    # The page holds the pictures: without them it cannot be made again, and its own fault is theirs.
+    if not page.is_file() or (not missing and not _holds(page, html.render(contents, folder=folder))):
+        missing.append("report.html")
+    return files + missing
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def _holds(path: Path, content: str) -> bool:
+    return path.is_file() and path.read_bytes() == content.encode()
 
 
 def headline(path: str | Path) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def headline(path: str | Path) -> dict[str, Any]:
             row["against_baseline"] = {key: _value(contrasts.loc[label, key]) for key in keys}
         schedules[str(label)] = row
     return {
-        "study": analysis.results.study["name"],
+        "study": analysis.results.study.name,
         "score": analysis.score,
         "baseline": analysis.baseline,
         "sentence": analysis.sentence,
@@ -114,14 +111,14 @@ def terminal_table(path: str | Path) -> Table:
     for row in analysis.summary.to_dict("records"):
         cells = [
             str(row["n"]),
-            digits.aligned([row["mean"]], spread=spread)[0],
-            digits.interval(row["low"], row["high"], spread=spread),
+            numbers.aligned([row["mean"]], spread=spread)[0],
+            numbers.interval(row["low"], row["high"], spread=spread),
         ]
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
             cells += [
-                digits.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
-                digits.number(other["p_holm"]),
+                numbers.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
+                numbers.number(other["p_holm"]),
                 str(other["verdict"]),
             ]
         table.add_row(str(row["schedule"]), *cells)

@@ -5,59 +5,43 @@ A study of an earlier version was given none: they are made here, from its study
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from harness.results.document import Document
 
 FEW = 1000  # real images below which a floor is noise
 
 
-@dataclass(frozen=True)
-class Damage:
-    """Real images degraded in a known way, their score, the floor beside it, and whether the score tells the two apart."""
-
-    damage: str
-    value: float
-    floor: float
-    seen: bool
+def warnings(study: Document) -> list[str]:
+    """The cautions of a study, each once: its own, or for one of an earlier version those that its facts call for."""
+    given = study.warnings if study.warnings is not None else [*of_study(study), *blind(study)]
+    return list(dict.fromkeys(given))
 
 
-def warnings(document: Mapping[str, Any]) -> list[str]:
-    """The cautions of a study document, each once: its own, or for one of an earlier version those of `of_study`."""
-    said = told(document) if "warnings" in document else [*of_study(document), *blind(document)]
-    return list(dict.fromkeys(said))
-
-
-def of_study(document: Mapping[str, Any]) -> list[str]:
-    """Short sentences, one per caution, of a study document (study.json); empty where nothing speaks against it."""
-    spec = document["spec"]
-    evaluate = spec.get("evaluate")
-    generated = evaluate.get("generated") if isinstance(evaluate, Mapping) else None
-    batch, images = int(spec["train"]["batch"]), int(document["data"]["train"])
-    found = []
-    if len(document["schedules"]) == 1:
-        found.append(f"Only one schedule, {document['schedules'][0]}: there is nothing to compare it with.")
+def of_study(study: Document) -> list[str]:
+    """Short sentences, one per caution; empty where nothing speaks against the study."""
+    batch, images, generated = study.spec.train.batch, study.data.train, study.spec.evaluate.generated
+    sentences = []
+    if len(study.schedules) == 1:
+        sentences.append(f"Only one schedule, {study.schedules[0]}: there is nothing to compare it with.")
     if batch > images:
-        found.append(f"A batch of {batch:,} is larger than the training data, {images:,} images.")
-    if isinstance(generated, int):
-        found += _floor(document, generated) + _rank(document, generated)
-    return found
+        sentences.append(f"A batch of {batch:,} is larger than the training data, {images:,} images.")
+    if generated is not None:
+        sentences += _floor(study, generated) + _rank(study, generated)
+    return sentences
 
 
-def _floor(document: Mapping[str, Any], generated: int) -> list[str]:
-    other = "train" if document["spec"]["evaluate"].get("reference") == "held_out" else "held_out"
-    count = int(document["data"][other])
+def _floor(study: Document, generated: int) -> list[str]:
+    on_training = study.spec.evaluate.reference == "held_out"  # the floor is of the split that is not the reference
+    count, split = (study.data.train, "training") if on_training else (study.data.held_out, "held-out")
     if count >= max(generated, FEW):
         return []
-    split = "training" if other == "train" else "held-out"
     return [
         f"The floor rests on {count:,} {split} images, the scores on {generated:,} generated ones: a Fréchet distance of "
         "few images is too high."
     ]
 
 
-def _rank(document: Mapping[str, Any], generated: int) -> list[str]:
-    dimensions = int(document["features"]["dimensions"])
+def _rank(study: Document, generated: int) -> list[str]:
+    dimensions = study.features.dimensions
     if generated >= dimensions:
         return []
     return [
@@ -66,28 +50,7 @@ def _rank(document: Mapping[str, Any], generated: int) -> list[str]:
     ]
 
 
-def sanity(document: Mapping[str, Any]) -> list[Damage]:
-    """What the primary score says of real images with known damage; empty for a study that did not measure it.
-
-    Rows that are not of that form (from another version, or by hand) are left out.
-    """
-    listed = document.get("sanity")
-    return [
-        Damage(str(row["damage"]), float(row["value"]), float(row["floor"]), bool(row["seen"]))
-        for row in (listed if isinstance(listed, list) else [])
-        if isinstance(row, Mapping)
-        and {"damage", "seen"} <= row.keys()
-        and all(isinstance(row.get(name), int | float) for name in ("value", "floor"))
-    ]
-
-
-def told(document: Mapping[str, Any]) -> list[str]:
-    """The sentences that were written into the study document when it was made."""
-    listed = document.get("warnings")
-    return [str(each) for each in listed] if isinstance(listed, list) else []
-
-
-def blind(document: Mapping[str, Any]) -> list[str]:
+def blind(study: Document) -> list[str]:
     """A sentence naming the damage that the score does not see; empty if it sees all of it, or was not asked."""
-    unseen = [each.damage for each in sanity(document) if not each.seen]
+    unseen = [row.damage for row in study.sanity if not row.seen]
     return [f"The score does not see: {'; '.join(unseen)}."] if unseen else []

@@ -3,78 +3,86 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+from harness.report import numbers
+from harness.report.analysis import WEIGHTS, Analysis
+from harness.report.tables import Cell, Row, Table, interval, table, value
 
-from harness.report import present
-from harness.report.analysis import Analysis
-from harness.report.present import Cell, Table
-from harness.stats import digits
+
+@dataclass(frozen=True)
+class Claim:
+    """What the article says of decay, the metrics that measure it, and what they are."""
+
+    title: str
+    metrics: tuple[str, ...]
+    note: str
+
 
 CLAIMS = (
-    ("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
-    ("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; target 1."),
-    (
+    Claim("Better images", ("fid", "kid"), "Fréchet and kernel distance to real images; lower is better."),
+    Claim("Less noise", ("noise_ratio",), "Estimated pixel noise relative to real images; target 1."),
+    Claim(
         "More detail",
         ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
-        "Share of high frequencies relative to real images (target 1), and variety (recall, coverage) beside "
+        "High-frequency content relative to real images (target 1), and variety (recall, coverage) beside "
         "fidelity (precision, density); higher is better.",
     ),
-    (
+    Claim(
         "Overfitting",
         ("overfit", "memorised"),
         "Distance to held-out minus to training images, and near copies of training images; lower is better.",
     ),
 )
+NONE = Claim("Other scores", (), "Scores of this study that measure none of the claims.")
 BETTER = {"lower": "↓", "higher": "↑", "one": "(target 1)"}
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim, what measures it, and the table; None where the study has no data for it."""
-
-    title: str
-    note: str
-    table: Table | None
+def claim_of(analysis: Analysis, score: str) -> Claim:
+    """The claim that a score measures; NONE if it measures none of them."""
+    metric = analysis.named(score).metric
+    return next((claim for claim in CLAIMS if metric in claim.metrics), NONE)
 
 
-def in_full(analysis: Analysis) -> list[Claim]:
-    """Every claim that scores measure, with all its scores, raw and averaged."""
-    scores = analysis.tables.get("scores")
-    found = []
-    for title, metrics, note in CLAIMS:
-        rows = scores[_of(scores["score"], metrics)] if scores is not None else pd.DataFrame()
-        shown = (
-            present.scores(
-                rows,
-                level=analysis.level,
-                spreads={score: analysis.spread_of(score) for score in rows["score"].unique()},
-                caption=f"{title}: scores by schedule",
-            )
-            if len(rows)
-            else None
-        )
-        found.append(Claim(title, note, shown))
-    return found
+def scores(analysis: Analysis, claim: Claim) -> Table | None:
+    """All scores of one claim by schedule, raw and averaged, with their difference to the baseline."""
+    frame = analysis.tables.get("scores")
+    if frame is None or frame.empty:
+        return None
+    frame = frame[frame["score"].map(lambda score: claim_of(analysis, score) is claim)]
+    names = {score: analysis.named(score) for score in frame["score"].unique()}
+    spreads = {score: analysis.spread_of(score) for score in names}
 
+    def number(column: str, *, sign: bool = False) -> Callable[[Row], Cell]:
+        return lambda row: value(column, spreads[row["score"]], sign=sign)(row)
 
-def _of(scores: pd.Series, metrics: tuple[str, ...]) -> pd.Series:
-    return scores.str.startswith(tuple(f"{metric}_" for metric in metrics))
+    columns: dict[str, Callable[[Row], Cell]] = {
+        "score": lambda row: Cell(str(names[row["score"]].raw), row["score"]),
+        "weights": lambda row: Cell(WEIGHTS[names[row["score"]].weights], row["score"]),
+        "schedule": value("schedule"),
+        "runs": value("n"),
+        "mean": number("mean"),
+        "sd": number("sd"),
+        "difference": number("difference", sign=True),
+        f"{analysis.level} interval": lambda row: interval(spreads[row["score"]], sign=True)(row),
+        "p": value("p"),
+    }
+    return table(frame, columns, caption=f"{claim.title}: scores by schedule", source="scores.csv", folded=True)
 
 
 def at_a_glance(analysis: Analysis) -> Table | None:
     """One row per measure, one column per schedule: the baseline's value, and the others' differences to it."""
-    scores = analysis.tables.get("scores")
-    if scores is None or scores.empty:
+    frame = analysis.tables.get("scores")
+    if frame is None or frame.empty:
         return None
-    averaged = analysis.score.endswith("_ema")
+    names = [name for name in dict.fromkeys(frame["score"]) if analysis.named(name).weights == analysis.primary.weights]
     rows: list[tuple[Cell, ...]] = []
-    for title, metrics, _ in CLAIMS:
-        for name in dict.fromkeys(scores.loc[_of(scores["score"], metrics), "score"]):
-            if str(name).endswith("_ema") == averaged:
-                rows.append((_text(title), _measure(analysis, str(name)), *_differences(analysis, str(name))))
+    for claim in (*CLAIMS, NONE):
+        for name in names:
+            if claim_of(analysis, name) is claim:
+                rows.append((_text(claim.title), _measure(analysis, name), *_differences(analysis, name)))
     rows += _stability(analysis)
     heads = ("claim", "measure", *(_headed(analysis, label) for label in analysis.schedules))
     caption = (
@@ -93,26 +101,26 @@ def _text(text: str) -> Cell:
 
 
 def _measure(analysis: Analysis, score: str) -> Cell:
-    about = analysis.results.study["scores"][score.removesuffix("_ema")]
-    return _text(f"{about['title']} {BETTER[str(about['direction'])]}")
+    about = analysis.about(score)
+    return _text(f"{about.title} {BETTER[about.direction]}")
 
 
 def _differences(analysis: Analysis, score: str) -> list[Cell]:
     """One cell per schedule."""
-    table = analysis.tables["scores"]
-    mine, spread = table[table["score"] == score].set_index("schedule"), analysis.spread_of(score)
-    found = []
+    frame = analysis.tables["scores"]
+    by_schedule, spread = frame[frame["score"] == score].set_index("schedule"), analysis.spread_of(score)
+    cells = []
     for label in analysis.schedules:
-        if label not in mine.index:
-            found.append(Cell("–", math.nan))
+        if label not in by_schedule.index:
+            cells.append(Cell("–", math.nan))
             continue
-        row: dict[str, Any] = {str(key): value for key, value in mine.loc[label].items()}
+        row: dict[str, Any] = {str(key): value for key, value in by_schedule.loc[label].items()}
         if label == analysis.baseline:
-            found.append(Cell(digits.aligned([row["mean"]], spread=spread)[0], row["mean"]))
+            cells.append(Cell(numbers.aligned([row["mean"]], spread=spread)[0], row["mean"]))
         else:
-            text = digits.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
-            found.append(Cell(text, row["difference"]))
-    return found
+            text = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            cells.append(Cell(text, row["difference"]))
+    return cells
 
 
 def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
@@ -126,16 +134,18 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
     )
     rows = []
     for claim, measure, name, column in measures:
-        table = analysis.tables.get(name)
-        if table is None or table.empty:
+        frame = analysis.tables.get(name)
+        if frame is None or frame.empty:
             continue
-        mine = {row["schedule"]: row for row in table.to_dict("records")}
+        by_schedule = {row["schedule"]: row for row in frame.to_dict("records")}
         cells = []
         for label in analysis.schedules:
-            found = mine[label][column] if label in mine else math.nan
-            counted = f" of {mine[label]['n']}" if column == "diverged" and label in mine else ""
+            known = label in by_schedule
+            measured = by_schedule[label][column] if known else math.nan
+            counted = f" of {by_schedule[label]['n']}" if column == "diverged" and known else ""
             spread = analysis.spread_of(analysis.score) if column == "sd" else math.nan
-            text = digits.number(found) if column == "diverged" else digits.aligned([float(found)], spread=spread)[0]
-            cells.append(Cell(f"{text}{counted}", found))
+            is_count = column == "diverged"
+            text = numbers.number(measured) if is_count else numbers.aligned([float(measured)], spread=spread)[0]
+            cells.append(Cell(f"{text}{counted}", measured))
         rows.append((_text(claim), _text(f"{measure} {BETTER['lower']}"), *cells))
     return rows

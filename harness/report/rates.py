@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import schedules
+from harness.report import numbers
 from harness.report.analysis import Analysis
 from harness.results.tables import ResultsError
-from harness.stats import digits
 
 
 @dataclass(frozen=True)
@@ -73,5 +73,5 @@ def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str
         )
     if all(ratio == 1.0 for ratio in ratios.values()):
         return "The discriminator's rate was the same."
-    each = ", ".join(f"{digits.number(ratio)} ({digits.name(label)})" for label, ratio in ratios.items())
+    each = ", ".join(f"{numbers.number(ratio)} ({numbers.name(label)})" for label, ratio in ratios.items())
     return f"The discriminator's rate was a multiple of it: {each}."

@@ -1,4 +1,4 @@
-"""Sample grids of one repetition, side by side: equal places show equal latents."""
+"""Sample grids of one repetition, side by side: the same position in each shows the same latent."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.stats import digits
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A picture of samples, its title, and its address relative to the results folder."""
+    """An image of samples, its title, and its address relative to the results folder."""
 
     title: str
     path: Path
@@ -31,7 +31,7 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
 
     Raw weights or averaged ones, as the question asks.
     """
-    suffix = "-ema" if analysis.score.endswith("_ema") else ""
+    suffix = "-ema" if analysis.primary.weights == "ema" else ""
     done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
     if done.empty:
         return []
@@ -49,4 +49,4 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
 
 
 def _digits(analysis: Analysis, row: Mapping[Hashable, Any]) -> str:
-    return digits.aligned([row[analysis.score]], spread=analysis.spread_of(analysis.score))[0]
+    return numbers.aligned([row[analysis.score]], spread=analysis.spread_of(analysis.score))[0]

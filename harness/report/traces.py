@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import style
+from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.stats import digits
+from harness.report.figures import style
 
 DRAWN = 40  # single runs per schedule; more would hide each other, the mean is of all
 SHARE = 0.99  # of the points of finished runs that the axes show: the first steps, or a run's end, reach far beyond
@@ -30,7 +30,8 @@ def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]
     with style.context():
         rows = _rows(traces)
         height = 3.9 if len(rows) == 2 else 0.7 + 1.6 * len(rows)
-        made, panels = style.figure(style.COLUMN, height, rows=len(rows), ratios=(1,) * len(rows))
+        made, drawn = style.figure(style.COLUMN, height, rows=len(rows), ratios=(1,) * len(rows))
+        panels = np.atleast_1d(drawn)  # one row is no array
         colours, lines, called = style.colours(schedules), style.lines(schedules), style.names(schedules)
         sound = traces[traces["run"].isin(finished)]
         faint = {
@@ -90,8 +91,8 @@ def finding(analysis: Analysis) -> str:
     for name in analysis.schedules:
         mine = late[late["schedule"] == name]
         if len(mine):
-            ends = [digits.number(float(mine[column].mean())) for column in rows]
-            parts.append(f"{digits.name(name)} {' and '.join(ends)}")
+            ends = [numbers.number(float(mine[column].mean())) for column in rows]
+            parts.append(f"{numbers.name(name)} {' and '.join(ends)}")
     said = f" Mean over the last tenth of the steps: {', '.join(parts)}." if parts else " No run finished."
     names = " and ".join(name.removeprefix("loss_") for name in rows)
     return f"Losses of {names} against training step for each schedule.{said}"

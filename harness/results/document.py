@@ -1,11 +1,13 @@
-"""What study.json must hold for a report to be made of it."""
+"""study.json: what it holds, read and checked once; whoever needs a fact of a study asks this."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError, model_validator
+
+from harness.scores import ScoreName
 
 Text = Annotated[str, Field(max_length=100_000)]
 Value = Annotated[FiniteFloat, Field(ge=-1e100, le=1e100)]
@@ -60,12 +62,33 @@ class Features(_Part):
     dimensions: int
 
 
+class Search(_Part):
+    """Budget of the search: trials per schedule, and whether every schedule got as many ('balanced') or not."""
+
+    trials: int
+    sampler: Text
+    allocation: Text
+
+
+class Select(_Part):
+    """How many of the best searched configurations were compared on how many fresh seeds; 0 for none."""
+
+    top: int
+    seeds: int
+
+
+class Confirm(_Part):
+    """On how many fresh seeds each schedule was confirmed."""
+
+    seeds: int
+
+
 class Phases(_Part):
     """Budgets of the phases."""
 
-    search: dict[str, Any]
-    select: dict[str, Any]
-    confirm: dict[str, Any]
+    search: Search
+    select: Select
+    confirm: Confirm
 
 
 class Network(_Part):
@@ -75,10 +98,18 @@ class Network(_Part):
 
 
 class Train(_Part):
-    """How long a run was, and on how many images per step."""
+    """How long a run was, on how many images per step, and which networks followed the schedule."""
 
     steps: Annotated[int, Field(gt=0)]
     batch: Annotated[int, Field(gt=0)]
+    applies_to: Text = "both"
+
+
+class Evaluate(_Part):
+    """How many images were generated for a score, and which split they were compared with; None where not stored."""
+
+    generated: int | None = None
+    reference: Text | None = None
 
 
 class Spec(_Part):
@@ -86,6 +117,8 @@ class Spec(_Part):
 
     network: Network
     train: Train
+    evaluate: Evaluate = Evaluate()
+    seed: int | None = None
 
 
 class Environment(_Part):
@@ -111,6 +144,7 @@ class Sanity(_Part):
 class Document(_Part):
     """study.json."""
 
+
     name: Text
     title: Text
     harness: Text
@@ -130,8 +164,27 @@ class Document(_Part):
     environment: Environment
     command: Text
     created: Text
-    warnings: list[Text] = Field(default_factory=list)
+    warnings: list[Text] | None = None  # None of a study that an earlier version made: it was given none
     sanity: list[Sanity] = Field(default_factory=list)
+    _source: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def primary_score(self) -> ScoreName:
+        """The score that the question is about, of the weights that it is about."""
+        return self.score(self.primary)
+
+    def score(self, name: str) -> ScoreName:
+        """The parts of a score's name; ValueError if it is none."""
+        return ScoreName.parse(name, features=self.features.name)
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """study.json as it stands, in the order of the file, with all that this version does not know."""
+        return self._source
+
+    def __getitem__(self, name: str) -> Any:
+        """An entry of study.json as plain values: what `study` was made of in version 0.1."""
+        return self._source[name]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -139,19 +192,31 @@ class Document(_Part):
             raise ValueError("schedules are named twice")
         if self.question.baseline not in self.schedules:
             raise ValueError(f"question.baseline is '{self.question.baseline}', which is not one of schedules")
-        if self.primary.removesuffix("_ema") not in self.scores:
+        for name in self.scores:
+            self.score(name)
+        if str(self.primary_score.raw) not in self.scores:
             raise ValueError(f"primary is '{self.primary}', which is not one of scores")
         if set(self.kinds) != set(self.schedules):
             raise ValueError("kinds and schedules differ")
         return self
 
 
-def fault(study: Mapping[str, Any]) -> str | None:
-    """The first thing in a study document that a report cannot be made of, in words; None if all is well."""
+def read(source: Mapping[str, Any]) -> Document:
+    """The document of what study.json holds; raises ValueError with the first thing wrong, as 'key: reason'."""
     try:
-        Document.model_validate(study)
+        document = Document.model_validate(source)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "it"
-        return f"{place}: {first['msg'].removeprefix('Value error, ')}".replace("\n", " ")[:500]
+        key = ".".join(map(str, first["loc"])) or "it"
+        raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}".replace("\n", " ")[:500]) from error
+    document._source = source
+    return document
+
+
+def fault(source: Mapping[str, Any]) -> str | None:
+    """The first thing in a study document that a report cannot be made of, in words; None if all is well."""
+    try:
+        read(source)
+    except ValueError as error:
+        return str(error)
     return None

@@ -71,11 +71,13 @@ class ResultsError(ValueError):
 class Results:
     """One study's results: study.json, tables, and where they came from.
 
+    `study` names the facts of study.json as attributes: `study.question.rope`, `study.data.name`.
+
     `runs` has one row per run, `curves` one per run and evaluation, `traces` one per run and trace point: rates and mean
     losses, much denser than evaluations. Results made before traces were kept have an empty one.
     """
 
-    study: dict[str, Any]
+    study: document.Document
     runs: pd.DataFrame
     curves: pd.DataFrame
     path: Path
@@ -224,7 +226,7 @@ def load(path: str | Path) -> Results:
     folder = Path(path)
     if folder.is_file():
         raise ResultsError(f"{folder}: is a file, but allowed is the results folder of a study")
-    study = _study(folder / "study.json")
+    study = read_study(folder / "study.json")
     runs = _frame(folder / "runs.csv", (*_LEADING, *_TRAILING))
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
     for name in (name for name in _LATER if name not in runs):
@@ -235,7 +237,7 @@ def load(path: str | Path) -> Results:
         strangers = sorted(set(frame["run"].dropna()) - set(runs["run"]))
         if strangers or frame["run"].isna().any():
             raise ResultsError(f"{folder / place}: run is {_said(strangers)}, which runs.csv does not list; {_ADVICE}")
-    for name in (str(study["primary"]), str(study["primary"]).removesuffix("_ema")):
+    for name in (study.primary, str(study.primary_score.raw)):
         for frame in (runs, curves):
             if name not in frame:  # no run has finished
                 frame[name] = float("nan")
@@ -278,7 +280,8 @@ def _header(path: Path) -> list[str]:
     return list(pair) if found and set(found) < set(pair) else found  # a pair's column that is missing is named
 
 
-def _study(path: Path) -> dict[str, Any]:
+def read_study(path: Path) -> document.Document:
+    """Read and check study.json; raises ResultsError with what is wrong, and what to do."""
     try:
         study = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -286,15 +289,15 @@ def _study(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error}); restore it from a copy") from error
     if not isinstance(study, dict) or not isinstance(study.get("schema"), int):
-        raise ResultsError(f"{path}: has no schema number; it was not written by run_study")
+        raise ResultsError(f"{path}: has no schema number, so run_study did not write it; restore it from a copy")
     if study["schema"] > SCHEMA:
         raise ResultsError(
             f"{path}: schema is {study['schema']}, but this version reads up to {SCHEMA}; install the newer harness"
         )
-    wrong = document.fault(study)
-    if wrong is not None:
-        raise ResultsError(f"{path}: {wrong}; restore it from a copy")
-    return study
+    try:
+        return document.read(study)
+    except ValueError as error:
+        raise ResultsError(f"{path}: {error}; restore it from a copy") from error
 
 
 def _frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
@@ -333,10 +336,10 @@ def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
     return numbers.astype("int64") if name in _WHOLE else numbers
 
 
-def _check_runs(path: Path, runs: pd.DataFrame, study: Mapping[str, Any]) -> None:
+def _check_runs(path: Path, runs: pd.DataFrame, study: document.Document) -> None:
     """Turn the column `chosen` into booleans; raise ResultsError unless every row can be a run of `study`."""
     allowed = {
-        "schedule": list(study["schedules"]),
+        "schedule": study.schedules,
         "phase": ["search", "select", "confirm"],
         "status": ["finished", "diverged", "failed"],
         "chosen": ["True", "False"],
@@ -362,7 +365,7 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: Mapping[str, Any]) -> Non
     if chosen.duplicated(["schedule", "repetition"]).any():
         raise ResultsError(f"{path}: two chosen confirmation runs of a schedule have one repetition; {_ADVICE}")
     done = runs["status"] == "finished"
-    primary = str(study["primary"])
+    primary = study.primary
     if done.any() and (primary not in runs or runs.loc[done, primary].isna().any()):
         raise ResultsError(f"{path}: a finished run has no '{primary}'; {_ADVICE}")
 

@@ -44,12 +44,17 @@ def schema() -> dict[str, Any]:
                 definitions[_title(member)]["required"] = ["name"]
         plain = [{"enum": names}] if field == "loss" else []
         section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
-        section["properties"][field].pop("later", None)
+    for table in (found, *definitions.values()):
+        for property_ in table.get("properties", {}).values():
+            property_.pop("later", None)
     definitions |= {f"schedule-{kind}": _shape_schema(kind) for kind in schedules.all_shapes()}
     definitions["schedule-of-a-kind"] = {
         "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in schedules.all_shapes()],
         "required": ["kind"],
     }
+    for section in (found, *definitions.values()):
+        for property_ in section.get("properties", {}).values():
+            property_.pop("later", None)
     found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
     definitions.pop("ScheduleSpec", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
@@ -168,6 +173,8 @@ def _form(schema: Mapping[str, Any]) -> str:
         return "path"
     if "pattern" in schema:
         return "name"
+    if schema["type"] == "array":
+        return "list of names"
     limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
     if "maxLength" in schema:
         limits.append(f"up to {schema['maxLength']} characters")
@@ -193,6 +200,8 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, PartSection):
         return value.name
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return "none" if value is None else str(value)
 
 

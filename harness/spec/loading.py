@@ -77,7 +77,7 @@ def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
 
 
 def resolved(spec: StudySpec) -> dict[str, Any]:
-    """The study with every default filled in, as plain JSON values."""
+    """The study with every default filled in, as plain JSON values; keys that came later only where they are set."""
     values: dict[str, Any] = spec.model_dump(mode="json")
     return values
 

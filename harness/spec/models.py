@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from harness import kinds, schedules
 from harness.spec.parts import PartSection, variant, variants
@@ -60,7 +61,7 @@ class Range(Section):
         return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
 
     def whole_at(self, unit: float) -> int:
-        """The whole number at share `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
+        """The whole number at fraction `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
         low, high = self.low - 0.5, self.high + 0.5
         if self.log:
             value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
@@ -88,6 +89,21 @@ def _limits(value: Parameter, *, name: str, low: float, high: float, open_low: b
     return value
 
 
+def _of(value: str, allowed: Iterable[str]) -> str:
+    """`value` if it is one of the names allowed; the fault lists them, with the nearest."""
+    names = list(allowed)
+    if value not in names:
+        words = {"names": ", ".join(names), "hint": kinds.nearest(value, names)}
+        raise PydanticCustomError("part", "allowed is one of: {names}{hint}", words)
+    return value
+
+
+def _primary_scores() -> list[str]:
+    """The metrics that a verdict may rest on."""
+    metrics: dict[str, Any] = kinds.parts("metric")
+    return [name for name, part in metrics.items() if part.primary]
+
+
 class QuestionSpec(Section):
     """The question, fixed before the first run."""
 
@@ -99,7 +115,11 @@ class QuestionSpec(Section):
     baseline: Name = Field(
         default="constant", description="the schedule that all others are compared with; a key of [schedules]"
     )
-    score: Literal["fid", "kid"] = Field(default="fid", description="primary score (lower is better)")
+    score: str = Field(
+        default="fid",
+        description="primary score (lower is better)",
+        json_schema_extra=lambda schema: schema.update(enum=[*_primary_scores()]),
+    )
     weights: Literal["raw", "ema"] = Field(
         default="raw", description="score the raw generator or its moving average in the verdicts"
     )
@@ -108,11 +128,18 @@ class QuestionSpec(Section):
     )
     alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5, description="family-wise error rate (FWER) of the verdicts")
 
+    @field_validator("score")
+    @classmethod
+    def _score(cls, value: str) -> str:
+        return _of(value, _primary_scores())
+
 
 class DataSpec(Section):
     """The images."""
 
-    name: Literal["digits", "fashion_mnist", "cifar10", "folder"] = Field(description="which data set")
+    name: str = Field(
+        description="which data set", json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("data")])
+    )
     data_dir: Path | None = Field(
         default=None,
         strict=False,
@@ -120,7 +147,10 @@ class DataSpec(Section):
     )
     size: int | None = Field(default=None, ge=8, le=256, description="height and width in pixels")
     channels: Literal[1, 3] | None = Field(default=None, description="1 for grey, 3 for colour")
-    fit: Literal["pad", "resize", "crop"] = Field(default="pad", description="how an image is brought to `size`")
+    fit: Literal["pad", "resize", "crop"] = Field(
+        default="pad",
+        description="how an image is brought to `size`: black borders, scaled and its middle kept, or its middle",
+    )
     held_out: FiniteFloat = Field(
         default=0.2,
         gt=0,
@@ -129,12 +159,17 @@ class DataSpec(Section):
     )
     limit: int | None = Field(default=None, ge=16, description="use at most this many training images")
 
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _of(value, kinds.parts("data"))
+
     @model_validator(mode="after")
-    def _folder(self) -> Self:
-        if self.name == "folder" and self.data_dir is None:
-            raise ValueError("name is 'folder', which needs data_dir: the folder that holds your images")
-        if self.name == "folder" and self.size is None:
-            raise ValueError("name is 'folder', which needs size: the height and width of training images in pixels")
+    def _complete(self) -> Self:
+        part: Any = kinds.find("data", self.name, key="data.name")
+        for key, meaning in part.needs.items():
+            if getattr(self, key) is None:
+                raise ValueError(f"name is '{self.name}', which needs {key}: {meaning}")
         return self
 
 
@@ -218,19 +253,44 @@ class TrainSpec(Section):
 class EvaluateSpec(Section):
     """How a score is measured."""
 
-    features: Literal["digits", "fashion_mnist", "inception"] = Field(
-        description="feature network; scores of different networks cannot be compared"
+    features: str = Field(
+        description="feature network; scores of different networks cannot be compared",
+        json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("features")]),
     )
     weights: Path | None = Field(
         default=None,
         strict=False,
-        description="weights file of the Inception network; else the public release",
+        description="weights file of the feature network (inception); else the public release",
     )
     generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images per score")
     reference: Literal["train", "held_out"] = Field(
         default="train", description="the real images that scores compare with"
     )
     points: int = Field(default=5, ge=1, le=1000, description="evaluations per run, evenly spaced, the last at the end")
+    metrics: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="further metrics, of installed packages, that are measured as well",
+        json_schema_extra={"later": True},
+    )
+
+    @field_validator("features")
+    @classmethod
+    def _features(cls, value: str) -> str:
+        return _of(value, kinds.parts("features"))
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        metrics: dict[str, Any] = kinds.parts("metric")
+        optional = [name for name, part in metrics.items() if part.optional]
+        for name in value:
+            if not optional:
+                raise PydanticCustomError("part", "no installed package has metrics beyond those of every study")
+            _of(name, optional)
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("part", "allowed is each metric once")
+        return value
 
 
 class SpaceSpec(Section):
@@ -241,7 +301,7 @@ class SpaceSpec(Section):
         default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )
     warmup: Parameter = Field(
-        default=0.0, description="share of all steps over which the rate rises to its peak; 0 to 0.9"
+        default=0.0, description="fraction of all steps over which the rate rises to its peak; 0 to 0.9"
     )
 
     @field_validator("peak")

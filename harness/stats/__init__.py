@@ -10,14 +10,12 @@ from harness.stats.search import (
     sensitivity,
 )
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
-from harness.stats.words import basis, headline, listed, paragraph, sentences
 
 __all__ = [
     "DESCRIPTIVE",
     "Omnibus",
     "all_pairs",
     "average_ranks",
-    "basis",
     "boundary_flags",
     "budget_curves",
     "contrasts",
@@ -27,13 +25,9 @@ __all__ = [
     "ema_interaction",
     "expected_best",
     "final_against_best",
-    "headline",
-    "listed",
     "omnibus",
     "optimism",
-    "paragraph",
     "sensitivity",
-    "sentences",
     "summary",
     "time_to_target",
     "verdict_matrix",

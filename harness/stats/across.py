@@ -12,12 +12,16 @@ def average_ranks(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Ranks are relative to the number of schedules in a study: 0 for the best, 1 for the worst, so that studies of
     different sizes may be averaged.
+
+    >>> one = pd.DataFrame({"schedule": ["constant", "linear"], "mean": [3.0, 2.0]})
+    >>> average_ranks({"one": one})[["schedule", "rank"]].values.tolist()
+    [['linear', 1.0], ['constant', 2.0]]
     """
     parts = []
     for study, table in summaries.items():
         ranks = table["mean"].rank(na_option="bottom")
-        share = (ranks - 1) / max(len(table) - 1, 1)
-        parts.append(pd.DataFrame({"study": study, "schedule": table["schedule"], "rank": ranks, "relative": share}))
+        relative = (ranks - 1) / max(len(table) - 1, 1)
+        parts.append(pd.DataFrame({"study": study, "schedule": table["schedule"], "rank": ranks, "relative": relative}))
     if not parts:
         return pd.DataFrame(columns=["schedule", "rank", "relative", "studies"])
     joined = pd.concat(parts)
@@ -42,7 +46,7 @@ def verdict_matrix(contrasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def effect_sizes(contrasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each study's difference to baseline as a share of the baseline's mean, with its interval: comparable over data."""
+    """Each study's difference to its baseline, relative to the baseline mean, with interval: comparable across data."""
     parts = []
     for study, table in contrasts.items():
         base = table["baseline_mean"].abs()

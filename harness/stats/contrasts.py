@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,13 +71,19 @@ def contrasts(
     alpha: float = 0.05,
     direction: str = "lower",
 ) -> pd.DataFrame:
-    """One row for each schedule but the baseline, in the order of first appearance.
+    """One row per schedule but the baseline, in the order of first appearance.
 
     `difference`, `low`, `high`: mean paired difference of the score (schedule - baseline) with its 1 - alpha t interval,
     over pairs that both finished. `p`: exact sign-flip test over all pairs; `p_holm`: adjusted over the rows.
     `verdict`: 'equivalent' if the simultaneous interval lies within ±rope, else 'better' or 'worse' if p_holm ≤ alpha,
     else 'undecided'; 'descriptive only' where so few seeds could not have given any other answer. Raises ValueError if
     the baseline has no runs.
+
+    >>> scores = {"constant": [3.0, 3.2, 3.1, 2.9, 3.3, 3.0, 3.1], "linear": [2.5, 2.6, 2.4, 2.5, 2.6, 2.3, 2.5]}
+    >>> rows = [(label, seed, "finished", fid) for label, of in scores.items() for seed, fid in enumerate(of)]
+    >>> runs = pd.DataFrame(rows, columns=["schedule", "repetition", "status", "fid"])
+    >>> contrasts(runs, score="fid")[["schedule", "n", "p", "verdict"]].values.tolist()
+    [['linear', 7, 0.015625, 'better']]
     """
     table = _scores(runs, score, direction)
     if baseline not in table.columns:
@@ -150,46 +157,44 @@ def _compare(
         raise ValueError(f"rope is {rope:g} and alpha is {alpha:g}, but allowed are rope from 0, alpha in (0, 0.5)")
     rows = []
     for schedule, baseline in pairs:
-        found = _differences(table, schedule, baseline)
-        both = found[np.isfinite(found["a"]) & np.isfinite(found["b"])]
-        sign = 1.0 if direction == "lower" else -1.0
-        low, high = sorted(sign * end for end in paired.t_interval(both["d"], alpha))
-        rows.append(
-            {
-                "schedule": schedule,
-                "baseline": baseline,
-                "n": len(found),
-                "mean": sign * both["a"].mean(),
-                "baseline_mean": sign * both["b"].mean(),
-                "difference": sign * both["d"].mean(),
-                "low": low,
-                "high": high,
-                "p": paired.sign_flip_p(found["d"]) if len(found) else math.nan,
-                "p_better": paired.p_better(found["d"]),
-                "correlation": paired.correlation(both["a"], both["b"]),
-                "pairing_efficiency": paired.pairing_efficiency(both["a"], both["b"]),
-                "diverged": int(np.isinf(table[schedule]).sum()),
-                "baseline_diverged": int(np.isinf(table[baseline]).sum()),
-                "failed": int(((runs["schedule"] == schedule) & (runs["status"] == "failed")).sum()),
-                "_d": found["d"].to_numpy(),
-            }
-        )
-    result = pd.DataFrame(
-        rows,
-        columns=[
-            *(name for name in COLUMNS if name not in ("p_holm", "verdict", "more_seeds", "note")),
-            "_d",
-        ],
-    )
+        failed = int(((runs["schedule"] == schedule) & (runs["status"] == "failed")).sum())
+        row = _row(table, schedule, baseline, alpha=alpha, sign=1.0 if direction == "lower" else -1.0)
+        rows.append(row | {"failed": failed})
+    given = [name for name in COLUMNS if name not in ("p_holm", "verdict", "more_seeds", "note")]
+    result = pd.DataFrame(rows, columns=[*given, "_d"])
     result["p_holm"] = paired.holm(result["p"].to_numpy(dtype=float))
     judged = [
         _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), rope=rope, alpha=alpha)
         for row in result.to_dict("records")
     ]
-    result["verdict"] = [each[0] for each in judged]
-    result["more_seeds"] = pd.array([each[1] for each in judged], dtype="Int64")
-    result["note"] = [each[2] for each in judged]
+    result["verdict"] = [verdict for verdict, _, _ in judged]
+    result["more_seeds"] = pd.array([seeds for _, seeds, _ in judged], dtype="Int64")
+    result["note"] = [note for _, _, note in judged]
     return result[COLUMNS]
+
+
+def _row(table: pd.DataFrame, schedule: str, baseline: str, *, alpha: float, sign: float) -> dict[str, Any]:
+    """What one pair of schedules' runs say before the correction over all pairs; `_d` holds their differences."""
+    pairs = _differences(table, schedule, baseline)
+    both = pairs[np.isfinite(pairs["a"]) & np.isfinite(pairs["b"])]
+    low, high = sorted(sign * end for end in paired.t_interval(both["d"], alpha))
+    return {
+        "schedule": schedule,
+        "baseline": baseline,
+        "n": len(pairs),
+        "mean": sign * both["a"].mean(),
+        "baseline_mean": sign * both["b"].mean(),
+        "difference": sign * both["d"].mean(),
+        "low": low,
+        "high": high,
+        "p": paired.sign_flip_p(pairs["d"]) if len(pairs) else math.nan,
+        "p_better": paired.p_better(pairs["d"]),
+        "correlation": paired.correlation(both["a"], both["b"]),
+        "pairing_efficiency": paired.pairing_efficiency(both["a"], both["b"]),
+        "diverged": int(np.isinf(table[schedule]).sum()),
+        "baseline_diverged": int(np.isinf(table[baseline]).sum()),
+        "_d": pairs["d"].to_numpy(),
+    }
 
 
 def _verdict(
@@ -236,7 +241,7 @@ def omnibus(runs: pd.DataFrame, *, score: str, direction: str = "lower") -> Omni
 def summary(
     runs: pd.DataFrame, *, score: str, direction: str = "lower", alpha: float = 0.05, least: float = -math.inf
 ) -> pd.DataFrame:
-    """One row per schedule: n runs, mean with t interval, median, IQM, sd, best, worst of the finished; diverged share.
+    """One row per schedule: n runs, mean with t interval, median, IQM, sd, best, worst of the finished; divergence rate.
 
     The median counts diverged runs as worst (it is infinite once half diverged). No score lies below `least`, where
     intervals end.
@@ -245,12 +250,12 @@ def summary(
     sign = 1.0 if direction == "lower" else -1.0
     rows = []
     for label in table.columns:
-        mine = runs[runs["schedule"] == label]
+        of_schedule = runs[runs["schedule"] == label]
         values = table[label].dropna().to_numpy()
         done = values[np.isfinite(values)]
         low, high = (max(sign * end, least) for end in paired.t_interval(done, alpha)[:: int(sign)])
         lost = int(np.isinf(values).sum())
-        share_low, share_high = paired.wilson(lost, len(values), alpha)
+        rate_low, rate_high = paired.wilson(lost, len(values), alpha)
         rows.append(
             {
                 "schedule": label,
@@ -265,9 +270,9 @@ def summary(
                 "best": sign * done.min() if len(done) else math.nan,
                 "worst": sign * done.max() if len(done) else math.nan,
                 "diverged": lost,
-                "diverged_low": share_low,
-                "diverged_high": share_high,
-                "failed": int((mine["status"] == "failed").sum()),
+                "diverged_low": rate_low,
+                "diverged_high": rate_high,
+                "failed": int((of_schedule["status"] == "failed").sum()),
             }
         )
     return pd.DataFrame(rows, columns=SUMMARY)

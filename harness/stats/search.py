@@ -16,15 +16,20 @@ Array = NDArray[np.float64]
 
 def _values(runs: pd.DataFrame, score: str, schedule: object) -> Array:
     """Search scores of one schedule; +inf for a run that did not finish."""
-    mine = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
-    values = pd.to_numeric(mine[score]).astype(float)
-    return np.asarray(values.where(mine["status"] == "finished", np.inf), dtype=np.float64)
+    of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
+    values = pd.to_numeric(of_schedule[score]).astype(float)
+    return np.asarray(values.where(of_schedule["status"] == "finished", np.inf), dtype=np.float64)
 
 
 def expected_best(values: ArrayLike, budget: int) -> float:
     """Expected minimum of `budget` trials drawn without replacement (Tang et al. 2020): unbiased for random search.
 
     Infinite as soon as a draw of trials that all failed is possible; raises ValueError for a budget outside 1 … n.
+
+    >>> round(expected_best([3.0, 1.0, 2.0], 1), 9)  # the mean
+    2.0
+    >>> round(expected_best([3.0, 1.0, 2.0], 2), 9)  # of three pairs two hold the 1, one only the 2
+    1.333333333
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
@@ -35,12 +40,18 @@ def expected_best(values: ArrayLike, budget: int) -> float:
 
 def _weights(n: int, budget: int) -> Array:
     """Probability that the i-th smallest of n values is the smallest of `budget` drawn, i from 1 to n - budget + 1."""
-    place = np.arange(1, n - budget + 2)  # the i-th smallest is the minimum if the others lie above it
-    return np.exp(_log_choose(n - place, budget - 1) - _log_choose(np.array(n), budget))
+    i = np.arange(1, n - budget + 2)  # the i-th smallest is the minimum if the others lie above it
+    return np.exp(_log_choose(n - i, budget - 1) - _log_choose(np.array(n), budget))
 
 
 def budgets(n: int, *, most: int = 16) -> list[int]:
-    """Budgets from 1 to half of n trials: all of them up to `most`, else so many on a logarithmic scale."""
+    """Budgets from 1 to half of n trials: all of them up to `most`, else so many on a logarithmic scale.
+
+    >>> budgets(8)
+    [1, 2, 3, 4]
+    >>> budgets(64, most=4)
+    [1, 3, 8, 10, 32]
+    """
     half = max(n // 2, 1) if n else 0
     if half <= most:
         return list(range(1, half + 1))
@@ -57,7 +68,7 @@ def budget_curves(
 ) -> pd.DataFrame:
     """Expected best by schedule and budget up to half the trials; bootstrap band up to an eighth, NaN beyond.
 
-    Beyond an eighth of the trials the percentile bootstrap covers far less than it says (notes: 82 % at a quarter).
+    Beyond an eighth of the trials the percentile bootstrap covers far less than it says (82 % at a quarter).
     """
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
@@ -80,61 +91,52 @@ def sensitivity(
 
     `best_rate` and `best`: best search trial. `half`, `double`: score at half and double that rate, interpolated over
     the logarithm between finished trials; NaN outside what was searched. `basin_decades`: width of the unbroken range
-    of trials around the best whose score is within `tolerance` of it; `share`: share of all trials within it.
+    of trials around the best whose score is within `tolerance` of it; `share`: fraction of all trials within it.
     """
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
-        mine = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
-        frame = pd.DataFrame({"rate": mine[parameter].astype(float), "score": _values(runs, score, schedule)})
+        of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
+        frame = pd.DataFrame({"rate": of_schedule[parameter].astype(float), "score": _values(runs, score, schedule)})
         frame = frame.sort_values("rate")
         done = frame[np.isfinite(frame["score"])]
-        if done.empty or done["rate"].nunique() < 2:
-            rows.append((schedule, len(frame), *[math.nan] * 6))
-            continue
-        logs, values = np.log10(done["rate"].to_numpy()), done["score"].to_numpy()
-        place = int(values.argmin())
-
-        def at(log: float, logs: Array = logs, values: Array = values) -> float:
-            return float(np.interp(log, logs, values)) if logs[0] <= log <= logs[-1] else math.nan
-
-        limit = values[place] + tolerance * abs(values[place])
-        good = (frame["score"] <= limit).to_numpy()
-        centre = int(np.flatnonzero(frame["score"].to_numpy() == values[place])[0])
-        left = right = centre
-        while left > 0 and good[left - 1]:
-            left -= 1
-        while right < len(good) - 1 and good[right + 1]:
-            right += 1
-        width = float(np.log10(frame["rate"].iloc[right] / frame["rate"].iloc[left]))
-        step = math.log10(2.0)
-        rows.append(
-            (
-                schedule,
-                len(frame),
-                float(10 ** logs[place]),
-                float(values[place]),
-                at(float(logs[place]) - step),
-                at(float(logs[place]) + step),
-                width,
-                float(good.mean()),
-            )
-        )
+        measured = _around_best(frame, done, tolerance) if done["rate"].nunique() > 1 else [math.nan] * 6
+        rows.append((schedule, len(frame), *measured))
     return pd.DataFrame(
         rows, columns=["schedule", "trials", "best_rate", "best", "half", "double", "basin_decades", "share"]
     )
 
 
+def _around_best(frame: pd.DataFrame, done: pd.DataFrame, tolerance: float) -> list[float]:
+    """Columns `best_rate` to `share` of `sensitivity`: of one schedule's trials by rate, and of those that finished."""
+    logs, values = np.log10(done["rate"].to_numpy()), done["score"].to_numpy()
+    best = int(values.argmin())
+
+    def at(log: float) -> float:
+        return float(np.interp(log, logs, values)) if logs[0] <= log <= logs[-1] else math.nan
+
+    good = (frame["score"] <= values[best] + tolerance * abs(values[best])).to_numpy()
+    left = right = int(np.flatnonzero(frame["score"].to_numpy() == values[best])[0])
+    while left > 0 and good[left - 1]:
+        left -= 1
+    while right < len(good) - 1 and good[right + 1]:
+        right += 1
+    width = float(np.log10(frame["rate"].iloc[right] / frame["rate"].iloc[left]))
+    at_best, octave = float(logs[best]), math.log10(2.0)
+    half, double = at(at_best - octave), at(at_best + octave)
+    return [float(10 ** logs[best]), float(values[best]), half, double, width, float(good.mean())]
+
+
 def boundary_flags(
     runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, score: str, edge: float = 0.1
 ) -> pd.DataFrame:
-    """Schedules whose best search trial lies in the outer `edge` share of a range; a better one may lie outside it."""
+    """Schedules whose best search trial lies in the outer fraction `edge` of a range; a better one may lie outside it."""
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
-        mine = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
+        of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
         values = _values(runs, score, schedule)
         if not np.isfinite(values).any():
             continue
-        best = mine.iloc[int(values.argmin())]
+        best = of_schedule.iloc[int(values.argmin())]
         for name, limits in space.items():
             value = best.get(f"params_{name}")
             if value is None or pd.isna(value):
@@ -142,9 +144,9 @@ def boundary_flags(
             low, high, at = float(limits["low"]), float(limits["high"]), float(value)
             if limits.get("log"):
                 low, high, at = math.log(low), math.log(high), math.log(at)
-            share = (at - low) / (high - low)
-            if share < edge or share > 1 - edge:
-                rows.append((schedule, name, float(value), "lower" if share < edge else "upper"))
+            position = (at - low) / (high - low)
+            if position < edge or position > 1 - edge:
+                rows.append((schedule, name, float(value), "lower" if position < edge else "upper"))
     return pd.DataFrame(rows, columns=["schedule", "parameter", "value", "edge"])
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from harness.stats import paired
 
@@ -16,8 +17,8 @@ def curve_bands(curves: pd.DataFrame, *, score: str, alpha: float = 0.05, least:
     No score lies below `least`, where intervals end; they are NaN where n is 1.
     """
     rows = []
-    for (schedule, step), mine in curves.groupby(["schedule", "step"], sort=False):
-        values = mine[score].to_numpy(dtype=float)
+    for (schedule, step), evaluations in curves.groupby(["schedule", "step"], sort=False):
+        values = evaluations[score].to_numpy(dtype=float)
         values = values[np.isfinite(values)]
         if len(values):
             low, high = (max(end, least) for end in paired.t_interval(values, alpha))
@@ -32,9 +33,9 @@ def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
     better), relative to the run's best: 0 for curves that only fall.
     """
     rows = []
-    for schedule, mine in curves.groupby("schedule", sort=False):
+    for schedule, of_schedule in curves.groupby("schedule", sort=False):
         finals, bests, rough = [], [], []
-        for _, run in mine.groupby("run", sort=False):
+        for _, run in of_schedule.groupby("run", sort=False):
             values = run.sort_values("step")[score].to_numpy(dtype=float)
             if len(values) == 0 or not np.isfinite(values).all():
                 continue
@@ -57,7 +58,7 @@ def final_against_best(curves: pd.DataFrame, *, score: str) -> pd.DataFrame:
 
 
 def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, target: float) -> pd.DataFrame:
-    """By schedule: share of runs that reach `target`, and the Kaplan–Meier (1958) median step of reaching it.
+    """By schedule: fraction of runs that reach `target`, and the Kaplan–Meier (1958) median step of reaching it.
 
     A run that never does is censored at its last step, one that diverged at the end of training, since it never will.
     The median is NaN where fewer than half reach the target.
@@ -65,25 +66,31 @@ def time_to_target(curves: pd.DataFrame, runs: pd.DataFrame, *, score: str, targ
     hits = curves[curves[score] <= target].groupby("run")["step"].min()
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
-        mine = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
-        first = mine["run"].map(hits)
+        of_schedule = runs[(runs["schedule"] == schedule) & (runs["status"] != "failed")]
+        first = of_schedule["run"].map(hits)
         reached = first.notna().tolist()
-        times = first.fillna(mine["steps"]).astype(float).tolist()
+        times = first.fillna(of_schedule["steps"]).astype(float).tolist()
         rows.append((schedule, len(times), float(np.mean(reached)) if reached else math.nan, _median(times, reached)))
     return pd.DataFrame(rows, columns=["schedule", "runs", "reached", "median_step"])
 
 
 def _median(times: list[float], reached: list[bool]) -> float:
-    """First time at which the Kaplan–Meier estimate of the share not there yet is at most a half."""
-    left, surviving = len(times), 1.0
-    for time in sorted(set(times)):
-        events = sum(t == time and hit for t, hit in zip(times, reached, strict=True))
-        if left:
-            surviving *= 1.0 - events / left
-        if surviving <= 0.5 + 1e-12:
-            return time
-        left -= sum(t == time for t in times)
-    return math.nan
+    """The Kaplan–Meier median of reaching a target: the first time at which at most half are estimated not to have.
+
+    `times` of runs that have not `reached` it are those at which they were last seen without.
+
+    >>> _median([100.0, 200.0, 300.0], [True, True, False])
+    200.0
+    >>> _median([100.0, 300.0, 300.0], [True, False, False])
+    nan
+    """
+    if not times:
+        return math.nan
+    known = [time for time, hit in zip(times, reached, strict=True) if hit]
+    censored = [time for time, hit in zip(times, reached, strict=True) if not hit]
+    without = stats.ecdf(stats.CensoredData(uncensored=known, right=censored)).sf
+    half = np.flatnonzero(without.probabilities <= 0.5 + 1e-12)
+    return float(without.quantiles[half[0]]) if len(half) else math.nan
 
 
 def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
@@ -95,31 +102,34 @@ def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
     return table
 
 
-def ema_interaction(runs: pd.DataFrame, *, score: str, baseline: str = "constant", alpha: float = 0.05) -> pd.DataFrame:
+def ema_interaction(
+    runs: pd.DataFrame, *, raw: str, averaged: str, baseline: str = "constant", alpha: float = 0.05
+) -> pd.DataFrame:
     """Does averaging replace decay? By schedule: its effect on the raw and on the averaged generator, and their gap.
 
+    The columns `raw` and `averaged` of `runs` hold the score of either weights. Columns of the result:
     `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval
     over pairs: above 0 (for a score whose smaller values are better) decay helps averaged weights less. `gain`: what
     averaging alone gives the baseline, with its interval.
     """
     done = runs[runs["status"] == "finished"]
     columns = ["schedule", "n", "raw", "ema", "interaction", "low", "high", "gain", "gain_low", "gain_high"]
-    wide = {name: done.pivot(index="repetition", columns="schedule", values=name) for name in (score, f"{score}_ema")}
+    of_raw, of_averaged = (done.pivot(index="repetition", columns="schedule", values=name) for name in (raw, averaged))
     rows = []
     for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):
-        if schedule not in wide[score] or baseline not in wide[score]:
+        if schedule not in of_raw or baseline not in of_raw:
             continue
-        raw = (wide[score][schedule] - wide[score][baseline]).dropna()
-        averaged = (wide[f"{score}_ema"][schedule] - wide[f"{score}_ema"][baseline]).dropna()
-        gap = (averaged - raw).to_numpy()
-        gain = (wide[f"{score}_ema"][baseline] - wide[score][baseline]).dropna().to_numpy()
+        effect_raw = (of_raw[schedule] - of_raw[baseline]).dropna()
+        effect_averaged = (of_averaged[schedule] - of_averaged[baseline]).dropna()
+        gap = (effect_averaged - effect_raw).to_numpy()
+        gain = (of_averaged[baseline] - of_raw[baseline]).dropna().to_numpy()
         if len(gap):
             rows.append(
                 (
                     schedule,
                     len(gap),
-                    raw.mean(),
-                    averaged.mean(),
+                    effect_raw.mean(),
+                    effect_averaged.mean(),
                     gap.mean(),
                     *paired.t_interval(gap, alpha),
                     gain.mean(),

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data
+from harness import __version__, data, files
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
-from harness.results import tables
 from harness.seeds import Seeds
 from harness.spec import StudySpec
 from harness.worker import device
@@ -53,6 +52,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         generated=spec.evaluate.generated,
         cache=cache / _kind(environment) if cache is not None else None,
         fingerprint=images.fingerprint,
+        extras=(*spec.evaluate.metrics, spec.question.score),
     )
     model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings)
     return WorkerContext(spec, images, model, evaluator, environment, cache=cache)
@@ -165,7 +165,7 @@ def _sanity(context: WorkerContext) -> list[dict[str, Any]]:
     )
     made = [asdict(each) for each in measured]
     if path is not None:
-        tables.write_bytes(path, json.dumps(made).encode())
+        files.write(path, json.dumps(made).encode())
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import files
 from harness.plan.design import Design
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
@@ -33,7 +35,7 @@ class WorkerSetup:
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunOutcome:
     """How a run ended in a worker: with a record, or stopped, or failed with an error."""
 
     record: RunRecord | None
@@ -96,7 +98,7 @@ def workshop(setup: WorkerSetup) -> Any:
     return _workshop
 
 
-def train(design: Design) -> Ended:
+def train(design: Design) -> RunOutcome:
     """Train one run; every error becomes a value, so that it fails the run and not the study."""
     assert _setup is not None, "a worker trains only after start()"
     if _terminated.is_set():  # asked to end by SIGTERM while the study goes on: a fresh worker takes its place
@@ -104,7 +106,7 @@ def train(design: Design) -> Ended:
     return train_with(_setup, design)
 
 
-def train_with(setup: WorkerSetup, design: Design) -> Ended:
+def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
     """Train one run with `setup`; used by local workers and by cluster tasks."""
     from harness.worker.run import Control, Interrupted, train_run
 
@@ -118,16 +120,16 @@ def train_with(setup: WorkerSetup, design: Design) -> Ended:
         control.report({"run": design.run, "step": 0, "scores": {}})
         result = train_run(design, workshop(setup), control)
     except Interrupted:
-        return Ended(None, {})
+        return RunOutcome(None, {})
     except MemoryError as error:
-        return Ended(None, {}, error=_out_of_memory(setup.spec, error), trace=traceback.format_exc())
+        return RunOutcome(None, {}, error=_out_of_memory(setup.spec, error), trace=traceback.format_exc())
     except Exception as error:
         if type(error).__name__ == "ResourceExhaustedError":
-            return Ended(None, {}, error=_out_of_memory(setup.spec, error), trace=traceback.format_exc())
+            return RunOutcome(None, {}, error=_out_of_memory(setup.spec, error), trace=traceback.format_exc())
         text = str(error).strip().splitlines()
         named = f"{type(error).__name__}: {text[0] if text else 'no message'}"
-        return Ended(None, {}, error=named[:500], trace=traceback.format_exc())
-    return Ended(result.record, result.grids)
+        return RunOutcome(None, {}, error=named[:500], trace=traceback.format_exc())
+    return RunOutcome(result.record, result.grids)
 
 
 def answer(question: Question) -> dict[str, Any]:
@@ -165,9 +167,7 @@ class _Reporter:
         if now - self._last < 0.25:
             return
         self._last = now
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps(message), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            pass  # progress is a courtesy: a full disk is reported where records and checkpoints are written
+        # Progress is a courtesy: stale after a crash of the machine, and a full disk is reported where records and
+        # checkpoints are written.
+        with contextlib.suppress(OSError):
+            files.write(self._path, json.dumps(message).encode(), durable=False)

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from harness import data
-from harness.data import DataError
+from harness.data import DataError, data_set, fitting, folder
 
 
 def settings(name, **changes):
@@ -125,5 +126,26 @@ def test_damaged_idx_files_are_named(fashion, damage):
         data.load(settings("fashion_mnist", data_dir=folder))
 
 
-def test_every_data_set_has_a_line_and_a_test():
-    assert set(data.DATA_SETS) == {"digits", "fashion_mnist", "cifar10", "folder"}
+def test_every_data_set_has_a_test():
+    assert set(data_set.declared()) == {"digits", "fashion_mnist", "cifar10", "folder"}
+
+
+@pytest.mark.parametrize("how", ["pad", "crop", "resize"])
+@pytest.mark.parametrize(("height", "width", "channels"), [(9, 14, 1), (14, 9, 3), (12, 12, 3)])
+def test_a_way_of_fitting_means_the_same_for_arrays_and_for_folders(how, height, width, channels, tmp_path):
+    images = np.random.default_rng(3).integers(0, 256, (3, height, width, channels), dtype=np.uint8)
+    size = {"pad": 16, "crop": 8, "resize": 7}[how]
+    for index, image in enumerate(images):
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(tmp_path / f"{index}.png")
+    read, _ = folder.load(folder.survey(tmp_path), size=size, channels=channels, how=how)
+    np.testing.assert_array_equal(read, fitting.fit(images, size=size, channels=channels, how=how))
+
+
+def test_resizing_keeps_proportions_and_padding_and_cropping_keep_pixels():
+    image = np.zeros((1, 8, 16, 1), np.uint8)
+    image[0, :, 4:12] = 200  # a square in the middle, and nothing beside it
+    assert fitting.fit(image, size=4, channels=None, how="resize").min() > 180  # but for what the filter overshoots
+    padded = fitting.fit(image, size=16, channels=None, how="pad")
+    np.testing.assert_array_equal(padded[:, 4:12], image)
+    assert not padded[:, :4].any()
+    np.testing.assert_array_equal(fitting.fit(image, size=8, channels=None, how="crop"), image[:, :, 4:12])

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from harness import data
+from harness.metrics import extractor as networks
 from harness.metrics import features
+from harness.metrics.features import classifier, inception
 
 WEIGHTS = importlib.resources.files("harness.metrics").joinpath("weights")
 SIZES = {"digits": (8, 64), "fashion_mnist": (28, 96)}  # side, features
@@ -30,8 +32,14 @@ def extractor(request):
     return features.load(request.param)
 
 
+@pytest.mark.parametrize("name", networks.declared())
+def test_every_network_states_its_dimensions_before_it_is_loaded(name):
+    loaded = inception.Inception if name == "inception" else features.load(name)
+    assert networks.declared()[name].dimensions == loaded.dimensions
+
+
 def test_every_classifier_has_an_example():
-    assert SIZES.keys() == features.SIDES.keys()
+    assert SIZES.keys() == {part.name for part in classifier.PARTS}
 
 
 def stated_and_measured(name, images):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.metrics import inception, inception_graph, inception_weights
+from harness.metrics.features import inception, inception_architecture, inception_graph, inception_weights
+from harness.metrics.features.inception_weights import WeightsError
 from harness.metrics.frechet import Moments, frechet_to
-from harness.metrics.inception_weights import WeightsError
 from harness.metrics.kernel import kernel_distance
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("inception.json").read_text())["cases"]
@@ -297,7 +297,7 @@ def test_the_frozen_graph_gives_the_same_tensors_by_its_own_names():
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
 
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-    for unit in inception.units():
+    for unit in inception_architecture.units():
         place = inception_graph.scope(unit.name)
         add(f"{place}/conv2d_params", weights[f"{unit.name}.conv.weight"])
         for ours, theirs in parts.items():
@@ -322,8 +322,8 @@ def test_scopes_are_those_of_the_published_conversion():
         "Mixed_7c.branch3x3dbl_3b": "mixed_10/tower_1/mixed/conv_1",
     }
     assert {name: inception_graph.scope(name) for name in known} == known
-    assert len({inception_graph.scope(unit.name) for unit in inception.units()}) == 94
-    assert len(inception.shapes()) == 472
+    assert len({inception_graph.scope(unit.name) for unit in inception_architecture.units()}) == 94
+    assert len(inception_architecture.shapes()) == 472
 
 
 def test_a_missing_tensor_is_named():

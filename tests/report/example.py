@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.report import catalogue
 from harness.results import CurvePoint, RunRecord, tables, trace
 from harness.results.tables import write_study
 
@@ -58,6 +59,17 @@ def results(
 def pair(generator, discriminator):
     """Values by network."""
     return {"generator": generator, "discriminator": discriminator}
+
+
+def figures_of(analysis):
+    """All figures of a report, drawn, each with its caption and alternative text."""
+    drawings = catalogue.contents(analysis).figures
+    return {name: (drawing.draw(), drawing) for name, drawing in drawings.items()}
+
+
+def tables_of(analysis):
+    """All tables of a report."""
+    return catalogue.contents(analysis).tables
 
 
 def _trace(steps):

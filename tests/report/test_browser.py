@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from harness import report
-from harness.report import cross
+from harness.report import cross_study
 from tests.report.example import results
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
@@ -54,8 +54,8 @@ def pages(tmp_path_factory):
     study["warnings"], study["data"]["held_out"] = ["Features of other images."], 12
     (wide / "study.json").write_text(json.dumps(study), encoding="utf-8")
     made = {"plain": report.build(plain), "hostile": report.build(hostile), "nine": report.build(wide)}
-    made["cross nine"] = cross.build([plain, wide], output=folder / "cross nine")
-    return made | {"cross": cross.build([plain, hostile], output=folder / "cross")}
+    made["cross nine"] = cross_study.build([plain, wide], output=folder / "cross nine")
+    return made | {"cross": cross_study.build([plain, hostile], output=folder / "cross")}
 
 
 @pytest.fixture(scope="module")

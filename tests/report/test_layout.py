@@ -6,10 +6,12 @@ import json
 import pytest
 from matplotlib.text import Text
 
-from harness.report import captions, cross, cross_figures, style
+from harness.report import cross_study
 from harness.report.analysis import Analysis
+from harness.report.figures import cross_study as cross_figures
+from harness.report.figures import style
 from harness.results import load
-from tests.report.example import EFFECT, results
+from tests.report.example import EFFECT, figures_of, results
 
 LONG = (
     "Fréchet distance of many features and a very long explanation that nobody would put on an axis, but somebody does"
@@ -72,7 +74,7 @@ def test_labels_legends_and_panels_keep_clear_of_each_other(case, title, tmp_pat
     study["scores"]["fid_digits_5k"]["title"] = title
     study["spec"]["train"]["applies_to"] = "discriminator"
     (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    made = captions.make_figures(Analysis(load(folder)))
+    made = figures_of(Analysis(load(folder)))
     assert set(made) == {"forest", "finals", "averaging", "anytime", "rates", "sensitivity"}
     for name, (figure, _) in made.items():
         assert faults(figure) == [], name
@@ -83,12 +85,12 @@ def test_labels_legends_and_panels_keep_clear_of_each_other(case, title, tmp_pat
 def test_budget_and_figures_across_studies_keep_clear_too(tmp_path):
     one = results(tmp_path / "one", trials=8, seeds=3, labels=tuple(EFFECT))
     analysis = Analysis(load(one))
-    assert faults(captions.make_figures(analysis)["budget"][0]) == []
+    assert faults(figures_of(analysis)["budget"][0]) == []
     study = json.loads((one / "study.json").read_text(encoding="utf-8"))
     two = results(tmp_path / "two", seeds=3, labels=tuple(EFFECT))
     study["spec"]["train"]["steps"] *= 2
     (two / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    tables = cross.frames({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
+    tables = cross_study.frames({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
     assert faults(cross_figures.effects(tables["effects"])) == []
     assert faults(cross_figures.sweeps(tables["sweeps"])) == []
 

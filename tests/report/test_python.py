@@ -38,3 +38,12 @@ def test_the_example_runs_as_shipped(tmp_path):
     )
     assert "exponential" in done.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_facts_of_a_study_are_attributes_and_still_keys(tmp_path):
+    study = harness.load_results(results(tmp_path)).study
+    assert study.question.rope == study["question"]["rope"] == 0.1
+    assert study.spec.train.steps == study["spec"]["train"]["steps"] == 300
+    assert study.data.notes == []  # a default that the file need not hold
+    with pytest.raises(KeyError):
+        _ = study["nothing"]

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from harness import load_results, run_study, schedules
-from harness.report import captions, figures, rates
+from harness.report import rates
 from harness.report.analysis import Analysis
+from harness.report.figures import study as figures
 from harness.results import load
 from harness.results.tables import ResultsError
-from tests.report.example import results
+from tests.report.example import figures_of, results
 
 COMMITTED = sorted(path.parent for path in (Path(__file__).parents[2] / "results").glob("*/curves.csv"))
 STUDY = """
@@ -56,7 +57,7 @@ def recorded(analysis):
 
 def assert_drawn_as_recorded(analysis):
     """Both figures of rates pass through every recorded one, from the first step to the last."""
-    made = captions.make_figures(analysis)
+    made = figures_of(analysis)
     wanted = recorded(analysis)
     assert set(wanted) == set(analysis.schedules)
     for name, axes in (("rates", made["rates"][0].axes[0]), ("anytime", made["anytime"][0].axes[1])):
@@ -127,7 +128,7 @@ def test_the_network_that_follows_is_drawn_and_named(applies_to, network, words,
     steps, values = recorded(analysis)["linear"]
     np.testing.assert_array_equal(found.by_schedule["linear"][steps - 1], values.astype(np.float32))
     assert found.by_schedule["linear"][0] < found.by_schedule["linear"].max() > found.by_schedule["linear"][-1]
-    assert words in captions.make_figures(analysis)["rates"][1].caption
+    assert words in figures_of(analysis)["rates"][1].caption
 
 
 def test_a_curve_is_drawn_smooth_and_a_staircase_upright():

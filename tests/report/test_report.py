@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from scipy import stats as distributions
 
-from harness import report, stats
-from harness.report import captions, card, cross, figures, sections, style
+from harness import report
+from harness.report import figures, numbers
 from harness.report.analysis import Analysis
+from harness.report.figures import style
+from harness.report.render import readme
 from harness.results import load
-from harness.stats import digits
-from tests.report.example import results
+from tests.report.example import figures_of, results, tables_of
 
 
 class Reader(HTMLParser):
@@ -145,7 +146,7 @@ def test_hostile_names_do_nothing(tmp_path):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "<img src=x" not in text
-    assert study["title"] == HOSTILE
+    assert study.title == HOSTILE
     assert "<script>" not in (folder / "report.md").read_text(encoding="utf-8")
 
 
@@ -208,59 +209,14 @@ def test_figures_are_of_the_data_with_units_and_direction(tmp_path):
     assert len(set(colours.values())) == 3
 
 
-def test_cross_study_page(tmp_path):
-    one, two = results(tmp_path / "one"), results(tmp_path / "two", labels=("constant", "linear"))
-    made = cross.build([one, two], output=tmp_path / "cross")
-    text = made.read_text(encoding="utf-8")
-    assert "example" in text
-    ranks = pd.read_csv(tmp_path / "cross" / "ranks.csv").set_index("schedule")
-    assert ranks.loc["linear", "studies"] == 2
-    effects = pd.read_csv(tmp_path / "cross" / "effects.csv")
-    base = stats.contrasts(Analysis(load(one)).confirmed, score="fid_digits_5k", rope=0.1).set_index("schedule")
-    expected = base.loc["linear", "difference"] / base.loc["linear", "baseline_mean"]
-    assert effects.iloc[0]["relative"] == pytest.approx(expected)
-
-
-def renamed(folder, **changes):
-    """The study with other facts: name, steps or network."""
-    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    study["name"] = changes["name"]
-    study["spec"]["train"]["steps"] = changes.get("steps", 300)
-    study["spec"]["network"]["name"] = changes.get("network", "dcgan")
-    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    return folder
-
-
-def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
-    studies = [
-        renamed(results(tmp_path / "b", noise=0.1), name="digits-half", steps=1000),
-        renamed(results(tmp_path / "a"), name="digits", steps=2000),
-        renamed(results(tmp_path / "c"), name="other", steps=1000, network="article"),
-    ]
-    made = cross.build(studies, output=tmp_path / "cross")
-    found = pd.read_csv(tmp_path / "cross" / "sweeps.csv")
-    assert set(found["group"]) == {"digits"}
-    assert list(found["study"]) == ["digits-half"] * 2 + ["digits"] * 2  # by steps
-    of = found.set_index(["steps", "schedule"])["difference"]
-    for steps, folder in ((1000, studies[0]), (2000, studies[1])):
-        wanted = Analysis(load(folder)).contrasts.set_index("schedule")["difference"]
-        assert of[steps].to_dict() == pytest.approx(wanted.to_dict())
-    text = made.read_text(encoding="utf-8")
-    assert 'id="figure-sweeps"' in text
-    assert "linear: better in 3 of 3" in text
-    assert "digits-half" in (tmp_path / "cross" / "report.md").read_text(encoding="utf-8")
-    cross.build([studies[0], studies[2]], output=tmp_path / "no")
-    assert pd.read_csv(tmp_path / "no" / "sweeps.csv").empty
-
-
 def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     lost = {"linear": (0, 1), "constant": (1,), "exponential": ()}
     folder = results(tmp_path, diverged=lambda label, phase, place: phase == "confirm" and place in lost[label])
     analysis = Analysis(load(folder))
-    caption = captions.make_figures(analysis)["forest"][1].caption
+    caption = figures_of(analysis)["forest"][1].caption
     assert "95 % t intervals over 6 to 7 pairs" in caption
     assert "Pairs with a diverged run are in the verdict" in caption
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     note = shown["verdicts_wide"].texts().set_index("schedule")["note"]
     assert note["linear"].startswith("2 of 8 pairs with a diverged run")
     assert shown["levels"].texts()["diverged"].tolist() == [
@@ -271,36 +227,6 @@ def test_intervals_are_said_to_be_of_the_pairs_that_have_a_difference(tmp_path):
     assert shown["claims"].texts().set_index("measure").loc["runs that diverged ↓", "linear"] == "2 of 8"
 
 
-def rows_of(path):
-    tex = path.read_text(encoding="utf-8")
-    assert not re.search(r"(?<!\\)[_&#]|(?<![\\\n])%", "\n" + tex.replace(" & ", "")), path.name
-    return tex, [line for line in tex.splitlines() if line.endswith(r" \\")]
-
-
-def test_a_papers_column_holds_mean_and_sd_difference_and_verdict_and_the_wide_table_lies_beside(tmp_path):
-    folder = results(tmp_path)
-    report.build(folder)
-    tex, rows = rows_of(folder / "latex" / "verdicts.tex")
-    assert r"\begin{tabular}{lrrl}" in tex  # text to the left, numbers to the right
-    assert [line.count(" & ") for line in rows] == [3, 3, 3, 3]
-    assert max(len(line.replace(r"\textbf", "").replace(r"$\pm$", "±")) for line in rows) < 55  # a column of 3.4 inches
-    assert rows[0] == r"schedule & mean $\pm$ sd & difference & verdict \\"
-    assert rows[1].endswith(r" & -- & (baseline) \\")
-    assert re.fullmatch(r"linear & \\textbf\{\d\.\d\d \$\\pm\$ \d\.\d\d\} & \$-\$0\.83 & better \\\\", rows[2])
-    assert tex.count(r"\textbf") == 1  # the best mean
-    for line in (r"% \begin{table}[t]\centering", r"\label{tab:example-verdicts}", r"\toprule", r"% \end{table}"):
-        assert line in tex
-    wide, rows = rows_of(folder / "latex" / "verdicts_wide.tex")
-    assert [line.count(" & ") for line in rows] == [13, 13, 13]
-    assert r"95 \% interval" in wide
-    assert r"$-$1.09 to $-$0.57" in wide
-    assert {path.stem for path in (folder / "latex").iterdir()} == {
-        *("verdicts", "verdicts_wide", "other_verdicts", "other_verdicts_wide"),
-        *("levels", "claims", "interactions", "settings"),
-    }
-    assert "| linear" in (folder / "report.md").read_text(encoding="utf-8")
-
-
 def test_one_number_is_written_the_same_way_everywhere(tmp_path):
     """The means of the primary score, and the differences, in every table, sentence and caption that has them."""
     folder = results(tmp_path, noise=0.9)
@@ -308,16 +234,16 @@ def test_one_number_is_written_the_same_way_everywhere(tmp_path):
     analysis = Analysis(load(folder))
     summary = analysis.summary.set_index("schedule")["mean"]
     difference = analysis.contrasts.set_index("schedule")["difference"]
-    shown = sections.tables(analysis)
+    shown = tables_of(analysis)
     spread = analysis.spread_of(analysis.score)
     for label in summary.index:
-        mean = digits.aligned([summary[label]], spread=spread)[0]
+        mean = numbers.aligned([summary[label]], spread=spread)[0]
         assert shown["levels"].texts().set_index("schedule").loc[label, "mean"] == mean
         assert shown["final_against_best"].texts().set_index("schedule").loc[label, "final"] == mean
         assert shown["optimism"].texts().set_index("schedule").loc[label, "confirmed"] == mean
-        assert f"{label} {mean}" in captions.make_figures(analysis)["finals"][1].alt
+        assert f"{label} {mean}" in figures_of(analysis)["finals"][1].alt
         if label in difference:
-            gap = digits.aligned([difference[label]], spread=spread, sign=True)[0]
+            gap = numbers.aligned([difference[label]], spread=spread, sign=True)[0]
             assert shown["verdicts"].texts().set_index("schedule").loc[label, "mean"] == mean
             assert shown["verdicts_wide"].texts().set_index("schedule").loc[label, "difference"] == gap
             assert shown["interactions"].texts().set_index("schedule").loc[label, "effect on raw weights"] == gap
@@ -341,7 +267,7 @@ def test_intervals_follow_the_alpha_of_the_question_and_say_their_level(tmp_path
     folder = results(tmp_path)
     asked(folder, alpha=0.2)
     analysis = Analysis(load(folder))
-    made = captions.make_figures(analysis)
+    made = figures_of(analysis)
     for name in ("forest", "finals", "anytime", "averaging", "budget"):
         assert "80 %" in made[name][1].caption, name
         assert "95 %" not in made[name][1].caption, name
@@ -425,60 +351,24 @@ def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named
     assert "python -m harness.report . --check" in text
     assert "results/" not in text
     analyses = {"one": Analysis(load(one)), "two": Analysis(load(two))}
-    assert card.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
-    both = card.overview(analyses, root=tmp_path / "here")
+    assert readme.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
+    both = readme.overview(analyses, root=tmp_path / "here")
     assert both.startswith("| schedule")
     assert "[one](one)<br>300 steps<br>against constant" in both
     assert "[two](../two)<br>300 steps<br>against flat" in both
 
 
 def test_many_runs_stay_small(tmp_path):
-    """The page does not grow with the runs; tests/benchmarks/report_scale.py measures 10,000 of them."""
+    """The page does not grow with the runs; benchmarks/report_scale.py measures 10,000 of them."""
     folder = results(tmp_path, seeds=100, trials=100, points=5)
     report.build(folder)
     assert (folder / "report.html").stat().st_size < 1_500_000
     assert "grey lines join" not in (folder / "report.html").read_text(encoding="utf-8")  # they would cover everything
 
 
-def test_losses_are_drawn_where_traces_are_stored_and_nowhere_else(tmp_path):
-    traced = results(
-        tmp_path / "new", traced=True, diverged=lambda label, phase, place: phase == "confirm" and place < 2
-    )
-    report.build(traced)
-    shown = captions.make_figures(Analysis(load(traced)))["losses"][1]
-    assert (
-        "mean over 6 finished runs per schedule, at most 40 single runs faint (those that diverged end early)"
-        in shown.caption
-    )
-    assert "the mean over the 20 steps since the point before it" in shown.caption
-    assert "constant 1.07 and 2" in shown.alt  # 1 + 20/300 and 1 + 20/280, 2
-    for kind in ("png", "svg"):
-        assert (traced / "figures" / f"losses.{kind}").is_file()
-    assert "](figures/losses.png)" in (traced / "report.md").read_text(encoding="utf-8")
-    assert 'id="figure-losses"' in (traced / "report.html").read_text(encoding="utf-8")
-    assert report.stale(traced) == []
-    old = results(tmp_path / "old")
-    report.build(old)
-    assert not (old / "figures" / "losses.svg").exists()
-    assert "losses.png" not in (old / "report.md").read_text(encoding="utf-8")
-    assert "figure-losses" not in (old / "report.html").read_text(encoding="utf-8")
-
-
-def test_the_mean_loss_is_of_finished_runs_and_axes_show_nearly_all_points(tmp_path):
-    folder = results(tmp_path, traced=True, diverged=lambda label, phase, place: phase == "confirm" and place == 0)
-    frame = pd.read_csv(folder / "traces.csv")
-    frame.loc[frame["run"] == "confirm-linear-p000-r000", "loss_generator"] = 1e30  # on its way to diverging
-    frame.to_csv(folder / "traces.csv", index=False)
-    made = captions.make_figures(Analysis(load(folder)))["losses"][0]
-    panel = made.axes[0]
-    mean = next(line for line in panel.lines if line.get_label() == "linear")
-    np.testing.assert_allclose(mean.get_ydata(), 1 + 20 / np.arange(20, 301, 20), rtol=1e-5)
-    assert panel.get_ylim()[1] < 2.2
-
-
 def test_the_cost_table_says_whether_evaluations_are_in_its_seconds(tmp_path):
     def caption(folder):
-        return sections.tables(Analysis(load(folder)))["cost"].caption
+        return tables_of(Analysis(load(folder)))["cost"].caption
 
     assert caption(results(tmp_path / "new", traced=True)).startswith(
         "Seconds per run with its evaluations, and seconds of"
@@ -499,3 +389,22 @@ def test_the_page_says_which_files_of_a_folder_were_read_and_which_were_skipped(
     report.build(folder)
     assert "60 images; skipped: 2 hidden, 1 .&lt;b&gt;" in (folder / "report.html").read_text(encoding="utf-8")
     assert r"60 images; skipped: 2 hidden, 1 .\<b\>" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_score_is_of_the_metric_it_names_and_one_without_a_claim_is_shown_too(tmp_path):
+    """`fid_infinity` is no `fid`: it gets a table of its own, and may be negative as far as the report knows."""
+    folder = results(tmp_path)
+    runs = pd.read_csv(folder / "runs.csv")
+    runs["fid_infinity_digits_5k"], runs["fid_infinity_digits_5k_ema"] = runs["fid_digits_5k"] - 9, -1.0
+    runs.to_csv(folder / "runs.csv", index=False)
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["scores"]["fid_infinity_digits_5k"] = study["scores"]["fid_digits_5k"] | {"title": "extrapolated distance"}
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    report.build(folder)
+    tables = {caption.partition(" scores by")[0]: rows for caption, rows in read(folder).tables.items()}
+    assert {row[0] for row in tables["Better images:"][1:]} == {"fid_digits_5k"}
+    assert {row[0] for row in tables["Other scores:"][1:]} == {"fid_infinity_digits_5k"}
+    assert {row[1] for row in tables["Other scores:"][1:]} == {"raw", "averaged"}
+    glance = next(rows for caption, rows in read(folder).tables.items() if caption.startswith("Each claim"))
+    assert [row[:2] for row in glance].count(["Other scores", "extrapolated distance ↓"]) == 1
+    assert Analysis(load(folder)).least_of("fid_infinity_digits_5k") == -np.inf

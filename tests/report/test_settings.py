@@ -11,7 +11,7 @@ import pytest
 from matplotlib import style as styles
 
 from harness import report
-from harness.report import cross
+from harness.report import cross_study
 from tests.report.example import results
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def draw(folder):
     """Figures of a study, and across two, in this process."""
     for name in ("one", "two"):
         report.build(folder / name, pdf=True)
-    cross.build([folder / "one", folder / "two"], output=folder / "cross")
+    cross_study.build([folder / "one", folder / "two"], output=folder / "cross")
     return made(folder)
 
 

@@ -20,13 +20,13 @@ def test_pages_and_tables_follow_from_the_runs(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_what_ran_is_what_the_study_file_says(folder):
     study = load(folder).study
-    assert spec.digest(spec.load(folder / "study.toml")) == study["sha256"]
-    source = ROOT / "studies" / f"{study['name']}.toml"
+    assert spec.digest(spec.load(folder / "study.toml")) == study.sha256
+    source = ROOT / "studies" / f"{study.name}.toml"
     asked = spec.load(source) if source.is_file() else spec.builtin()
     assert spec.differences(asked, spec.load(folder / "study.toml")) == {}
-    assert not study["environment"]["commit"].endswith("+"), "made by code that no commit holds"
+    assert not study.environment.commit.endswith("+"), "made by code that no commit holds"
 
 
 def test_the_table_of_results_in_the_readme_follows_from_them():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert runpy.run_path(str(ROOT / "scripts" / "readme_table"))["made"](text) == text
+    assert runpy.run_path(str(ROOT / "scripts" / "readme_table"))["with_table"](text) == text

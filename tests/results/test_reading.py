@@ -53,8 +53,8 @@ def records(draw):
         params = {"peak": draw(numbers), "warmup": 0.0}
         if label == "step":
             params |= {"drops": draw(st.integers(1, 9)), "factor": draw(numbers)}
-        extra = ["kid"] if draw(st.booleans()) else []
-        scores = {name: draw(numbers) for name in ("fid", *extra, "fid_ema")}
+        extra = ["kid_digits_5k"] if draw(st.booleans()) else []
+        scores = {name: draw(numbers) for name in ("fid_digits_5k", *extra, "fid_digits_5k_ema")}
         curve = tuple(
             CurvePoint(
                 step,
@@ -113,8 +113,8 @@ def test_any_records_are_read_back_as_they_were(tmp_path_factory, made):
     folder = tmp_path_factory.mktemp("study")
     study = json.loads((COMMITTED[0] / "study.json").read_text(encoding="utf-8"))
     kept = ("constant", "step", "linear")
-    study |= {"schedules": list(kept), "kinds": {name: name for name in kept}, "primary": "fid"}
-    study["scores"] = {"fid": next(iter(study["scores"].values()))}
+    study |= {"schedules": list(kept), "kinds": {name: name for name in kept}, "primary": "fid_digits_5k"}
+    study["scores"] = {"fid_digits_5k": next(iter(study["scores"].values()))}
     (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
     tables.write(folder, made, phases=PHASES, schedules=kept)
     before = {path.name: path.read_bytes() for path in folder.glob("*.csv")}

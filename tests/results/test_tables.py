@@ -31,7 +31,7 @@ def test_floats_come_back_bit_for_bit(folder):
 def test_rows_are_sorted_by_phase_schedule_point_repetition(folder):
     runs = tables.load(folder).runs
     order = {"search": 0, "select": 1, "confirm": 2}
-    labels = tables.load(folder).study["schedules"]
+    labels = tables.load(folder).study.schedules
     keys = [
         (order[row["phase"]], labels.index(row["schedule"]), row["point"], row["repetition"])
         for row in runs.to_dict("records")

@@ -1,12 +1,12 @@
-"""Calibration in short form, and the committed tables; the long form is tests/benchmarks/calibration.py."""
+"""Calibration in short form, and the committed tables; the long form is benchmarks/calibration.py."""
 
 import math
 from dataclasses import replace
 
 import pytest
 
-from tests.benchmarks import calibration
-from tests.benchmarks.calibration import Setting
+from benchmarks import calibration
+from benchmarks.calibration import Setting
 
 STUDIES = 300
 

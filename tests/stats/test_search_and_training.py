@@ -118,7 +118,7 @@ def test_averaging_that_replaces_decay_shows_as_interaction():
         rows.append(("constant", repetition, "finished", 3.0 + noise[repetition, 0], 2.0 + noise[repetition, 1]))
         rows.append(("linear", repetition, "finished", 2.0 + noise[repetition, 2], 2.0 + noise[repetition, 3]))
     frame = pd.DataFrame(rows, columns=["schedule", "repetition", "status", "fid", "fid_ema"])
-    row = stats.ema_interaction(frame, score="fid").iloc[0]
+    row = stats.ema_interaction(frame, raw="fid", averaged="fid_ema").iloc[0]
     assert row["raw"] == pytest.approx(-1.0, abs=0.1)
     assert row["ema"] == pytest.approx(0.0, abs=0.1)
     assert row["low"] < 1.0 < row["high"]

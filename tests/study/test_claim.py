@@ -10,31 +10,16 @@ import pandas as pd
 import pytest
 
 from harness.data import DataError
+from harness.driver import command, conduct, study_json
 from harness.driver import folder as folders
-from harness.driver import session
 from harness.driver.database import sqlite_url
-from harness.metrics.inception_weights import WeightsError
+from harness.driver.session import Options
+from harness.metrics.features.inception_weights import WeightsError
 from harness.results.record import RunRecord
-from harness.spec import to_toml
+from harness.spec import digest, to_toml
 from tests.study.conftest import make
-from tests.study.test_engine import PRIMARY, Instant
+from tests.study.test_engine import FACTS, Instant
 from tests.study.test_storage import disturb, load
-
-FACTS = {
-    "data": {"name": "digits", "fingerprint": "f", "train": 100, "held_out": 20, "shape": [8, 8, 1]},
-    "features": {"name": "digits", "sha256": "s", "dimensions": 64},
-    "scores": {PRIMARY: {"title": "Fréchet distance", "direction": "lower", "help": "h", "protocol": "p"}},
-    "floor": {PRIMARY: 0.1},
-    "environment": {
-        "python": "3",
-        "platform": "p",
-        "cpu": "c",
-        "device": "CPU",
-        "versions": {"harness": "0"},
-        "commit": "c",
-    },
-    "real": b"png",
-}
 
 
 class Asked(Instant):
@@ -60,9 +45,9 @@ def study(tmp_path, monkeypatch, capsys):
 
     def run(spec, *, facts=FACTS, output="out", fate=None, **words):
         executor = Asked(facts, fate=fate)
-        monkeypatch.setattr(session, "_executor", lambda *_: (executor, "one worker"))
-        options = session.Options("mine.toml", Path(output), report=False, quiet=True, **words)
-        code = session.run(spec, options)
+        monkeypatch.setattr(conduct, "start", lambda *_, **__: executor)
+        options = Options("mine.toml", Path(output), report=False, quiet=True, **words)
+        code = command.run(spec, options)
         said = capsys.readouterr().err.splitlines(keepends=True)
         return code, "".join(line for line in said if not line.startswith("warning: ")), executor.made
 
@@ -105,9 +90,8 @@ def kill_at(monkeypatch, place):
         raise SystemExit
 
     monkeypatch.setattr(folders.shutil, "rmtree", lambda *_, **__: None)
-    monkeypatch.setattr(session.tables, "write_study", die) if place == "claim" else monkeypatch.setattr(
-        session, "_train", die
-    )
+    owner, name = (study_json.tables, "write_study") if place == "claim" else (conduct, "_run_engine")
+    monkeypatch.setattr(owner, name, die)
 
 
 @pytest.mark.parametrize("place", ["claim", "freeze"])
@@ -129,7 +113,7 @@ def test_before_a_run_is_stored_any_study_may_take_the_place_of_one_that_was_kil
     code, err, _ = study(then, fate=lambda design, attempt: seen.append(left.exists()) or "finished")
     assert (code, err) == (0, "")
     assert not seen[0] or place == "claim"
-    assert json.loads((tmp_path / "out" / "study.json").read_text())["sha256"] == session.digest(then)
+    assert json.loads((tmp_path / "out" / "study.json").read_text())["sha256"] == digest(then)
     code, err, _ = study(SMALL)
     assert code == 2
     assert "study 'other'" in err or "another experiment" in err
@@ -395,3 +379,21 @@ def test_nothing_but_the_study_is_left_in_a_folder(study, tmp_path):
         "study.toml",
     }
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+DAMAGED_DOCUMENTS = {
+    b"\xff": "study.json: cannot be read (",
+    b"[]": "study.json: has no schema number, so run_study did not write it; restore it from a copy, or choose another",
+    b'{"schema": 99}': "reads up to 2; install the newer harness, or choose another --output",
+    b'{"schema": 2}': "study.json: name: Field required; restore it from a copy, or choose another --output",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED_DOCUMENTS)
+def test_a_damaged_study_json_is_refused_with_what_to_do_and_left_alone(study, tmp_path, content):
+    study(SMALL)
+    (tmp_path / "out" / "study.json").write_bytes(content)
+    code, err, made = study(SMALL)
+    assert (code, made, len(err.splitlines())) == (2, [], 1)
+    assert DAMAGED_DOCUMENTS[content] in err
+    assert (tmp_path / "out" / "study.json").read_bytes() == content

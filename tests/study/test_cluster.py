@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import harness
-from tests.campaigns.faults import tables
+from benchmarks.campaigns.faults import tables
 from tests.study.test_command import run, start, write
 
 MEMORY = 80 * 2**20

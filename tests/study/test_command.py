@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.campaigns.faults import tables
 from harness import run_study
 from harness.models import checkpoints as stored
-from tests.campaigns.faults import tables
 
 STUDY = """
 name = "tiny"

@@ -12,11 +12,10 @@ import pytest
 
 from harness.driver.database import sqlite_url
 from harness.driver.engine import Engine
-from harness.driver.folder import Folder
-from harness.driver.store import Ledger
-from harness.worker.process import Ended
+from harness.driver.store import TrialStore
+from harness.worker.process import RunOutcome
 from tests.study.conftest import make
-from tests.study.test_engine import PRIMARY, Instant, Silent, failed
+from tests.study.test_engine import PRIMARY, Instant, Silent, session
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("optuna_dashboard") is None, reason="the extra 'dashboard' is not installed"
@@ -30,7 +29,7 @@ class Pictured(Instant):
         future = super().submit(design)
         ended = future.result()
         grids = {suffix: f"PNG of {design.run}{suffix}".encode() for suffix in ("", "-ema")}
-        future._result = Ended(ended.record, grids)
+        future._result = RunOutcome(ended.record, grids)
         return future
 
 
@@ -40,9 +39,9 @@ def dashboard(tmp_path):
     spec = make(trials=1, seeds=1)
     results = tmp_path / "first"
     results.mkdir()
-    ledger = Ledger(spec, sqlite_url(results), primary=PRIMARY)
-    Engine(spec, Folder(results), ledger, Pictured(), Silent(), PRIMARY, failed).conduct()
-    ledger.close()
+    store = TrialStore(spec, sqlite_url(results), primary=PRIMARY)
+    Engine(session(spec, results, store), Pictured(), Silent()).conduct()
+    store.close()
     moved = tmp_path / "moved"  # results may be moved and copied
     shutil.copytree(results, moved, symlinks=True)
     shutil.rmtree(results)
@@ -66,21 +65,21 @@ def dashboard(tmp_path):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
                 return answer.read(), answer.headers["Content-Type"]
 
-        yield ledger, read
+        yield store, read
     finally:
         process.kill()
         process.communicate()
 
 
 def test_scores_curves_and_grids_are_served(dashboard):
-    ledger, read = dashboard
+    store, read = dashboard
     (study,) = json.loads(read("/api/studies")[0])["study_summaries"]
     assert study["study_name"] == "small"
     trials = json.loads(read(f"/api/studies/{study['study_id']}")[0])["trials"]
-    assert len(trials) == len(ledger.records) == 6
+    assert len(trials) == len(store.records) == 6
     for trial in trials:
         (run,) = (each["value"] for each in trial["user_attrs"] if each["key"] == "run")
-        record = ledger.records[run]
+        record = store.records[run]
         assert trial["values"] == [record.scores[PRIMARY]]
         curve = {place["step"]: place["value"] for place in trial["intermediate_values"]}
         assert curve == {place.step: place.scores[PRIMARY] for place in record.curve}

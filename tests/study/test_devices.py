@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
 from harness.executors import local, resources
-from harness.executors.resources import Machine, local_workers
+from harness.executors.resources import Machine, WorkerOptions, local_workers
 from harness.worker import device
 from harness.worker.process import WorkerSetup
 from tests.study.conftest import make
@@ -46,8 +47,10 @@ WORKERS = {
 @pytest.mark.parametrize("case", WORKERS)
 def test_default_workers(case):
     spec, here, workers_per_gpu, expected = WORKERS[case]
-    assert local_workers(spec, here, workers_per_gpu=workers_per_gpu, runs=1000) == expected
-    assert local_workers(spec, here, workers_per_gpu=workers_per_gpu, runs=1) == 1
+    options = WorkerOptions(workers_per_gpu=workers_per_gpu)
+    assert local_workers(spec, here, options, runs=1000) == expected
+    assert local_workers(spec, here, options, runs=1) == 1
+    assert local_workers(spec, here, replace(options, workers=5), runs=1) == 5  # as the command line has it
 
 
 def test_the_default_is_said_with_its_reasons():
@@ -122,7 +125,10 @@ def test_a_worker_sees_one_gpu_and_asks_for_memory_growth_before_anything_runs(m
         def exec_module(self, module):
             pass
 
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    # Set before it is removed: of a module that is absent, `delitem` alone would leave what is imported here to all tests
+    # that follow, and TensorBoard would keep it for TensorFlow.
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
     device.configure(threads=3, gpu=gpu)
     module = sys.modules["tensorflow"]
@@ -178,6 +184,6 @@ def test_another_device_gives_the_same_numbers_and_mixed_precision_reaches_neith
 
 
 def test_neither_driver_nor_worker_loads_tensorflow_before_its_device_is_set():
-    code = "import sys, harness.driver.session, harness.worker.process; print('tensorflow' in sys.modules)"
+    code = "import sys, harness.driver.command, harness.worker.process; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -55,3 +55,26 @@ def test_a_reason_is_printed_as_it_is(stored):
     tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, {})
     said = drawn(lambda console: progress.PlainDisplay(tally, console).ended(lost))
     assert "failed: [/red] cannot read [bold]/data[/]" in " ".join(said.split())
+
+
+def test_the_time_remaining_follows_from_the_mean_time_of_stored_runs(stored):
+    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, {})
+    assert tally.remaining == "time remaining not known yet"
+    for record in stored.values():
+        tally.add(dataclasses.replace(record, seconds=60.0))
+    tally.total = len(stored) + 8  # 8 runs of a minute, two at a time
+    assert (tally.seconds_remaining, tally.remaining) == (240.0, "about 4 min remaining")
+    said = drawn(lambda console: progress.PlainDisplay(tally, console).ended(next(iter(stored.values()))))
+    assert said.endswith("about 4 min remaining\n")
+
+
+def test_a_schedule_without_a_finished_run_stands_last_whatever_the_scores(stored):
+    lost = {name: dataclasses.replace(record, status="diverged") for name, record in stored.items()}
+    lost |= {name: record for name, record in stored.items() if record.schedule == "exponential"}
+    lost = {name: record for name, record in lost.items() if record.schedule != "constant"}
+    standings = progress.Tally(spec.builtin(), "fid_digits_5k", 2, lost).standings()
+    assert [(each.schedule, each.caption, each.lost) for each in standings] == [
+        ("exponential", "best of 3 search", 0),
+        ("constant", "", 0),
+        ("linear", "", 5),
+    ]

@@ -8,18 +8,36 @@ from concurrent.futures import Future
 import optuna
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from harness.driver import study_json
 from harness.driver.database import StorageError, sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
-from harness.driver.store import Ledger
+from harness.driver.session import Options, Session
+from harness.driver.store import TrialStore
 from harness.results import tables
 from harness.results.record import CurvePoint, RunRecord
-from harness.worker.process import Ended
+from harness.worker.process import RunOutcome
 from tests.report.example import pair
 from tests.study.conftest import make
 
 PRIMARY = "fid_digits_500"
+FACTS = {  # a worker's summary
+    "data": {"name": "digits", "fingerprint": "f", "train": 100, "held_out": 20, "shape": [8, 8, 1]},
+    "features": {"name": "digits", "sha256": "s", "dimensions": 64},
+    "scores": {PRIMARY: {"title": "Fréchet distance", "direction": "lower", "help": "h", "protocol": "p"}},
+    "floor": {PRIMARY: 0.1},
+    "environment": {
+        "python": "3",
+        "platform": "p",
+        "cpu": "c",
+        "device": "CPU",
+        "versions": {"harness": "0"},
+        "commit": "c",
+    },
+    "real": b"png",
+}
 STUDY = {
     "spec": {"train": {"steps": 40, "threads": 1}},
     "data": {"fingerprint": "f"},
@@ -59,12 +77,15 @@ class Instant:
         fate = self.fate(design, self.made.count(design.run))
         future = Future()
         if fate in ("finished", "diverged"):
-            future.set_result(Ended(record(design, status=fate), {"": b"png"}))
+            future.set_result(RunOutcome(record(design, status=fate), {"": b"png"}))
         elif fate == "interrupted":
-            future.set_result(Ended(None, {}))
+            future.set_result(RunOutcome(None, {}))
         else:
-            future.set_result(Ended(None, {}, error=fate, trace="Traceback"))
+            future.set_result(RunOutcome(None, {}, error=fate, trace="Traceback"))
         return future
+
+    def describe(self):
+        return "one worker"
 
     def stop(self):
         pass
@@ -87,18 +108,21 @@ class Silent:
         pass
 
 
-def failed(design, reason, attempts):
-    return RunRecord.failed(design.to_json() | {"run": design.run}, reason=reason, attempts=attempts, study=STUDY)
+def session(spec, path, store):
+    """A study in the folder `path`, with the study.json that is written before its first run."""
+    opened = Session(spec, Options("small.toml", path), Console(quiet=True), Folder(path), store)
+    tables.write_study(path, study_json.content(opened, FACTS, None))
+    return opened
 
 
 def conduct(spec, path, executor):
     path.mkdir(exist_ok=True)
-    ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
+    store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
     try:
-        Engine(spec, Folder(path), ledger, executor, Silent(), PRIMARY, failed).conduct()
+        Engine(session(spec, path, store), executor, Silent()).conduct()
     finally:
-        ledger.close()
-    return pd.read_csv(path / "runs.csv", keep_default_na=False), ledger
+        store.close()
+    return pd.read_csv(path / "runs.csv", keep_default_na=False), store
 
 
 def comparable(path):
@@ -110,10 +134,10 @@ def comparable(path):
 def test_every_run_of_the_plan_is_trained_once_and_stored(tmp_path):
     spec = make(trials=4, top=2)
     executor = Instant()
-    runs, ledger = conduct(spec, tmp_path / "one", executor)
+    runs, store = conduct(spec, tmp_path / "one", executor)
     assert len(executor.made) == len(set(executor.made)) == len(runs) == 3 * (4 + 4 + 3)
     assert set(runs["status"]) == {"finished"}
-    assert len(ledger.study.trials) == len(runs)
+    assert len(store.study.trials) == len(runs)
 
 
 def test_resuming_trains_only_what_is_missing_and_ends_in_the_same_tables(tmp_path):
@@ -140,14 +164,14 @@ def test_diverged_runs_are_kept_with_step_and_reason_and_failed_trials_in_optuna
     def fate(design, attempt):
         return "diverged" if design.schedule == "constant" and design.phase == "confirm" else "finished"
 
-    runs, ledger = conduct(make(), tmp_path / "d", Instant(fate=fate))
+    runs, store = conduct(make(), tmp_path / "d", Instant(fate=fate))
     lost = runs[runs["status"] == "diverged"]
     assert list(lost["schedule"].unique()) == ["constant"]
     assert len(lost) == 3
     assert (lost["last_step"] == 7).all()
     assert (lost["reason"] == "loss of the generator is nan").all()
     assert (lost[PRIMARY] == "").all()
-    states = [trial.state for trial in ledger.study.trials if trial.user_attrs["status"] == "diverged"]
+    states = [trial.state for trial in store.study.trials if trial.user_attrs["status"] == "diverged"]
     assert states == [optuna.trial.TrialState.FAIL] * 3
 
 
@@ -182,7 +206,7 @@ def test_growing_keeps_stored_runs_and_marks_the_configuration_now_confirmed(tmp
     conduct(make(trials=3), tmp_path / "g", first)
     more = "[schedules.cosine]\n"
     second = Instant()
-    runs, ledger = conduct(make(trials=12, seeds=4, more=more), tmp_path / "g", second)
+    runs, store = conduct(make(trials=12, seeds=4, more=more), tmp_path / "g", second)
     fresh = Instant()
     conduct(make(trials=12, seeds=4, more=more), tmp_path / "fresh", fresh)
     assert not set(first.made) & set(second.made)
@@ -190,19 +214,19 @@ def test_growing_keeps_stored_runs_and_marks_the_configuration_now_confirmed(tmp
     assert confirmed.groupby("schedule").size().to_dict() == dict.fromkeys(
         ["constant", "linear", "exponential", "cosine"], 4
     )
-    assert len(ledger.study.trials) == len(runs)
+    assert len(store.study.trials) == len(runs)
     again = pd.read_csv(tmp_path / "fresh" / "runs.csv")
     assert set(again["run"]) <= set(runs["run"])
 
 
 def test_optunas_own_tools_read_the_study(tmp_path):
-    _, ledger = conduct(make(), tmp_path / "o", Instant())
+    _, store = conduct(make(), tmp_path / "o", Instant())
     study = optuna.load_study(study_name="small", storage=sqlite_url(tmp_path / "o"))
     frame = study.trials_dataframe()
     assert {"params_schedule", "params_peak", "params_exponential.final", "user_attrs_phase"} <= set(frame.columns)
     assert study.metric_names == [PRIMARY]
-    best = ledger.records[study.best_trial.user_attrs["run"]]
-    searched = [each.scores[PRIMARY] for each in ledger.records.values() if each.phase == "search"]
+    best = store.records[study.best_trial.user_attrs["run"]]
+    searched = [each.scores[PRIMARY] for each in store.records.values() if each.phase == "search"]
     assert study.best_value == best.scores[PRIMARY] == min(searched)
     assert study.best_trial.intermediate_values == {20: best.scores[PRIMARY], 40: best.scores[PRIMARY]}
 
@@ -218,26 +242,26 @@ def test_a_stop_stores_what_ended_and_says_so(tmp_path):
     spec, path = make(), tmp_path / "s"
     path.mkdir()
     executor = Stopping()
-    ledger = Ledger(spec, sqlite_url(path), primary=PRIMARY)
-    executor.engine = Engine(spec, Folder(path), ledger, executor, Silent(), PRIMARY, failed)
+    store = TrialStore(spec, sqlite_url(path), primary=PRIMARY)
+    executor.engine = Engine(session(spec, path, store), executor, Silent())
     with pytest.raises(Stopped):
         executor.engine.conduct()
-    assert len(pd.read_csv(path / "runs.csv")) == len(executor.made) == len(ledger.records)
+    assert len(pd.read_csv(path / "runs.csv")) == len(executor.made) == len(store.records)
 
 
 def test_two_studies_share_a_database_without_touching_each_other(tmp_path):
     url = f"sqlite:///{tmp_path}/shared.db"
     one = make()
     two = make().model_copy(update={"name": "other"})
-    first = Ledger(one, url, primary=PRIMARY)
-    second = Ledger(two, url, primary=PRIMARY)
-    from harness.driver.engine import Queue
+    first = TrialStore(one, url, primary=PRIMARY)
+    second = TrialStore(two, url, primary=PRIMARY)
+    from harness.driver.queue import Queue
 
     design = Queue(one, {}).take()
     first.add(record(design))
     assert len(second.study.trials) == 0
     first.close()
-    assert len(Ledger(one, url, primary=PRIMARY).records) == 1
+    assert len(TrialStore(one, url, primary=PRIMARY).records) == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage"])
@@ -250,16 +274,16 @@ def test_a_damaged_database_is_named_and_left_alone(tmp_path, damage):
     for side in ("-wal", "-shm"):
         (tmp_path / f"study.db{side}").unlink(missing_ok=True)
     with pytest.raises(StorageError, match=r"study\.db.*damaged"):
-        Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
+        TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
     assert path.read_bytes() == broken
 
 
 def test_records_survive_json_and_csv_exactly(tmp_path):
     conduct(make(), tmp_path, Instant())
-    ledger = Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
-    for each in ledger.records.values():
+    store = TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
+    for each in store.records.values():
         assert RunRecord.from_json(json.loads(json.dumps(each.to_json()))) == each
     frame = tables._frame(tmp_path / "runs.csv", ())
     for row in frame.to_dict("records"):
-        assert row[PRIMARY] == ledger.records[row["run"]].scores[PRIMARY]
-        assert row["params_peak"] == ledger.records[row["run"]].params["peak"]
+        assert row[PRIMARY] == store.records[row["run"]].scores[PRIMARY]
+        assert row["params_peak"] == store.records[row["run"]].params["peak"]

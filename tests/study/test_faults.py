@@ -1,8 +1,8 @@
-"""The fault campaign in short form; the long form is `python -m tests.campaigns.faults`."""
+"""The fault campaign in short form; the long form is `python -m benchmarks.campaigns.faults`."""
 
 import pytest
 
-from tests.campaigns.faults import Campaign
+from benchmarks.campaigns.faults import Campaign
 
 
 @pytest.mark.slow

@@ -11,11 +11,12 @@ from harness.driver import spool
 from harness.driver.database import StorageAway, StorageError, sqlite_url
 from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
-from harness.driver.store import Ledger
+from harness.driver.queue import Queue
+from harness.driver.store import TrialStore
 from tests.study import postgres
 from tests.study import test_storage as storages
 from tests.study.conftest import make
-from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, failed, record
+from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, record, session
 
 RUNS = 3 * (2 + 2 + 2)
 
@@ -52,14 +53,14 @@ def impatient(monkeypatch):
 def conduct(spec, url, path, executor, display=None):
     """Train as `run_study` does; return the trials then stored."""
     path.mkdir(exist_ok=True)
-    ledger = Ledger(spec, url, primary=PRIMARY)
+    store = TrialStore(spec, url, primary=PRIMARY)
     try:
-        spool.store(Folder(path).work, ledger)
-        executor.engine = Engine(spec, Folder(path), ledger, executor, display or Silent(), PRIMARY, failed)
+        spool.empty(Folder(path), store)
+        executor.engine = Engine(session(spec, path, store), executor, display or Silent())
         executor.engine.conduct()
-        return ledger.study.get_trials()
+        return store.study.get_trials()
     finally:
-        ledger.close()
+        store.close()
 
 
 class Disturbed(Instant):
@@ -114,7 +115,7 @@ def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothi
     assert "secret" not in str(ended.value)
     assert len(str(ended.value).splitlines()) == 1
     with pytest.raises(StorageAway, match="see that the server runs"):
-        Ledger(spec, url, primary=PRIMARY)
+        TrialStore(spec, url, primary=PRIMARY)
     server.start()
     second = Instant()
     conduct(spec, url, path, second)
@@ -123,22 +124,22 @@ def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothi
 
 
 def test_a_commit_whose_answer_was_lost_is_not_repeated(server, spec, tmp_path, monkeypatch):
-    ledger = Ledger(spec, server.url(), primary=PRIMARY)
-    ledger.claim()
-    design = engines.Queue(spec, {}).take()
-    create = ledger._storage._create_new_trial
+    store = TrialStore(spec, server.url(), primary=PRIMARY)
+    store.begin_writing()
+    design = Queue(spec, {}).take()
+    create = store._storage._create_new_trial
 
     def unanswered(*arguments):
         create(*arguments)
         raise sqlalchemy.exc.OperationalError("COMMIT", None, Exception("server closed the connection unexpectedly"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger._storage, "_create_new_trial", unanswered)
+        patch.setattr(store._storage, "_create_new_trial", unanswered)
         with pytest.raises(StorageAway):
-            ledger.add(record(design))
-    assert ledger.add(record(design)).trial == 0
-    assert len(ledger.study.trials) == 1
-    ledger.close()
+            store.add(record(design))
+    assert store.add(record(design)).trial == 0
+    assert len(store.study.trials) == 1
+    store.close()
 
 
 def test_studies_in_one_database_do_not_disturb_each_other(server, spec, whole, tmp_path):
@@ -159,27 +160,27 @@ def test_studies_in_one_database_do_not_disturb_each_other(server, spec, whole, 
 
 def test_a_second_driver_and_another_study_of_the_same_name_are_refused(server, spec):
     url = server.url()
-    first = Ledger(spec, url, primary=PRIMARY)
+    first = TrialStore(spec, url, primary=PRIMARY)
     with pytest.raises(StorageError, match=r"study 'small' in database .* is in use by another run_study"):
-        Ledger(spec, url, primary=PRIMARY)
+        TrialStore(spec, url, primary=PRIMARY)
     server.cut()  # a driver that is gone holds nothing
-    second = Ledger(spec, url, primary=PRIMARY)
-    second.add(record(engines.Queue(spec, {}).take()))
+    second = TrialStore(spec, url, primary=PRIMARY)
+    second.add(record(Queue(spec, {}).take()))
     second.close()
     first.close()
     longer = spec.model_copy(update={"train": spec.train.model_copy(update={"steps": 41})})
     with pytest.raises(StorageError, match=r"is another experiment \(train.steps: 40 -> 41\); choose another name"):
-        Ledger(longer, url, primary=PRIMARY)
+        TrialStore(longer, url, primary=PRIMARY)
 
 
 def test_two_studies_that_start_at_once_on_an_empty_database_both_get_their_tables(server, spec):
     url = server.url()
 
     def start(name):
-        ledger = Ledger(spec.model_copy(update={"name": name}), url, primary=PRIMARY)
-        ledger.add(record(engines.Queue(spec, {}).take()))
-        ledger.close()
-        return ledger.records
+        store = TrialStore(spec.model_copy(update={"name": name}), url, primary=PRIMARY)
+        store.add(record(Queue(spec, {}).take()))
+        store.close()
+        return store.records
 
     with ThreadPoolExecutor(4) as pool:
         assert [len(each) for each in pool.map(start, ("a", "b", "c", "d"))] == [1, 1, 1, 1]

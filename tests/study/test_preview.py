@@ -98,7 +98,7 @@ def test_only_planned_runs_count_as_done(folder):
 def test_the_cost_is_of_the_remaining_runs(folder):
     spec = make(trials=3, seeds=4)
     stored = stored_runs.runs(spec, folder, storage=None)
-    assert seen(spec).a_run == pytest.approx(40 * 0.01 + 2 * 0.5)
+    assert seen(spec).seconds_per_run == pytest.approx(40 * 0.01 + 2 * 0.5)
     assert seen(spec).seconds == pytest.approx(5 + 21 * 1.4 / 2)
     assert seen(spec, stored).seconds == pytest.approx(5 + 9 * 1.4 / 2)
     assert seen(make(trials=2, seeds=2), stored).seconds == 0

@@ -81,7 +81,7 @@ def shop():
 
 
 def design(shop, run="search-linear-p001-r001"):
-    from harness.driver.engine import Queue
+    from harness.driver.queue import Queue
 
     return next(each for each in Queue(shop.spec, {}).ready if each.run == run)
 

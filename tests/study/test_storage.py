@@ -12,8 +12,8 @@ import sqlalchemy.pool
 
 from harness.driver import identity
 from harness.driver.database import AddressError, Storage, StorageError, sqlite_url, without_password
-from harness.driver.engine import Queue
-from harness.driver.store import RECORD, Ledger
+from harness.driver.queue import Queue
+from harness.driver.store import RECORD, TrialStore
 from harness.results.record import RunRecord
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant, conduct, record
@@ -21,12 +21,12 @@ from tests.study.test_engine import PRIMARY, Instant, conduct, record
 
 def fill(spec, url, count=3):
     """Store the first `count` runs of a study."""
-    ledger = Ledger(spec, url, primary=PRIMARY)
+    store = TrialStore(spec, url, primary=PRIMARY)
     queue = Queue(spec, {})
     for _ in range(count):
-        ledger.add(record(queue.take()))
-    ledger.close()
-    return ledger.records
+        store.add(record(queue.take()))
+    store.close()
+    return store.records
 
 
 def load(url, name="small"):
@@ -79,12 +79,12 @@ def assert_growth_keeps_what_others_added(spec, url):
     text = spec.model_copy(
         update={"schedules": {"cosine": make(more="[schedules.cosine]\n").schedules["cosine"], **spec.schedules}}
     )
-    ledger = Ledger(text, url, primary=PRIMARY)
+    store = TrialStore(text, url, primary=PRIMARY)
     queue = Queue(text, {})
     while (design := queue.take()).schedule != "cosine":
         pass
-    stored = ledger.add(record(design))
-    ledger.close()
+    stored = store.add(record(design))
+    store.close()
     after = load(url)
     assert after._study_id == before._study_id
     assert [seen(each) for each in after.trials[:-1]] == [seen(each) for each in trials]
@@ -109,9 +109,9 @@ def test_trials_of_others_are_no_runs_of_ours(tmp_path):
     spec = make(trials=2, seeds=2)
     fill(spec, sqlite_url(tmp_path))
     disturb(sqlite_url(tmp_path))
-    runs, ledger = conduct(spec, tmp_path, Instant())
+    runs, store = conduct(spec, tmp_path, Instant())
     assert len(runs) == len(set(runs["run"])) == 3 * (2 + 2)
-    assert len(ledger.records) == len(runs)
+    assert len(store.records) == len(runs)
     assert (runs["run"] != "search-none").all()
 
 
@@ -128,18 +128,18 @@ def test_growth_that_fails_anywhere_changes_nothing_and_both_files_are_accepted(
             raise KeyboardInterrupt
         put(*arguments)
 
-    ledger = Ledger(grown, url, primary=PRIMARY)
+    store = TrialStore(grown, url, primary=PRIMARY)
     with monkeypatch.context() as patch:
         patch.setattr(identity, "_put", failing)
         with contextlib.suppress(KeyboardInterrupt):
-            ledger.claim()
-    ledger.close()
+            store.begin_writing()
+    store.close()
     assert [seen(each) for each in load(url).trials] == before
     if fault_at <= 4:
         assert load(url).user_attrs == attributes
     for each in (spec, grown, spec):
-        again = Ledger(each, url, primary=PRIMARY)
-        again.claim()
+        again = TrialStore(each, url, primary=PRIMARY)
+        again.begin_writing()
         again.close()
         assert len(again.records) == 3
 
@@ -148,22 +148,22 @@ def test_a_study_without_a_run_is_nobodys(tmp_path):
     url = sqlite_url(tmp_path)
     for steps in (40, 41, 42):
         spec = make().model_copy(update={"train": make().train.model_copy(update={"steps": steps})})
-        ledger = Ledger(spec, url, primary=PRIMARY)
-        ledger.claim()
-        ledger.close()
+        store = TrialStore(spec, url, primary=PRIMARY)
+        store.begin_writing()
+        store.close()
     fill(spec, url, 1)
     with pytest.raises(StorageError, match=r"train.steps: 42 -> 40"):
-        Ledger(make(), url, primary=PRIMARY)
+        TrialStore(make(), url, primary=PRIMARY)
 
 
 def test_looking_at_a_study_writes_nothing(tmp_path):
-    ledger = Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
+    store = TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
     assert [each.name for each in tmp_path.iterdir() if not each.name.endswith(".lock")] == []
-    ledger.close()
+    store.close()
     assert list(tmp_path.iterdir()) == []
     fill(make(), sqlite_url(tmp_path))
     before = (tmp_path / "study.db").read_bytes()
-    Ledger(make(more="[schedules.cosine]\n"), sqlite_url(tmp_path), primary=PRIMARY).close()
+    TrialStore(make(more="[schedules.cosine]\n"), sqlite_url(tmp_path), primary=PRIMARY).close()
     assert (tmp_path / "study.db").read_bytes() == before
 
 
@@ -174,7 +174,7 @@ def test_a_study_of_others_with_our_name_is_refused(tmp_path, made):
     if made == "with trials":
         study.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(StorageError, match="was not made by this harness"):
-        Ledger(make(), url, primary=PRIMARY)
+        TrialStore(make(), url, primary=PRIMARY)
 
 
 @pytest.mark.parametrize(
@@ -195,20 +195,20 @@ def test_a_draft_that_an_earlier_version_left_is_settled_without_losing_a_run(tm
     if left == "refilled in part":
         optuna.create_study(study_name="small", storage=url).add_trials(copy.trials[:1])
     for _ in range(2):
-        ledger = Ledger(make(), url, primary=PRIMARY)
-        assert ledger.records.keys() == records.keys()
-        ledger.claim()
-        ledger.close()
+        store = TrialStore(make(), url, primary=PRIMARY)
+        assert store.records.keys() == records.keys()
+        store.begin_writing()
+        store.close()
         assert optuna.get_all_study_names(url) == ["small"]
         assert identity.COMPLETE not in load(url).user_attrs
 
 
 def _start(name, url):
     spec = make().model_copy(update={"name": name})
-    ledger = Ledger(spec, url, primary=PRIMARY)
-    ledger.add(record(Queue(spec, {}).take()))
-    ledger.close()
-    return len(ledger.records)
+    store = TrialStore(spec, url, primary=PRIMARY)
+    store.add(record(Queue(spec, {}).take()))
+    store.close()
+    return len(store.records)
 
 
 def test_studies_that_start_at_once_on_a_new_file_all_get_their_tables(tmp_path):
@@ -219,10 +219,10 @@ def test_studies_that_start_at_once_on_a_new_file_all_get_their_tables(tmp_path)
 
 
 def _hold(url, told, heard):
-    ledger = Ledger(make(), url, primary=PRIMARY)
+    store = TrialStore(make(), url, primary=PRIMARY)
     told.set()
     heard.wait()
-    ledger.close()
+    store.close()
 
 
 def test_a_second_driver_of_a_study_on_a_file_is_refused_until_the_first_is_gone(tmp_path):
@@ -234,10 +234,10 @@ def test_a_second_driver_of_a_study_on_a_file_is_refused_until_the_first_is_gone
     try:
         assert told.wait(60)
         with pytest.raises(StorageError, match=r"study 'small' in database .* is in use by another run_study"):
-            Ledger(make(), url, primary=PRIMARY)
+            TrialStore(make(), url, primary=PRIMARY)
         (tmp_path / "again").symlink_to(tmp_path)
         with pytest.raises(StorageError, match="is in use"):
-            Ledger(make(), f"sqlite:///{tmp_path}/again/shared.db?timeout=5", primary=PRIMARY)
+            TrialStore(make(), f"sqlite:///{tmp_path}/again/shared.db?timeout=5", primary=PRIMARY)
         assert _start("other", url) == 1
     finally:
         first.kill()  # what holds the lock dies without a word
@@ -285,7 +285,7 @@ REFUSED = {
 @pytest.mark.parametrize("url", REFUSED)
 def test_an_address_that_cannot_be_used_is_one_sentence_that_says_what_can(tmp_path, url):
     with pytest.raises(AddressError) as caught:
-        Ledger(make(), url.format(folder=tmp_path) if "folder" in url else url, primary=PRIMARY)
+        TrialStore(make(), url.format(folder=tmp_path) if "folder" in url else url, primary=PRIMARY)
     assert REFUSED[url] in str(caught.value)
     assert str(caught.value).startswith("--storage is ")
     assert "secret" not in str(caught.value)
@@ -305,7 +305,7 @@ def test_a_database_of_another_optuna_is_named_and_left_alone(tmp_path, version,
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = (tmp_path / "study.db").read_bytes()
     with pytest.raises(StorageError, match=words):
-        Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
+        TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
     assert (tmp_path / "study.db").read_bytes() == before
 
 
@@ -313,18 +313,18 @@ def test_a_database_of_another_program_is_refused(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as connection:
         connection.execute("CREATE TABLE studies (title TEXT)")
         connection.commit()
-    ledger = Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
+    store = TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
     with pytest.raises(StorageError, match="its tables are not those of Optuna"):
-        ledger.claim()
-    ledger.close()
+        store.begin_writing()
+    store.close()
 
 
 def test_trials_say_when_their_run_began_and_ended(tmp_path):
-    ledger = Ledger(make(), sqlite_url(tmp_path), primary=PRIMARY)
+    store = TrialStore(make(), sqlite_url(tmp_path), primary=PRIMARY)
     taken = record(Queue(make(), {}).take())
     before = datetime.now()
-    ledger.add(RunRecord.from_json({**taken.to_json(), "seconds": 90.0}))
-    ledger.close()
+    store.add(RunRecord.from_json({**taken.to_json(), "seconds": 90.0}))
+    store.close()
     (trial,) = load(sqlite_url(tmp_path)).trials
     assert abs((trial.datetime_complete - before).total_seconds()) < 60
     assert trial.duration.total_seconds() == pytest.approx(90.0)
@@ -332,9 +332,9 @@ def test_trials_say_when_their_run_began_and_ended(tmp_path):
 
 def test_the_best_trial_is_of_the_search_also_in_databases_that_did_not_say_so(tmp_path):
     spec = make(trials=1, top=1, seeds=5)
-    _, ledger = conduct(spec, tmp_path, Instant())
-    searched = min(each.scores[PRIMARY] for each in ledger.records.values() if each.phase == "search")
-    assert searched > min(each.scores[PRIMARY] for each in ledger.records.values())
+    _, store = conduct(spec, tmp_path, Instant())
+    searched = min(each.scores[PRIMARY] for each in store.records.values() if each.phase == "search")
+    assert searched > min(each.scores[PRIMARY] for each in store.records.values())
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as connection:
         connection.execute("DELETE FROM trial_system_attributes WHERE key = 'constraints'")
         connection.execute("DELETE FROM study_system_attributes")

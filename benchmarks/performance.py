@@ -1,0 +1,206 @@
+"""All benchmarks, one table: `python -m benchmarks.performance [--short] [--only NAME ...] [--page]`.
+
+Runs each script of BENCHMARKS in its own process, prints one table of their figures, and writes results/performance.md
+from the JSON files in benchmarks/out/, whenever each was made; `--page` only does the latter. A benchmark whose
+packages are missing is left out and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import record
+
+PAGE = Path(__file__).resolve().parents[1] / "results" / "performance.md"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script of this folder, the words that make it short, and packages it needs besides ours."""
+
+    name: str
+    short: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+BENCHMARKS = (
+    Benchmark("training_speed", ("--quick",), ("torch", "jax")),
+    Benchmark("study_speed", ("--quick",)),
+    Benchmark("workers", ("--runs", "2", "--steps", "500")),
+    Benchmark("evaluation_speed"),
+    Benchmark("metrics_speed"),
+    Benchmark("checkpoint_cost"),
+    Benchmark("driver_cost", ("--runs", "10", "100", "--concurrent", "100", "--seconds", "5")),
+    Benchmark("worker_memory", ("--runs", "40")),
+    Benchmark("report_scale", ("1000",)),
+    Benchmark("growth", ("--quick",)),
+)
+
+
+def run(benchmark: Benchmark, *, short: bool) -> str:
+    """Run a benchmark, its output to the terminal; why it has no result, or ''."""
+    if importlib.util.find_spec(f"benchmarks.{benchmark.name}") is None:
+        return "is not in this checkout"
+    missing = [name for name in benchmark.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"needs {', '.join(missing)}: install the extra 'bench'"
+    words = [sys.executable, "-m", f"benchmarks.{benchmark.name}", *(benchmark.short if short else ())]
+    print(f"\n=== {benchmark.name}", flush=True)
+    status = subprocess.run(words, check=False).returncode
+    return f"exit status {status}" if status else ""
+
+
+def stored() -> list[dict[str, Any]]:
+    """What the benchmarks wrote, in the order of BENCHMARKS."""
+    names = [benchmark.name for benchmark in BENCHMARKS]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(record.OUT.glob("*.json"))]
+    known = [each for each in found if _script(each) in names]
+    return sorted(known, key=lambda each: names.index(_script(each)))
+
+
+def _script(content: dict[str, Any]) -> str:
+    return str(content["benchmark"]).partition("-")[0]
+
+
+def number(value: float) -> str:
+    """Three significant digits, whole numbers whole."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def figure_rows(contents: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Figure, value, target, and whether it is met, of every figure."""
+    words = {True: "yes", False: "**no**", None: ""}
+    return [
+        (each["what"], f"{number(each['value'])} {each['unit']}".strip(), each["target"], words[each["met"]])
+        for content in contents
+        for each in content["figures"]
+    ]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are set to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page(contents: Sequence[dict[str, Any]]) -> str:
+    """The performance page of what the benchmarks wrote."""
+    if not contents:
+        raise ValueError(f"{record.OUT} holds no result of a benchmark; run python -m benchmarks.performance")
+    machines = sorted({machine_words(each["machine"]) for each in contents})
+    packages: dict[str, str] = {}
+    for content in contents:
+        packages |= content["versions"]
+    parts = [
+        "# Performance",
+        "Written by `python -m benchmarks.performance` (extra `bench`) from what the benchmarks measured; do not edit. "
+        "Ratios are of sides that took turns in one run on one machine.",
+        *(f"Machine: {machine}." for machine in machines),
+        f"Versions: {', '.join(f'{name} {version}' for name, version in sorted(packages.items()))}.",
+        "## Figures",
+        table(("figure", "value", "target", "met"), figure_rows(contents)),
+    ]
+    for content in contents:
+        made = DETAILS.get(_script(content))
+        if made is not None:
+            parts += made(content["details"])
+    parts += [
+        "## Commands",
+        table(
+            ("command", "date", "form"),
+            [(f"`{each['command']}`", each["date"], "short" if each["short"] else "full") for each in contents],
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def machine_words(machine: dict[str, Any]) -> str:
+    """A machine in one line."""
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']:g} GiB, {machine['system']}, "
+        f"Python {machine['python']}"
+    )
+
+
+def training_details(details: dict[str, Any]) -> list[str]:
+    """Every side of the training step."""
+    rows = details["rows"]
+    peaks = "; ".join(f"{workers}: {rate:.0f} GFLOP/s ({kind})" for workers, (kind, rate) in details["peaks"].items())
+    body = []
+    for row in rows:
+        traced = row.get("ms_per_step_with_trace")
+        body.append(
+            (
+                row["workers"],
+                f"{row['side']} {row['variant']}".strip(),
+                f"{row['ms_per_step']:.2f}" + (f" ({traced:.2f} with its trace)" if traced else ""),
+                f"{row['cpu_ms_per_step']:.2f}",
+                f"{row['images_per_s']:,.0f}",
+                f"{100 * row['share_of_peak']:.0f} %",
+                f"{row['ours_is_faster']:.2f}",
+            )
+        )
+    head = ("workers x threads", "side", "ms per step", "CPU ms per step", "images/s", "of peak", "ours is faster by")
+    return [
+        f"## Training step: {rows[0]['network']}, {details['step_gflop']:.3g} GFLOP",
+        f"Peak of float32 matrix products, workers x threads: {peaks}. Medians over rounds.",
+        table(head, body),
+    ]
+
+
+def growth_details(rows: list[dict[str, Any]]) -> list[str]:
+    """The growth table."""
+    from benchmarks.growth import UNITS
+
+    body = [
+        (
+            row["axis"],
+            str(row["value"]),
+            f"{row['seconds']:.2f}",
+            f"{number(1e3 * row['unit'])} {UNITS[row['axis']]}",
+            f"{row['peak_mb']:.0f}",
+        )
+        for row in rows
+    ]
+    head = ("axis", "value", "seconds", "time a unit", "peak MB")
+    return ["## Growth", "Level time a unit means linear growth. `dcgan` of width 16, one thread.", table(head, body)]
+
+
+DETAILS = {"training_speed": training_details, "growth": growth_details}
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--short", action="store_true", help="the short form of each")
+    options.add_argument("--only", nargs="+", choices=[each.name for each in BENCHMARKS], metavar="NAME", default=[])
+    options.add_argument("--page", action="store_true", help="run nothing; write the page of what is stored")
+    chosen = options.parse_args()
+    left_out = {}
+    if not chosen.page:
+        for benchmark in BENCHMARKS:
+            if not chosen.only or benchmark.name in chosen.only:
+                reason = run(benchmark, short=chosen.short)
+                if reason:
+                    left_out[benchmark.name] = reason
+    contents = stored()
+    print()
+    for what, value, target, met in figure_rows(contents):
+        print(f"{what:90} {value:>14}  {target:8} {met.strip('*')}")
+    for name, reason in left_out.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(contents), encoding="utf-8")
+    print(f"written: {PAGE}")
+    return 1 if left_out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""A feature network: what it does for metrics, and how it declares itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import kinds
+from harness.kinds import Part, Shape
+
+WeightsCheck = Callable[[Path, str], None]
+
+
+class Extractor(Protocol):
+    """A feature network: images to features.
+
+    `sha256` (hex) identifies its weights, `dimensions` is the number of features per image.
+    """
+
+    name: str
+    sha256: str
+    dimensions: int
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (n, d) of uint8 images (n, h, w, c)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesPart(Part):
+    """The declaration of a feature network, an `Extractor`, which `build` loads.
+
+    `dimensions` is the number of its features per image, where that is known before it is loaded; `trained_on` the data
+    set that it was trained on, where it is good for that one alone. A network whose weights a user may replace has
+    `check_weights`, which raises ValueError for a file that cannot be used, naming the key or option that named it; its
+    `build` is called with that file (or None) and `key`, any other's without arguments.
+    """
+
+    role: ClassVar[str] = "features"
+    dimensions: int | None = None
+    trained_on: str = ""
+    check_weights: WeightsCheck | None = None
+
+    def load(self, weights: Path | None, *, key: str) -> Extractor:
+        """The network itself; raises ValueError that names `key` for weights that cannot be used."""
+        if self.check_weights is None:
+            return cast(Extractor, self.builder())
+        return cast(Extractor, self.builder(weights, key=key))
+
+
+def declared() -> dict[str, FeaturesPart]:
+    """Every feature network by name."""
+    return {name: cast(FeaturesPart, part) for name, part in kinds.parts("features").items()}
+
+
+def find(name: str, *, key: str) -> FeaturesPart:
+    """The feature network `name`; KindError names `key` and what is allowed."""
+    return cast(FeaturesPart, kinds.find("features", name, key=key))
+
+
+def that_take(shapes: Iterable[Shape]) -> list[str]:
+    """The feature networks that take images of all of these shapes."""
+    given = list(shapes)
+    return [name for name, part in declared().items() if not any(map(part.fits, given))]
+
+
+def squares(*sides: int) -> Callable[[Shape], str | None]:
+    """A rule for `fits`: square images whose height is one of `sides`."""
+    words = f"images of {' or '.join(map(str, sides))} pixels"
+    return lambda shape: None if shape[0] == shape[1] and shape[0] in sides else words

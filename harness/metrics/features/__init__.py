@@ -1,0 +1,17 @@
+"""Feature networks: small classifiers that we trained, and Inception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.metrics import extractor
+from harness.metrics.extractor import Extractor
+
+
+def load(name: str, *, weights: Path | None = None, key: str = "evaluate.weights") -> Extractor:
+    """The feature network `name`.
+
+    `weights` is a file for a network whose weights may be replaced, `key` what that file was given as. Raises KindError
+    for an unknown name, and whatever the weights' reader says.
+    """
+    return extractor.find(name, key="features").load(weights, key=key)

@@ -1,0 +1,1 @@
+"""The metrics, one file per metric or per two that share their work."""

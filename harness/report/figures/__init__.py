@@ -1,0 +1,25 @@
+"""Figures: tidy tables in, matplotlib figures out."""
+
+from harness.report.figures.study import (
+    CURVES_DRAWN,
+    anytime,
+    averaging,
+    budget,
+    finals,
+    forest,
+    joined,
+    rates,
+    sensitivity,
+)
+
+__all__ = [
+    "CURVES_DRAWN",
+    "anytime",
+    "averaging",
+    "budget",
+    "finals",
+    "forest",
+    "joined",
+    "rates",
+    "sensitivity",
+]

@@ -1,0 +1,76 @@
+"""What a repository shows first: a results folder's README.md, and one table over several studies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+from harness.report import numbers
+from harness.report.analysis import Analysis
+from harness.report.catalogue import FOREST, VERDICTS
+from harness.report.entries import Contents
+from harness.report.render import markdown
+
+ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); do not edit."
+
+
+def render(contents: Contents[Analysis]) -> str:
+    """README.md of a results folder: question, answer, verdicts, how and on what it was made, how to check it."""
+    analysis = contents.subject
+    study, runs = analysis.results.study, analysis.results.runs
+    spec, environment = study.spec, study.environment
+    hours = runs["seconds"].sum() / 3600
+    lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
+    lines = [f"# {markdown.plain(study.title)}", "", f"**{markdown.plain(study.question.text)}**", ""]
+    lines += markdown.answer(analysis)
+    lines += markdown.table(contents.tables.get(VERDICTS.name))
+    if FOREST.name in contents.figures:
+        lines += [f"![Difference to the baseline, with interval, by schedule](figures/{FOREST.name}.png)", ""]
+    lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
+    lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
+    lines += [
+        f"- network `{spec.network.name}`, {numbers.count(spec.train.steps, 'step')} of "
+        f"{numbers.count(spec.train.batch, 'image')}"
+    ]
+    lines += [
+        f"- {numbers.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
+        f"{study.created[:10]}"
+    ]
+    lines += [f"- commit `{environment.commit}`, {markdown.plain(environment.cpu)}, {_versions(environment.versions)}"]
+    lines += [f"- primary score `{study.primary}`: {markdown.plain(study.scores[analysis.raw].protocol)}", ""]
+    lines += ["## How to check it", "", "In this folder:", "", "```bash"]
+    lines += ["python -m harness.report . --check       # the pages follow from the tables"]
+    lines += ["python -m harness.reproduce . --runs 3   # the tables follow from the study file"]
+    return "\n".join([*lines, "```", "", ABOUT, ""])
+
+
+def _versions(known: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {known[name]}" for name in ("harness", "tensorflow", "numpy", "optuna") if name in known)
+
+
+def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
+    """A Markdown table: schedules down, studies across; each cell the verdict with the difference and its interval.
+
+    Its links are relative to `root`, the folder of the file it is for. The baseline is named once, or with each study
+    where they differ.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    baselines = {analysis.baseline for analysis in analyses.values()}
+    for name, analysis in analyses.items():
+        study = analysis.results.study
+        address = quote(Path(os.path.relpath(analysis.results.path, root)).as_posix())
+        head = f"[{name}]({address})<br>{numbers.count(study.spec.train.steps, 'step')}"
+        head += f"<br>against {markdown.plain(analysis.baseline)}" if len(baselines) > 1 else ""
+        rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
+        for row in rows:
+            spread = analysis.spread_of(analysis.score)
+            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
+            cells.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
+    corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"
+    frame = pd.DataFrame.from_dict(cells, orient="index").fillna("–").rename_axis(corner).reset_index()
+    return frame.to_markdown(index=False, disable_numparse=True)

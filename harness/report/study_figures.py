@@ -1,0 +1,187 @@
+"""The figures of one study, each with its caption and, as alternative text, its finding; None where there is no data."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.report import figures, numbers, rates, traces
+from harness.report.analysis import Analysis
+from harness.report.entries import Drawing
+
+
+def axis(analysis: Analysis) -> str:
+    """The primary score as an axis names it: title and direction; captions say of how many images and what features."""
+    return f"{analysis.title}\N{NO-BREAK SPACE}{analysis.arrow}"
+
+
+def counted(counts: pd.Series, word: str) -> str:
+    """'8 seeds', '6 to 8 seeds', '1 seed', from one number per schedule."""
+    different = sorted({int(count) for count in counts})
+    if not different:
+        return f"no {word}s"
+    if len(different) > 1:
+        return f"{different[0]} to {different[-1]} {word}s"
+    return numbers.count(different[0], word)
+
+
+def forest(analysis: Analysis) -> Drawing | None:
+    """Differences to the baseline with their intervals."""
+    if analysis.contrasts.empty or "difference" not in analysis.contrasts:
+        return None
+    rope, level = analysis.rope, analysis.level
+    better = "Left" if analysis.direction == "lower" else "Right"
+    pairs = counted(_finished_pairs(analysis), "pair")
+    lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
+    return Drawing(
+        lambda: figures.forest(
+            analysis.contrasts,
+            schedules=analysis.schedules,
+            rope=rope,
+            label=analysis.title,
+            better=better.lower(),
+            interval=f"{level} t interval over {pairs}",
+        ),
+        f"{analysis.headline} {' '.join(analysis.sentences)}",
+        f"Mean paired difference in {_scored(analysis)} to {analysis.baseline} with {level} t intervals over {pairs} of "
+        f"runs from one seed. {better} of zero is better."
+        + (" Pairs with a diverged run are in the verdict, but have no difference." if lost else "")
+        + (f" Shaded: differences within ±{rope:g}, which the study counts as equivalent." if rope > 0 else ""),
+    )
+
+
+def _finished_pairs(analysis: Analysis) -> pd.Series:
+    """By schedule, the pairs both of whose runs finished: those that have a difference."""
+    done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
+    base = set(done.loc[done["schedule"] == analysis.baseline, "repetition"])
+    others = analysis.contrasts["schedule"]
+    return pd.Series([len(base & set(done.loc[done["schedule"] == label, "repetition"])) for label in others])
+
+
+def finals(analysis: Analysis) -> Drawing | None:
+    """Final scores, run by run."""
+    runs = analysis.confirmed
+    if runs.empty:
+        return None
+    joined = " grey lines join runs from one seed;" if figures.joined(runs) else ""
+    return Drawing(
+        lambda: figures.finals(
+            runs, analysis.summary, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)
+        ),
+        _ranking(analysis),
+        f"Final {_scored(analysis)} of {numbers.count(len(runs), 'confirmation run')}. Every dot is a run;"
+        f"{joined} beside them the mean with its {analysis.level} t interval over "
+        f"{counted(analysis.summary['finished'], 'finished run')}.",
+    )
+
+
+def averaging(analysis: Analysis) -> Drawing | None:
+    """Raw against averaged weights."""
+    if analysis.averaged not in analysis.confirmed or analysis.confirmed.empty:
+        return None
+    return Drawing(
+        lambda: figures.averaging(
+            analysis.summary_of(analysis.raw),
+            analysis.summary_of(analysis.averaged),
+            schedules=analysis.schedules,
+            label=axis(analysis),
+        ),
+        " ".join(analysis.averaging),
+        f"{analysis.title} of the raw and of the averaged generator: mean with {analysis.level} t interval over "
+        f"{counted(analysis.summary['finished'], 'finished run')} per schedule.",
+    )
+
+
+def anytime(analysis: Analysis) -> Drawing | None:
+    """Score against step, with the learning rate beneath."""
+    if analysis.curves.empty:
+        return None
+    seeds = counted(analysis.curves.groupby("schedule")["run"].nunique(), "seed")
+    used = rates.of(analysis)
+    return Drawing(
+        lambda: figures.anytime(
+            analysis.curves,
+            analysis.bands,
+            schedules=analysis.schedules,
+            score=analysis.score,
+            label=axis(analysis),
+            rates=used.by_schedule,
+            rate_label=used.label if used.network == "discriminator" else "learning rate",
+        ),
+        f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
+        f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
+        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}. A decayed run before its end is "
+        "not a shorter run.",
+    )
+
+
+def learning_rates(analysis: Analysis) -> Drawing | None:
+    """The learning rate of every step."""
+    if analysis.curves.empty:
+        return None
+    used = rates.of(analysis)
+    return Drawing(
+        lambda: figures.rates(used.by_schedule, schedules=analysis.schedules, label=used.label),
+        f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
+        f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
+    )
+
+
+def losses(analysis: Analysis) -> Drawing | None:
+    """Losses against step."""
+    if not traces.available(analysis):
+        return None
+    return Drawing(lambda: traces.figure(analysis), traces.finding(analysis), traces.caption(analysis))
+
+
+def sensitivity(analysis: Analysis) -> Drawing | None:
+    """Searched scores against the peak rate."""
+    searched = analysis.search[analysis.search["phase"] == "search"]
+    if searched.empty or searched["params_peak"].nunique() < 2:
+        return None
+    return Drawing(
+        lambda: figures.sensitivity(searched, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)),
+        _best_rates(analysis),
+        f"{_scored(analysis)} of {numbers.count(len(searched), 'search run')} against peak rate. Every dot is a run; a "
+        "cross on the upper edge did not finish.",
+    )
+
+
+def budget(analysis: Analysis) -> Drawing | None:
+    """Expected best score against the number of trials."""
+    curves = analysis.tables.get("budget")
+    if curves is None or curves["budget"].nunique() < 2:
+        return None
+    return Drawing(
+        lambda: figures.budget(curves, schedules=analysis.schedules, label=axis(analysis)),
+        "Expected best score against the number of search trials, by schedule.",
+        f"Expected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
+        f"2020). Lines go to half the trials; {analysis.level} bootstrap bands only to an eighth, beyond which they would "
+        "cover too little.",
+    )
+
+
+def _scored(analysis: Analysis) -> str:
+    """The primary score in full: 'Fréchet distance ↓ (fid_digits_5k: 5,000 images, digits features)'."""
+    score = analysis.primary
+    protocol = [f"{score.count:,} images"]
+    if score.features:
+        protocol.append(f"{score.features} features")
+    if score.weights == "ema":
+        protocol.append("averaged weights")
+    return f"{analysis.title} {analysis.arrow} ({score}: {', '.join(protocol)})"
+
+
+def _best_rates(analysis: Analysis) -> str:
+    known = analysis.tables["sensitivity"].dropna(subset=["best_rate"])
+    parts = [f"{numbers.name(row['schedule'])} {numbers.number(row['best_rate'])}" for row in known.to_dict("records")]
+    return f"Peak rate of the best search run: {', '.join(parts)}." if parts else "No search run can be compared."
+
+
+def _ranking(analysis: Analysis) -> str:
+    ordered = analysis.summary.dropna(subset=["mean"]).sort_values("mean", ascending=analysis.direction == "lower")
+    spread = analysis.spread_of(analysis.score)
+    parts = [
+        f"{numbers.name(row['schedule'])} {numbers.aligned([row['mean']], spread=spread)[0]}"
+        for row in ordered.to_dict("records")
+    ]
+    return f"Mean {analysis.title}, best first: {', '.join(parts)}." if parts else "No run finished."

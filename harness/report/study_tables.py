@@ -1,0 +1,271 @@
+"""The tables of one study, each made from its analysis with a true caption; None where the study has no data for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from harness.report import numbers
+from harness.report.analysis import Analysis
+from harness.report.tables import Cell, Row, Table, estimate, interval, share, table, value, whole
+
+LOST = 200  # runs that did not finish which the page lists; runs.csv has all
+Columns = dict[str, Callable[[Row], Cell]]
+
+
+def verdicts(analysis: Analysis) -> Table | None:
+    """Each schedule against the baseline in few columns: mean, difference with interval, p, verdict, further seeds."""
+    return _few_columns(analysis, "contrasts", analysis.score, caption=_against(analysis))
+
+
+def verdicts_in_full(analysis: Analysis) -> Table | None:
+    """As `verdicts`, with all columns."""
+    return _all_columns(analysis, "contrasts", analysis.score, caption=f"{_against(analysis)}, in full")
+
+
+def other_verdicts(analysis: Analysis) -> Table | None:
+    """As `verdicts`, of the other weights."""
+    return _few_columns(analysis, "contrasts_other_weights", analysis.other, caption=_other(analysis))
+
+
+def other_verdicts_in_full(analysis: Analysis) -> Table | None:
+    """As `verdicts_in_full`, of the other weights."""
+    return _all_columns(analysis, "contrasts_other_weights", analysis.other, caption=f"{_other(analysis)}, in full")
+
+
+def pairs(analysis: Analysis) -> Table | None:
+    """Every pair of schedules, with all columns."""
+    caption = "Every pair of schedules, Holm over all pairs; exploratory, not part of the question asked"
+    return _all_columns(analysis, "all_pairs", analysis.score, caption=caption)
+
+
+def _against(analysis: Analysis) -> str:
+    return f"Each schedule against {analysis.baseline}, paired by seed: {analysis.score}"
+
+
+def _other(analysis: Analysis) -> str:
+    return (
+        f"The same runs with {analysis.other_weights} weights ({analysis.other}); corrected by itself, not part of the "
+        "question asked"
+    )
+
+
+def _few_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> Table | None:
+    frame, spread = analysis.tables.get(name), analysis.spread_of(score)
+    if frame is None or "difference" not in frame:
+        return None
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "mean": value("mean", spread),
+        f"difference ({analysis.level} interval)": estimate("difference", spread),
+        "p (Holm)": value("p_holm"),
+        "verdict": value("verdict"),
+    }
+    if frame["more_seeds"].notna().any():
+        columns["further seeds"] = value("more_seeds")
+    return table(frame, columns, caption=caption, source=f"{name}.csv")
+
+
+def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> Table | None:
+    """Folded on the page."""
+    frame, spread = analysis.tables.get(name), analysis.spread_of(score)
+    if frame is None or "difference" not in frame:
+        return None
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "mean": value("mean", spread),
+        "baseline": value("baseline"),
+        "baseline mean": value("baseline_mean", spread),
+        "pairs": value("n"),
+        "difference": value("difference", spread, sign=True),
+        f"{analysis.level} interval": interval(spread, sign=True),
+        "p": value("p"),
+        "p (Holm)": value("p_holm"),
+        "P(better)": share("p_better"),
+        "correlation of pairs": value("correlation", 0.1),
+        "pairing efficiency": value("pairing_efficiency"),
+        "verdict": value("verdict"),
+    }
+    if (frame[["diverged", "baseline_diverged"]] > 0).any(axis=None):
+        columns["diverged"] = lambda row: Cell(f"{row['diverged']} and {row['baseline_diverged']}", row["diverged"])
+    if frame["more_seeds"].notna().any():
+        columns["further seeds"] = value("more_seeds")
+    if frame["note"].astype(bool).any():
+        columns["note"] = value("note")
+    return table(frame, columns, caption=caption, source=f"{name}.csv", folded=True)
+
+
+def verdicts_of_a_paper(analysis: Analysis) -> Table | None:
+    """The verdicts as a paper's column holds them: mean ± sd, difference, verdict; the best mean is bold."""
+    return _paper(analysis, analysis.tables.get("contrasts"), analysis.score)
+
+
+def other_verdicts_of_a_paper(analysis: Analysis) -> Table | None:
+    """As `verdicts_of_a_paper`, of the other weights."""
+    return _paper(analysis, analysis.tables.get("contrasts_other_weights"), analysis.other)
+
+
+def _paper(analysis: Analysis, contrasts: pd.DataFrame | None, score: str) -> Table | None:
+    if contrasts is None or contrasts.empty or "difference" not in contrasts:
+        return None
+    summary, spread, baseline = analysis.summary_of(score), analysis.spread_of(score), analysis.baseline
+    compared = {row["schedule"]: row for row in contrasts.to_dict("records")}
+    rows = []
+    for row in summary.to_dict("records"):
+        label, known = str(row["schedule"]), row["schedule"] in compared
+        mean, sd = numbers.aligned([row["mean"], row["sd"]], spread=spread)
+        difference = float(compared[label]["difference"]) if known else math.nan
+        verdict = str(compared[label]["verdict"]) if known else "(baseline)" if label == baseline else "–"
+        rows.append(
+            (
+                Cell(label, label),
+                Cell(mean if sd == "–" else f"{mean} ± {sd}", row["mean"]),
+                Cell(numbers.aligned([difference], spread=spread, sign=True)[0], difference),
+                Cell(verdict, verdict),
+            )
+        )
+    means = summary["mean"].to_numpy(dtype=float)
+    best = (int(np.nanargmin(means)), 1) if np.isfinite(means).any() else None
+    caption = (
+        f"{analysis.title} ({score}, {analysis.direction} is better) over confirmation runs: mean ± sd, mean paired difference to "
+        f"{baseline}, verdict"
+    )
+    return Table(caption, ("schedule", "mean ± sd", "difference", "verdict"), tuple(rows), "contrasts.csv", bold=best)
+
+
+def levels(analysis: Analysis) -> Table | None:
+    """Level and spread by schedule."""
+    frame, spread = analysis.summary, analysis.spread_of(analysis.score)
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "runs": value("n"),
+        "finished": value("finished"),
+        "mean": value("mean", spread),
+        f"{analysis.level} interval": interval(spread),
+        "median": value("median", spread),
+        "IQM": value("iqm", spread),
+        "sd": value("sd", spread),
+        "best": value("best", spread),
+        "worst": value("worst", spread),
+        "diverged": _diverged,
+    }
+    if frame["failed"].any():
+        columns["failed"] = value("failed")
+    caption = f"Level and spread of {analysis.score} over the confirmation runs; means are of finished runs"
+    return table(frame, columns, caption=caption, source="summary.csv")
+
+
+def _diverged(row: Row) -> Cell:
+    """Runs that diverged, and the Wilson interval of their rate."""
+    runs = int(row["n"])
+    rate = int(row["diverged"]) / runs if runs else math.nan
+    low, high = (round(100 * float(row[key])) for key in ("diverged_low", "diverged_high"))
+    return Cell(f"{row['diverged']} of {runs} ({low} to {high} %)", rate)
+
+
+def interactions(analysis: Analysis) -> Table | None:
+    """Effect of each schedule on raw and averaged weights, each with the digits of its own spread, and their gap."""
+    frame = analysis.tables.get("ema")
+    if frame is None:
+        return None
+    raw, averaged = analysis.spread_of(analysis.raw), analysis.spread_of(analysis.averaged)
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "pairs": value("n"),
+        "effect on raw weights": value("raw", raw, sign=True),
+        "effect on averaged weights": value("ema", averaged, sign=True),
+        "interaction": value("interaction", raw, sign=True),
+        f"{analysis.level} interval": interval(raw, sign=True),
+    }
+    caption = "Effect of decay on raw and averaged weights, and their difference (interaction)"
+    return table(frame, columns, caption=caption, source="ema.csv")
+
+
+def settings(analysis: Analysis) -> Table | None:
+    """The configuration of each schedule, from its confirmation runs."""
+    first = analysis.confirmed.drop_duplicates("schedule")
+    names = [name for name in first.columns if name.startswith("params_") and first[name].notna().any()]
+    columns: Columns = {"schedule": value("schedule"), "kind": value("kind")}
+    columns |= {name.removeprefix("params_").replace("_", " "): value(name) for name in names}
+    return table(first, columns, caption="The configurations that were confirmed", source="runs.csv")
+
+
+def sanity(analysis: Analysis) -> Table | None:
+    """What the primary score says of real images with known damage, beside its floor."""
+    rows = tuple(
+        (
+            Cell(test.damage, test.damage),
+            Cell(numbers.number(test.value), test.value),
+            Cell(numbers.number(test.floor), test.floor),
+            Cell("yes" if test.seen else "no", "yes" if test.seen else "no"),
+        )
+        for test in analysis.results.study.sanity
+    )
+    caption = f"Does the score see known damage? {analysis.score} of degraded real images, beside that of undamaged ones (floor)"
+    return Table(caption, ("damage", "score", "floor", "seen"), rows, "study.json")
+
+
+def final_against_best(analysis: Analysis) -> Table | None:
+    """Final against best score of a run."""
+    return _whole(analysis, "final_against_best", "Final against best score of a run, and roughness of its curve")
+
+
+def cost(analysis: Analysis) -> Table | None:
+    """Seconds per run and per step."""
+    return _whole(analysis, "cost", f"{_seconds(analysis)}, and the ratio of the latter to {analysis.baseline}")
+
+
+def time_to_target(analysis: Analysis) -> Table | None:
+    """Steps until the baseline's mean final score is reached."""
+    caption = (
+        f"Steps until {analysis.baseline}'s mean final score is reached (Kaplan–Meier median; runs that never do are "
+        "censored)"
+    )
+    return _whole(analysis, "time_to_target", caption)
+
+
+def sensitivity(analysis: Analysis) -> Table | None:
+    """How much the peak rate matters."""
+    caption = "Best peak rate, score at half and double that rate, width of the basin within 10 % of the best"
+    return _whole(analysis, "sensitivity", caption)
+
+
+def boundary(analysis: Analysis) -> Table | None:
+    """Best searched values at the edge of their range."""
+    return _whole(analysis, "boundary", "Best searched value at the edge of its range: a better one may lie outside")
+
+
+def optimism(analysis: Analysis) -> Table | None:
+    """What the search promised, and what fresh seeds confirmed."""
+    return _whole(analysis, "optimism", "How much better the search's best looked than fresh seeds confirmed")
+
+
+_OF_THE_SCORE = ("final", "best", "target", "half", "double", "search_best", "confirmed", "optimism")
+
+
+def _whole(analysis: Analysis, name: str, caption: str) -> Table | None:
+    """A table of the analysis with all its columns; those in units of the score with the score's digits."""
+    if name not in analysis.tables:
+        return None
+    spreads = dict.fromkeys(_OF_THE_SCORE, analysis.spread_of(analysis.score))
+    return whole(analysis.tables[name], caption=caption, source=f"{name}.csv", spreads=spreads)
+
+
+def _seconds(analysis: Analysis) -> str:
+    """What the cost table's seconds are of: evaluations were not timed apart by earlier versions."""
+    apart = analysis.confirmed.loc[analysis.confirmed["status"] == "finished", "seconds_evaluation"].notna()
+    if apart.all():
+        return "Seconds per run with its evaluations, and seconds of training per step"
+    some = "" if not apart.any() else " in runs stored by an earlier version"
+    return f"Seconds per run and per step, evaluations included in both{some}"
+
+
+def lost(analysis: Analysis) -> Table | None:
+    """Runs that did not finish, of all phases; the first LOST."""
+    runs = analysis.results.runs
+    columns = ["run", "status", "last_step", "reason"]
+    frame = runs.loc[runs["status"] != "finished", columns].head(LOST)
+    return whole(frame, caption="Runs that did not finish, all phases", source="runs.csv")

@@ -1,0 +1,126 @@
+"""The texts of a study's report that stand between its tables and figures; empty where there is nothing to say."""
+
+from __future__ import annotations
+
+import json
+
+from harness.report import numbers
+from harness.report.analysis import Analysis
+from harness.report.entries import Code, Line, Link
+from harness.report.study_tables import LOST
+from harness.results import numerics
+
+
+def claims(analysis: Analysis) -> Line:
+    """What the article says, and how the tables beneath are to be read."""
+    return (
+        "Gradually lowering the learning rate is said to give better images, less noise, more detail and more stable "
+        "training, at some cost and with a risk of overfitting. Differences are to "
+        f"{analysis.baseline}, paired by seed, with {analysis.level} t intervals. Only the primary score has a verdict; p "
+        "is unadjusted in these tables, so they explore and do not decide.",
+    )
+
+
+def claims_elsewhere(analysis: Analysis) -> Line:
+    """Where the claims are measured that no score measures."""
+    return (
+        "More stable training: see ",
+        Link("stability", "Stability and failures"),
+        ". Compute: see ",
+        Link("cost", "Cost"),
+        ". Whether it depends on model and task: a page across studies shows that, one study cannot.",
+    )
+
+
+def lost(analysis: Analysis) -> Line:
+    """How many runs did not finish."""
+    count = int((analysis.results.runs["status"] != "finished").sum())
+    if not count:
+        return ("All runs of all phases finished.",)
+    some = f" (the first {LOST} are listed)" if count > LOST else ""
+    return (
+        f"{numbers.count(count, 'run')} of all phases did not finish{some}. A diverged run counts as worst and is never "
+        "dropped.",
+    )
+
+
+def averaging(analysis: Analysis) -> Line:
+    """What averaging did to the baseline."""
+    return (analysis.averaging[0],)
+
+
+def averaging_by_schedule(analysis: Analysis) -> list[Line]:
+    """Whether averaging replaces the decay of each schedule."""
+    return [(sentence,) for sentence in analysis.averaging[1:]]
+
+
+def unequal_budgets(analysis: Analysis) -> Line:
+    """What must be known of an adaptive search before its tables are read."""
+    if analysis.results.study.phases.search.allocation != "adaptive":
+        return ()
+    return (
+        "Search budgets were unequal: the sampler chose the schedule as well. The verdicts come from the confirmation "
+        "runs alone.",
+    )
+
+
+def no_search(analysis: Analysis) -> Line:
+    """That nothing was searched, where that is so."""
+    return () if "sensitivity" in analysis.tables else ("This study has no search runs that could be compared.",)
+
+
+def facts(analysis: Analysis) -> list[Line]:
+    """On what, how and by what the runs were made."""
+    study = analysis.results.study
+    data, environment, phases = study.data, study.environment, study.phases
+    notes = "".join(f"; read from the folder: {note}" for note in data.notes)
+    between = (
+        f", the best {phases.select.top} of the search on {numbers.count(phases.select.seeds, 'seed')} between"
+        if phases.select.top
+        else ""
+    )
+    seed = study.spec.seed if study.spec.seed is not None else "the study’s seed"
+    lines: list[Line] = [
+        (
+            f"Data: {data.name}, {data.train:,} training and {data.held_out:,} held-out images of "
+            f"{'×'.join(map(str, data.shape))}, fingerprint ",
+            Code(data.fingerprint[:16]),
+            notes,
+        ),
+        (
+            f"Features: {study.features.name}, {numbers.count(study.features.dimensions, 'dimension')}, SHA-256 ",
+            Code(study.features.sha256[:16]),
+        ),
+        ("Primary score: ", Code(study.primary), f": {analysis.about(analysis.score).protocol}"),
+        (
+            f"Budget per schedule: {numbers.count(phases.search.trials, 'search trial')} and "
+            f"{numbers.count(phases.confirm.seeds, 'confirmation seed')}{between}",
+        ),
+    ]
+    if analysis.pairing:
+        lines += [
+            (f"Pairing: runs of one seed share weights at the start, data order and latents. {analysis.pairing}",)
+        ]
+    lines += [
+        (f"Seeds: all derived from {seed}; runs.csv names those of every run (weights, data, latents, noise)",),
+        ("Study frozen before its first run: SHA-256 ", Code(study.sha256[:16])),
+        (f"Region of practical equivalence ±{study.question.rope}, family-wise error rate {study.question.alpha}",),
+        (
+            f"Machine: {environment.cpu}, {environment.device}; Python {environment.python}; commit ",
+            Code(environment.commit),
+        ),
+    ]
+    if environment.numerics:
+        lines += [(f"Numerics: {numerics.described(environment.numerics)}",)]
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    return [*lines, (f"Versions: {versions}",)]
+
+
+def command(analysis: Analysis) -> str:
+    """The command that made the study."""
+    return analysis.results.study.command
+
+
+def study_file(analysis: Analysis) -> str:
+    """The study file with its defaults, as JSON."""
+    return json.dumps(analysis.results.study.source["spec"], indent=1, ensure_ascii=False)

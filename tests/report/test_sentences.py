@@ -1,0 +1,41 @@
+"""The sentences of a report say what the table of verdicts says."""
+
+import numpy as np
+
+from harness import stats
+from harness.report import sentences
+from tests.stats.test_contrasts import runs
+
+
+def test_the_headline_names_every_verdict_once():
+    base = [10.0 + 0.1 * i for i in range(8)]
+    noise = list(np.random.default_rng(0).normal(10, 2, 8))
+    lower, higher = [x - 1 - 0.01 * i for i, x in enumerate(base)], [x + 1 + 0.01 * i for i, x in enumerate(base)]
+    table = stats.contrasts(runs(constant=base, linear=lower, rex=lower, cosine=noise, step=higher), score="fid")
+    assert (
+        sentences.headline(table)
+        == "Better than constant: linear and rex. Worse than constant: step. Undecided: cosine."
+    )
+    few = stats.contrasts(runs(constant=[1.0, 2.0], linear=[2.0, 3.0]), score="fid")
+    assert sentences.headline(few) == "Too few seeds for a verdict: linear."
+
+
+def test_the_sentences_say_what_the_table_says():
+    base = [10.0 + 0.1 * i for i in range(8)]
+    frame = runs(
+        constant=base,
+        linear=[x - 1 - 0.01 * i for i, x in enumerate(base)],
+        cosine=[*list(np.random.default_rng(0).normal(10, 2, 7)), None],
+    )
+    table = stats.contrasts(frame, score="fid")
+    text = " ".join(sentences.sentences(table, score_title="FID"))
+    assert text.startswith("Linear was better than constant (mean difference in FID −1.035, interval −1.055 to −1.015")
+    assert "cosine differs from constant is undecided" in text
+    assert "diverged: 1 of its runs, 0 of constant" in text
+    assert "8 pairs of runs" in sentences.basis(table)
+
+
+def test_of_one_schedule_there_is_nothing_to_say():
+    table = stats.contrasts(runs(constant=[1.0] * 8), score="fid")
+    assert "nothing to compare" in sentences.headline(table)
+    assert sentences.sentences(table, score_title="FID") == []
