@@ -121,7 +121,7 @@ class QuestionSpec(Section):
         json_schema_extra=lambda schema: schema.update(enum=[*_primary_scores()]),
     )
     weights: Literal["raw", "ema"] = Field(
-        default="raw", description="score the raw generator or its moving average in the verdicts"
+        default="raw", description="score the raw weights or their moving average in the verdicts"
     )
     rope: FiniteFloat = Field(
         default=0.0, ge=0, description="differences within ± this, in units of the score, count as equivalent"
@@ -226,7 +226,9 @@ def default_of(base: type[PartSection], name: str) -> Any:
 class TrainSpec(Section):
     """How every run trains; the same for all schedules."""
 
-    steps: int = Field(ge=1, le=100_000_000, description="generator updates per run, the horizon of the decay")
+    steps: int = Field(
+        ge=1, le=100_000_000, description="updates per run (gan: of the generator), the horizon of the decay"
+    )
     batch: int = Field(default=64, ge=2, le=65_536, description="batch size: images per update")
     optimizer: AnyOptimizer = Field(
         default_factory=lambda: default_of(OptimizerSpec, "adam"),
@@ -246,7 +248,7 @@ class TrainSpec(Section):
         default=0.999,
         ge=0,
         lt=1,
-        description="per-step decay of the generator's moving average (EMA); EMA weights are scored as well",
+        description="per-step decay of the moving average (EMA) of the networks that make images; EMA weights are scored as well",
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
@@ -260,7 +262,7 @@ class TrainSpec(Section):
     )
     applies_to: str = Field(
         default=schedules.ALL,
-        description="which network's rate follows the schedule; the other keeps its peak",
+        description="which network's rate follows the schedule; the others keep their peak",
         json_schema_extra=lambda schema: schema.update(enum=[schedules.ALL, *network_names()]),
     )
 
@@ -311,7 +313,7 @@ class EvaluateSpec(Section):
 class SpaceSpec(Section):
     """Nuisance hyperparameters: sampled at the same points for every schedule, or fixed."""
 
-    peak: Parameter = Field(description="peak learning rate of the generator; above 0, at most 10")
+    peak: Parameter = Field(description="peak learning rate (gan: of the generator); above 0, at most 10")
     discriminator_ratio: Parameter = Field(
         default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )

@@ -66,7 +66,7 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged generator."""
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged weights."""
 
     record: RunRecord
     grids: dict[str, bytes]
