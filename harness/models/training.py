@@ -22,7 +22,7 @@ from harness.lazy import tf
 from harness.models.model import Diverged, Losses, TrainSettings
 from harness.models.nn import draws, optimizers
 from harness.models.nn.draws import evaluation_latents
-from harness.models.nn.layers import Module
+from harness.models.nn.layers import Call, Module
 from harness.models.nn.packing import Packing
 from harness.seeds import Seeds
 
@@ -235,6 +235,12 @@ class Training(ABC):
         gradient = gradient if self._scale == 1.0 else gradient / self._scale
         slots = [self._vectors[f"{name}_slot{slot}"] for slot in range(self._slots)]
         self._update(self._vectors[name], gradient, slots, rate, count)
+
+    def _rewrite(self, name: str, trained: tf.Tensor, call: Call) -> None:
+        """Store the trained weights of a network that a pass wrote itself, before its update."""
+        rewritten = self._packing[name].rewritten(trained, call)
+        if rewritten is not trained:
+            self._vectors[name].assign(rewritten)
 
     def _keep(self, name: str, moving: tf.Tensor) -> None:
         """Store the moving statistics that a pass left, in a network that has any."""
