@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -157,15 +158,27 @@ def execute(named: Named, content: bytes) -> ModuleType:
     return _executed[key]
 
 
+def fault(what: str, file: str, error: BaseException) -> CodeError:
+    """What is wrong, as an error of one sentence that begins with `what`; a CodeError that TensorFlow wrapped is itself."""
+    text = str(error).strip().splitlines()
+    _, wrapped, said = (text[-1] if text else "").partition(f"{CodeError.__name__}: ")
+    return CodeError(said if wrapped else f"{what} {failure(file, error)}")
+
+
 def failure(file: str, error: BaseException) -> str:
     """What went wrong in a user's file, in words: the line of that file, the error's type and message."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    text = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    kind = type(error).__name__
+    if text and text[0].startswith("in user code"):  # TensorFlow's own traceback, within the message
+        lines += [int(found) for found in re.findall(rf'File "{re.escape(file)}", line (\d+)', str(error))]
+        kind, _, said = text[-1].partition(": ")
+        text = [said or text[-1]]
     where = f"{file} line {lines[-1]}" if lines else file
-    text = str(error).strip().splitlines()
     hint = ""
     if isinstance(error, ModuleNotFoundError):
         hint = " (a study's own code is single files, which can import installed packages only)"
-    return f"{where} fails with {type(error).__name__}: {text[0] if text else 'no message'}{hint}"
+    return f"{where} fails with {kind}: {text[0] if text else 'no message'}{hint}"
 
 
 def _part(named: Named, module: ModuleType, make: MakePart | None) -> Part:

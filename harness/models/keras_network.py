@@ -22,7 +22,7 @@ from harness.lazy import tf
 from harness.models.model import NetworkPart
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module, Weight, zeros
-from harness.own_code import CodeError, failure
+from harness.own_code import CodeError, fault
 
 LATENT = 64  # length of the latent vector unless a study sets it
 _EXAMPLES = 4  # images in a batch that looks at a network
@@ -127,7 +127,7 @@ class KerasNetwork:
         except CodeError:
             raise
         except Exception as error:
-            raise CodeError(f"network '{self.role}': {failure(_file_of(error), error)}") from error
+            raise fault(f"network '{self.role}':", _file_of(error), error) from error
 
     def _seeds(self, call: Call) -> list[tuple[Any, tf.Tensor]]:
         """The states of all random generators: functions of the pass's seed, constant when the network rests."""
@@ -311,7 +311,7 @@ class Source:
         except CodeError:
             raise
         except Exception as error:
-            raise CodeError(f"network.name is {self.name!r}, but {failure(self.file, error)}") from error
+            raise fault(f"network.name is {self.name!r}, but", self.file, error) from error
 
 
 @contextlib.contextmanager
