@@ -229,14 +229,14 @@ class Unread(Part):
         return NoSettings()
 
 
-def _unread(name: str) -> Unread:
+def _unread(role: str, name: str) -> Unread:
     def refuse(*_: Any) -> Any:
         raise KindError(f"{name} has not been executed: a study's own code is executed only with --allow-code")
 
-    # As many activations as dcgan's at its default width, for want of better.
-    return Unread(
-        name=name, help="a part of your own", build=refuse, memory=lambda _, shape: 0.0015 * shape[0] * shape[1]
-    )
+    # For want of better: as many activations as dcgan's at its default width, and a feature network of middle size.
+    memory: dict[str, Callable[..., float]]
+    memory = {"network": lambda _, shape: 0.0015 * shape[0] * shape[1], "features": lambda _: 500.0}
+    return Unread(name=name, help="a part of your own", build=refuse, memory=memory.get(role, no_memory))
 
 
 OWN_NAME = r"\w[\w.-]*\.py(:\w[\w.-]*)?"  # of a part of the user's own, as a study file has it
@@ -267,6 +267,12 @@ def adopt(role: str, name: str, part: Part | None) -> None:
     if not is_own(part.name) and part.name in _known(role):
         raise KindError(f"{name} declares a {role} {part.name!r}, a name that is taken; give it another")
     _adopted[role, name] = part
+
+
+def forget(role: str) -> None:
+    """Let no part of the user's own be known for a role."""
+    for key in [key for key in _adopted if key[0] == role]:
+        del _adopted[key]
 
 
 @cache
@@ -327,7 +333,7 @@ def find(role: str, name: str, *, key: str) -> Part:
     A name such as "mine.py:NAME" is of a file: `Unread` in a process that has not executed it.
     """
     if is_own(name):
-        return _adopted.get((role, name)) or _unread(name)
+        return _adopted.get((role, name)) or _unread(role, name)
     known = parts(role)
     if name not in known:
         raise KindError(f"{key} is {name!r}{nearest(name, known)}, but allowed is one of: {', '.join(known)}")

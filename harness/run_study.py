@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def _study(path: Path | None, *, allow_code: bool) -> tuple[StudySpec, str]:
+def _study(path: Path | None, *, allow_code: bool = False) -> tuple[StudySpec, str]:
     """The study of a file, or the built-in one of that name, and what messages call it; raises SpecError."""
     from harness import spec as specs
 

@@ -51,6 +51,7 @@ ALLOWED = {
     "__main__": set(),
     "run_study": {"spec", "driver", "command_line"},
     "reproduce": {"driver", "command_line"},
+    "check_network": {"command_line", "executors", "metrics", "models", "worker"},
 }
 # What a driver takes from the worker's side: how to start one and ask it, never what it runs.
 FROM_WORKER = ("harness.worker.process",)

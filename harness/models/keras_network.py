@@ -347,8 +347,14 @@ def networks_of(source: Source, made: Mapping[str, Any], roles: Sequence[str]) -
 
     modules = {role: _module(source, role, _built(made[role], examples[role], source, role), rebuilt) for role in roles}
     _refuse_shared(modules)
+    faults = []
     for role, module in modules.items():
-        _look(source, role, module, examples[role])
+        try:
+            _look(source, role, module, examples[role])
+        except CodeError as error:  # of every network its first
+            faults.append(str(error))
+    if faults:
+        raise CodeError("\n".join(faults))
     return modules
 
 
@@ -367,13 +373,19 @@ def _module(source: Source, role: str, network: Any, rebuilt: Callable[[int, str
 
 
 def examples_of(source: Source, role: str, network: Any) -> list[tf.Tensor]:
-    """A batch for each input of a network: by the shapes it declares, else latents or images by its role."""
-    shapes = [tuple(tensor.shape[1:]) for tensor in getattr(network, "inputs", None) or ()]
-    if not shapes or any(side is None for shape in shapes for side in shape):
-        shapes = [(source.settings.latent,) if role in _IMAGES else tuple(source.shape)]
-    rng = np.random.default_rng(0)
+    """A batch for each input of a network of the user's, in the precision of the study."""
     kind = tf.float32 if source.precision == "float32" else tf.as_dtype(source.precision.removeprefix("mixed_"))
-    return [tf.cast(rng.uniform(-1, 1, (_EXAMPLES, *shape)).astype(np.float32), kind) for shape in shapes]
+    inputs = example_inputs(network, role, (source.settings.latent,), source.shape)
+    return [tf.cast(each, kind) for each in inputs]
+
+
+def example_inputs(network: Any, role: str, latent: Sequence[int], shape: Shape) -> list[tf.Tensor]:
+    """A batch, float32, for each input of a network: by the shapes it declares, else latents or images by its role."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in getattr(network, "inputs", None) or ()]
+    if not shapes or any(side is None for declared in shapes for side in declared):
+        shapes = [tuple(latent) if role in _IMAGES else tuple(shape)]
+    rng = np.random.default_rng(0)
+    return [tf.constant(rng.uniform(-1, 1, (_EXAMPLES, *declared)).astype(np.float32)) for declared in shapes]
 
 
 def _built(network: Any, inputs: Sequence[tf.Tensor], source: Source, role: str) -> Any:

@@ -154,6 +154,21 @@ class Training(ABC):
             raise Diverged(self.step, "generated images are all alike")
         return images
 
+    def floats(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images float32 (n, h, w, c) as the raw weights make them, before they are cut to [-1, 1] and rounded."""
+        weights = {name: self.weights(name) for name in self._averaged}
+        images: NDArray[np.float32] = tf.cast(self._images_of(weights, tf.constant(latents)), tf.float32).numpy()
+        return images
+
+    def weights(self, name: str) -> list[tf.Tensor]:
+        """All weights of a network in its order, as they are now."""
+        return self._packing[name].unpack(*self._read(name))
+
+    @property
+    def modules(self) -> Mapping[str, Module]:
+        """The networks by name."""
+        return self._modules
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that training depends on besides the settings: arrays by name."""
         state: dict[str, NDArray[Any]] = {name: variable.numpy() for name, variable in self._vectors.items()}

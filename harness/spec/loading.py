@@ -53,6 +53,7 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
         inside = path / "study.toml"
         hint = f"; the study file in it is {inside}" if inside.is_file() else ""
         raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
+    kinds.forget("schedule")  # of a study that was loaded before
     spec = parse(text, source=str(path))
     return _with_code(spec, text, path, allowed=allow_code) if spec.code or spec.named_code() else spec
 
@@ -60,7 +61,6 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
 def _with_code(spec: StudySpec, text: str, path: Path, *, allowed: bool) -> StudySpec:
     """The study with the files of the user's own that it names."""
     named = spec.named_code()
-    own_code.forget(named)
     try:
         sources = own_code.read(named, [path.parent, path.parent / own_code.FOLDER], written=spec.code)
         if allowed:  # a schedule's file needs NumPy alone; workers execute the others

@@ -352,7 +352,12 @@ class ScheduleSpec(Section):
     @field_validator("fields")
     @classmethod
     def _whole_numbers(cls, fields: dict[str, Parameter], info: ValidationInfo) -> dict[str, Parameter]:
-        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so."""
+        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so.
+
+        Of a shape in a file of the user's own all are, so that the study is the same whether the file may be executed.
+        """
+        if kinds.is_own(info.data.get("kind", "")):
+            return {name: _whole(value) for name, value in fields.items()}
         whole = schedules.whole_fields(info.data["kind"]) if "kind" in info.data else frozenset()
         return {name: _whole(value) if name in whole else value for name, value in fields.items()}
 
