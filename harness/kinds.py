@@ -18,6 +18,7 @@ import importlib.metadata
 import math
 import numbers
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -211,6 +212,71 @@ def parts_in(module: ModuleType) -> tuple[Part, ...]:
     return tuple(each for each in (*([single] if single is not None else []), *several) if isinstance(each, Part))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unread(Part):
+    """A part of the user's own in a process that has not executed its file: any image fits, any setting may be."""
+
+    networks: tuple[str, ...] = ()
+    network: str = ""
+    ratio: str = ""
+    model: str = ""
+    dimensions: int | None = None
+    trained_on: str = ""
+    check_weights: None = None
+    optional: bool = True
+    primary: bool = False
+
+    def set(self, values: Mapping[str, Any]) -> Any:
+        """Nothing: a worker checks the settings."""
+        return NoSettings()
+
+
+def _unread(role: str, name: str) -> Unread:
+    def refuse(*_: Any) -> Any:
+        raise KindError(f"{name} has not been executed: a study's own code is executed only with --allow-code")
+
+    # For want of better: as many activations as dcgan's at its default width, and a feature network of middle size.
+    memory: dict[str, Callable[..., float]]
+    memory = {"network": lambda _, shape: 0.0015 * shape[0] * shape[1], "features": lambda _: 500.0}
+    return Unread(name=name, help="a part of your own", build=refuse, memory=memory.get(role, no_memory))
+
+
+OWN_NAME = r"\w[\w.-]*\.py(:\w[\w.-]*)?"  # of a part of the user's own, as a study file has it
+_adopted: dict[tuple[str, str], Part] = {}  # by role and by name in the study file
+
+
+def is_own(name: str) -> bool:
+    """Whether a name in a study file is of a part in a file of the user's own: "mine.py" or "mine.py:NAME"."""
+    return re.fullmatch(OWN_NAME, name) is not None
+
+
+def plain(name: str) -> str:
+    """A part's name as scores have it: NAME of "mine.py:NAME", "mine" of "mine.py", any other as it is."""
+    if not is_own(name):
+        return name
+    file, _, part = name.partition(":")
+    return part or file.removesuffix(".py")
+
+
+def adopt(role: str, name: str, part: Part | None) -> None:
+    """Let `find` know a part of the user's own under its name in the study file; None forgets it.
+
+    KindError if a part of the same role has the same declared name, which scores and messages could not tell apart.
+    """
+    _adopted.pop((role, name), None)
+    if part is None:
+        return
+    if not is_own(part.name) and part.name in _known(role):
+        raise KindError(f"{name} declares a {role} {part.name!r}, a name that is taken; give it another")
+    _adopted[role, name] = part
+
+
+def forget(role: str) -> None:
+    """Let no part of the user's own be known for a role."""
+    for key in [key for key in _adopted if key[0] == role]:
+        del _adopted[key]
+
+
 @cache
 def _shipped(packages: tuple[str, ...] = PACKAGES) -> tuple[Part, ...]:
     """The package's own parts."""
@@ -242,7 +308,18 @@ def _installed(group: str = GROUP) -> tuple[Part, ...]:
 
 
 def parts(role: str) -> dict[str, Part]:
-    """The parts of a role by name, in the order of lists; those of installed packages cannot replace the package's own."""
+    """The parts of a role by declared name, in the order of lists: the package's, installed packages', a study's files'.
+
+    None of them can replace one that comes before it.
+    """
+    named = _known(role)
+    for (its_role, _), part in _adopted.items():
+        if its_role == role:
+            named.setdefault(part.name, part)
+    return named
+
+
+def _known(role: str) -> dict[str, Part]:
     named: dict[str, Part] = {}
     apart = role == "executor"
     known = _shipped(EXECUTORS) if apart else _shipped()
@@ -253,7 +330,12 @@ def parts(role: str) -> dict[str, Part]:
 
 
 def find(role: str, name: str, *, key: str) -> Part:
-    """The part of a role by name; KindError names `key`, the value, the nearest name and all that are allowed."""
+    """The part of a role by name; KindError names `key`, the value, the nearest name and all that are allowed.
+
+    A name such as "mine.py:NAME" is of a file: `Unread` in a process that has not executed it.
+    """
+    if is_own(name):
+        return _adopted.get((role, name)) or _unread(role, name)
     known = parts(role)
     if name not in known:
         raise KindError(f"{key} is {name!r}{nearest(name, known)}, but allowed is one of: {', '.join(known)}")

@@ -42,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--workers", type=command_line.whole_number, metavar="N", help="local worker processes (default: as run_study)"
     )
+    options.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="execute the Python files in RESULTS/code, which may do all that you may",
+    )
     output = options.add_mutually_exclusive_group()
     output.add_argument("--quiet", action="store_true", help="print errors and the last line only")
     output.add_argument("--verbose", action="store_true", help="print every number, not only those that moved")
@@ -64,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             workers=options.workers,
             quiet=options.quiet,
             verbose=options.verbose,
+            allow_code=options.allow_code,
             json=options.json,
         )
     )

@@ -67,6 +67,11 @@ def parser() -> argparse.ArgumentParser:
         help="train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT (extra 'cluster')",
     )
     options.add_argument("--storage", metavar="URL", help="Optuna storage (default: SQLite in the results folder)")
+    options.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="execute the Python files that the study names: your own code, which may do all that you may",
+    )
     options.add_argument("--no-report", action="store_true", help="write the tables only")
     options.add_argument(
         "--tensorboard",
@@ -90,14 +95,14 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def _study(path: Path | None) -> tuple[StudySpec, str]:
+def _study(path: Path | None, *, allow_code: bool = False) -> tuple[StudySpec, str]:
     """The study of a file, or the built-in one of that name, and what messages call it; raises SpecError."""
     from harness import spec as specs
 
     name = specs.BUILTIN if path is None else str(path)
     if path is None or (name == specs.BUILTIN and not path.exists()):
         return specs.builtin(), f"built-in study '{name}'"
-    return specs.load(path), name
+    return specs.load(path, allow_code=allow_code), name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command_line.print_json(specs.schema(), indent=2)
         return 0
     try:
-        spec, source = _study(options.study)
+        spec, source = _study(options.study, allow_code=options.allow_code)
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -136,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             json=options.json,
             verbose=options.verbose,
             tensorboard=options.tensorboard,
+            allow_code=options.allow_code,
         ),
     )
 

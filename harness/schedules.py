@@ -402,6 +402,11 @@ def all_shapes() -> dict[str, type[Shape]]:
 def _known(kind: str) -> type[Shape]:
     if kind in SHAPES:
         return SHAPES[kind]
+    if kinds.is_own(kind):
+        part = kinds.find("schedule", kind, key="kind")
+        if isinstance(part, kinds.Unread):
+            raise ScheduleError(f"schedule {kind!r} is a study's own, whose file has not been executed here")
+        return cast(type[Shape], part.settings)
     known = all_shapes()
     if kind not in known:
         raise ScheduleError(
@@ -410,13 +415,23 @@ def _known(kind: str) -> type[Shape]:
     return known[kind]
 
 
+def is_unread(kind: str) -> bool:
+    """Whether a shape is in a file of the user's own that has not been executed in this process."""
+    return kinds.is_own(kind) and isinstance(kinds.find("schedule", kind, key="kind"), kinds.Unread)
+
+
 def shape_fields(kind: str) -> tuple[Setting, ...]:
     """Return what may be set on a shape, in order; ScheduleError for an unknown kind."""
     return kinds.settings_of(_known(kind))
 
 
 def whole_fields(kind: str) -> frozenset[str]:
-    """Return the names of a shape's fields that are whole numbers; ScheduleError for an unknown kind."""
+    """Return the names of a shape's fields that are whole numbers; ScheduleError for an unknown kind.
+
+    Of a shape in a file that has not been executed here none is known.
+    """
+    if is_unread(kind):
+        return frozenset()
     return frozenset(info.name for info in shape_fields(kind) if info.type is int)
 
 

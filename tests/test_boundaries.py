@@ -19,11 +19,12 @@ ALLOWED = {
     "seeds": set(),
     "command_line": set(),
     "schedules": {"kinds"},
+    "own_code": {"kinds"},
     "stats": set(),
     "data": {"kinds", "files"},
     "metrics": {"scores", "data", "command_line", "kinds", "lazy", "files"},
-    "models": {"seeds", "kinds", "lazy", "files"},
-    "spec": {"schedules", "kinds"},
+    "models": {"seeds", "kinds", "lazy", "files", "own_code"},
+    "spec": {"schedules", "kinds", "own_code"},
     "results": {"scores", "schedules", "kinds", "files"},
     "report": {"scores", "results", "stats", "schedules", "command_line", "kinds", "files"},
     "plan": {"seeds", "spec", "schedules", "kinds"},
@@ -40,15 +41,17 @@ ALLOWED = {
         "kinds",
         "files",
         "lazy",
+        "own_code",
     },
     "executors": {"worker", "plan", "data", "spec", "kinds"},
     "driver": {
         *("executors", "worker", "plan", "report", "results", "metrics", "data", "spec", "schedules", "stats"),
-        *("seeds", "command_line", "kinds", "files", "scores"),
+        *("seeds", "command_line", "kinds", "files", "scores", "own_code"),
     },
     "__main__": set(),
     "run_study": {"spec", "driver", "command_line"},
     "reproduce": {"driver", "command_line"},
+    "check_network": {"command_line", "executors", "metrics", "models", "worker"},
 }
 # What a driver takes from the worker's side: how to start one and ask it, never what it runs.
 FROM_WORKER = ("harness.worker.process",)

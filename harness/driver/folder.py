@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness import command_line
+from harness import command_line, own_code
 from harness.driver import locks
 from harness.results import ResultsError, tables
 from harness.spec import SpecError, StudySpec, refused_changes, validate
@@ -173,6 +173,10 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
     faults = refused_changes(before, spec, folder.runs())
     if faults:
         lines = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in faults.items()]
+        if any(key.startswith("code.") for key in faults):
+            lines.append(
+                f"  (code.FILE is the SHA-256 of a file of your own; {path / own_code.FOLDER} holds it as it ran)"
+            )
         raise FolderError(
             f"{source} has changed since its results in {path} were made; these keys would make it another experiment:\n"
             + "\n".join(lines)

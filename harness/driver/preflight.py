@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from harness import data
+from harness import data, kinds
 from harness.data import data_set
 from harness.executors import resources
 from harness.metrics import extractor, metric
@@ -19,7 +19,7 @@ class CheckError(ValueError):
 
 def primary(spec: StudySpec) -> ScoreName:
     """The score the verdicts rest on."""
-    name = metric.score_name(spec.question.score, spec.evaluate.features, spec.evaluate.generated)
+    name = metric.score_name(spec.question.score, kinds.plain(spec.evaluate.features), spec.evaluate.generated)
     return name.averaged if spec.question.weights == "ema" else name
 
 
@@ -34,11 +34,21 @@ def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | Non
     What a worker demands as it is set up is asked for here, as far as it can be known without TensorFlow. `output` is
     the results folder.
     """
-    faults = [*_shape_faults(spec), *_data_faults(spec, output), *_weights_faults(spec)]
+    faults = [*_code_faults(spec), *_shape_faults(spec), *_data_faults(spec, output), *_weights_faults(spec)]
     if here and spec.train.threads > resources.cores():
         faults.append(f"train.threads is {spec.train.threads}, but this machine has {resources.cores()} cores")
     if faults:
         raise CheckError("\n".join(f"{source}: {fault}" for fault in faults))
+
+
+def _code_faults(spec: StudySpec) -> list[str]:
+    """Files of the user's own that the command line has not allowed to be executed."""
+    if spec.sources:
+        return []
+    return [
+        f"{named.key} is {named.name!r}: code of your own is executed only with --allow-code, since it may do all that you may"
+        for named in spec.named_code()
+    ]
 
 
 def _shape_faults(spec: StudySpec) -> list[str]:

@@ -46,6 +46,7 @@ class Request:
     quiet: bool = False
     verbose: bool = False
     json: bool = False
+    allow_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def run(request: Request) -> int:
 
 def _spec(request: Request) -> StudySpec:
     """The study as it ran, with the data where they lie on this machine."""
-    spec = load_spec(request.results / "study.toml")
+    spec = load_spec(request.results / "study.toml", allow_code=request.allow_code)
     if request.data_dir is None:
         return spec
     return spec.model_copy(update={"data": spec.data.model_copy(update={"data_dir": request.data_dir})})

@@ -37,6 +37,7 @@ class Options:
     json: bool = False
     verbose: bool = False
     tensorboard: Path | None = None
+    allow_code: bool = False
 
     @property
     def worker_options(self) -> WorkerOptions:
@@ -52,6 +53,8 @@ class Options:
             words.append(self.source)
         if self.output.parts[:1] != ("results",):
             words += ["--output", str(self.output)]
+        if self.allow_code:
+            words.append("--allow-code")
         return shlex.join(words)
 
     @property

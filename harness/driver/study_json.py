@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import __version__, files
+from harness import __version__, files, own_code
 from harness.driver import cautions, numerics, preflight
 from harness.driver.folder import Folder, FolderError
 from harness.driver.session import Session, warn
@@ -36,10 +36,12 @@ def note_mixed_numerics(session: Session) -> None:
 
 
 def write(session: Session, study: dict[str, Any], stored: dict[str, Any] | None) -> list[str]:
-    """Write study.json and study.toml, with a warning where runs differ in what moves scores; return those that are new."""
+    """Write study.json, study.toml and copies of the user's own code, with a warning where runs differ in what moves scores; return those that are new."""
     study, warnings = numerics.noted(study, stored, session.store.records.values())
     tables.write_study(session.folder.path, study)
     files.write(session.folder.path / "study.toml", to_toml(session.spec).encode())
+    for name, code in session.spec.sources.items():
+        files.write(session.folder.path / own_code.FOLDER / name, code)
     return warnings
 
 

@@ -17,6 +17,7 @@ from harness.models.model import TrainSettings
 from harness.models.nn import draws
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module
+from harness.models.nn.packing import Packing
 from harness.models.training import Training
 
 Nets: TypeAlias = "Mapping[str, Callable[..., tf.Tensor]]"  # networks by name, with the weights of this step
@@ -87,6 +88,7 @@ class Descent(Training):
             slopes = tape.gradient(descended, [vectors[name][0] for name in names])
             gradients |= zip(names, slopes, strict=True)
         for name in self.networks:
+            self._rewrite(name, vectors[name][0], passes[name].statistics)
             self._apply(name, gradients[name], rates[name], step + 1)
             self._keep(name, self._packing[name].moved(vectors[name][1], passes[name].statistics))
         self._average(step)
@@ -95,7 +97,7 @@ class Descent(Training):
     def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> _Passes:
         index = self.networks.index(name)
         seed = draws.seed_at(self._roles, draws.NOISE, step) + tf.constant([0, index * _NETWORK], tf.int64)
-        return _Passes(self._modules[name], self._packing[name].unpack(*vectors), seed)
+        return _Passes(self._modules[name], self._packing[name], self._packing[name].unpack(*vectors), seed)
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         def resting(name: str) -> Callable[..., tf.Tensor]:
@@ -110,8 +112,8 @@ class Descent(Training):
 class _Passes:
     """A network in one step: each pass has draws of its own, and sees the statistics that the one before left."""
 
-    def __init__(self, module: Module, weights: list[tf.Tensor], seed: tf.Tensor) -> None:
-        self._module, self._weights, self._seed, self._count = module, weights, seed, 0
+    def __init__(self, module: Module, packing: Packing, weights: list[tf.Tensor], seed: tf.Tensor) -> None:
+        self._module, self._packing, self._weights, self._seed, self._count = module, packing, weights, seed, 0
         self.statistics = Call(training=True)
 
     def forward(self, *inputs: Any) -> tf.Tensor:
@@ -120,7 +122,7 @@ class _Passes:
         call = Call(training=True, seed=self._seed + tf.constant([0, self._count * _PASS], tf.int64))
         output = self._module(_single(inputs), self._weights, call)
         for index, moved in call.moved.items():
-            self.statistics.moved[index] = self._weights[index] = tf.stop_gradient(moved)
+            self.statistics.moved[index] = self._weights[index] = self._packing.carried(index, moved)
         return output
 
 

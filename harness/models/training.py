@@ -23,7 +23,7 @@ from harness.lazy import tf
 from harness.models.model import Diverged, Losses, TrainSettings
 from harness.models.nn import draws
 from harness.models.nn.draws import evaluation_latents
-from harness.models.nn.layers import Module
+from harness.models.nn.layers import Call, Module
 from harness.models.nn.optimizer import Optimizer
 from harness.models.nn.packing import Packing
 from harness.seeds import Seeds
@@ -157,6 +157,21 @@ class Training(ABC):
             raise Diverged(self.step, "generated images are all alike")
         return images
 
+    def floats(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images float32 (n, h, w, c) as the raw weights make them, before they are cut to [-1, 1] and rounded."""
+        weights = {name: self.weights(name) for name in self._averaged}
+        images: NDArray[np.float32] = tf.cast(self._images_of(weights, tf.constant(latents)), tf.float32).numpy()
+        return images
+
+    def weights(self, name: str) -> list[tf.Tensor]:
+        """All weights of a network in its order, as they are now."""
+        return self._packing[name].unpack(*self._read(name))
+
+    @property
+    def modules(self) -> Mapping[str, Module]:
+        """The networks by name."""
+        return self._modules
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that training depends on besides the settings: arrays by name."""
         state: dict[str, NDArray[Any]] = {name: variable.numpy() for name, variable in self._vectors.items()}
@@ -238,6 +253,12 @@ class Training(ABC):
         gradient = gradient if self._scale == 1.0 else gradient / self._scale
         slots = [self._vectors[f"{name}_slot{slot}"] for slot in range(self._slots)]
         self._optimizer.update(self._vectors[name], gradient, slots, rate, count)
+
+    def _rewrite(self, name: str, trained: tf.Tensor, call: Call) -> None:
+        """Store the trained weights of a network that a pass wrote itself, before its update."""
+        rewritten = self._packing[name].rewritten(trained, call)
+        if rewritten is not trained:
+            self._vectors[name].assign(rewritten)
 
     def _keep(self, name: str, moving: tf.Tensor) -> None:
         """Store the moving statistics that a pass left, in a network that has any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,8 @@ class Design:
         """The schedule, by the peak of the networks without a ratio; raises ValueError if the shape refuses a field."""
         return schedules.of(self.kind, self.values)
 
-    def rates(self, spec: StudySpec) -> dict[str, NDArray[np.float32]]:
-        """The rate of every step, float32 (steps,), of each network of the study's model: what it is trained with.
+    def rates(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The rate of every step, float32 (steps,), of each of the model's `networks`: what it is trained with.
 
         Which network follows the schedule is decided here, for training, records and plots.
         """
@@ -54,7 +55,7 @@ class Design:
         return schedules.by_network(
             self.resolve(),
             spec.train.steps,
-            networks=model.networks,
+            networks=networks,
             ratios={} if ratio is None else {model.ratio: ratio},
             applies_to=spec.train.applies_to,
         )

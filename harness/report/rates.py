@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import schedules
+from harness import kinds, schedules
 from harness.report import numbers
 from harness.report.analysis import Analysis
 from harness.results.tables import ResultsError
@@ -44,6 +46,9 @@ def of(analysis: Analysis) -> Rates:
             if str(name).startswith("params_") and value == value
         }
         label, ratio = str(row["schedule"]), values.get("discriminator_ratio")
+        if kinds.is_own(str(row["kind"])):  # a page is made without executing a study's own code
+            found[label], ratios[label] = _stored(analysis, row, network), 1.0 if ratio is None else ratio
+            continue
         try:
             schedule = schedules.of(str(row["kind"]), values)
             tables = schedules.by_network(
@@ -59,6 +64,16 @@ def of(analysis: Analysis) -> Rates:
             raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
         found[label], ratios[label] = tables[network], 1.0 if ratio is None else ratio
     return Rates(network, found, _note(applies_to, networks, ratios))
+
+
+def _stored(analysis: Analysis, row: Mapping[Hashable, Any], network: str) -> NDArray[np.float32]:
+    """The rates of a run, float32 (steps,), between the steps at which its trace holds them."""
+    points = analysis.results.traces[analysis.results.traces["run"] == row["run"]]
+    if points.empty:
+        points = analysis.results.curves[analysis.results.curves["run"] == row["run"]]
+    steps = np.arange(1, int(row["steps"]) + 1)
+    rates: NDArray[np.float32] = np.interp(steps, points["step"], points[f"rate_{network}"]).astype(np.float32)
+    return rates
 
 
 def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel
 
-from harness import schedules
+from harness import kinds, schedules
 from harness.spec.loading import is_model, model_of, resolved, tagged
 from harness.spec.models import StudySpec, TrainSpec
-from harness.spec.parts import PartSection
+from harness.spec.parts import OWN_LABEL, PartSection
 from harness.spec.section import marked
 
 
@@ -32,6 +32,8 @@ def schema() -> dict[str, Any]:
         for name, property_ in list(definitions[title]["properties"].items()):
             if property_.pop("retired", False):
                 del definitions[title]["properties"][name]
+    own = {"type": "string", "pattern": f"^{kinds.OWN_NAME}$"}
+    definitions["Network-own"] = _with_file(definitions["Network-own"])
     for section, field, default in (
         (found, "model", "gan"),
         (found, "network", "dcgan"),
@@ -39,18 +41,28 @@ def schema() -> dict[str, Any]:
         (definitions["TrainSpec"], "loss", "non_saturating"),
     ):
         members = section["properties"][field].pop("oneOf")
-        names = [definitions[_title(member)]["properties"]["name"]["const"] for member in members]
-        for name, member in zip(names, members, strict=True):
+        properties = [definitions[_title(member)]["properties"] for member in members]
+        names = [each["name"]["const"] for each in properties if "const" in each["name"]]
+        properties[-1]["name"]["pattern"] = own["pattern"]  # the last is of files of the user's own
+        for name, member in zip(names, members, strict=False):
             if name != default:  # a table without a name is the default's
                 definitions[_title(member)]["required"] = ["name"]
-        plain = [{"enum": names}] if section is not found else []
+        plain = [{"enum": names}, own] if section is not found else []
         section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
     for table in (found, *definitions.values()):
         for property_ in table.get("properties", {}).values():
             property_.pop("later", None)
     definitions |= {f"schedule-{kind}": _shape_schema(kind) for kind in schedules.all_shapes()}
+    definitions["schedule-own"] = {
+        "type": "object",
+        "description": "a schedule of your own, in a file beside the study (docs/own_code.md)",
+        "properties": {"kind": own},
+        "additionalProperties": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]},
+    }
+    features = definitions["EvaluateSpec"]["properties"]["features"]
+    features["anyOf"] = [{"enum": features.pop("enum")}, own]
     definitions["schedule-of-a-kind"] = {
-        "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in schedules.all_shapes()],
+        "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in (*schedules.all_shapes(), "own")],
         "required": ["kind"],
     }
     for section in (found, *definitions.values()):
@@ -59,6 +71,20 @@ def schema() -> dict[str, Any]:
     found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
     definitions.pop("ScheduleSpec", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _with_file(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Networks of a file, which `file` and `make` may name as well as `name`."""
+    written = {
+        "file": {"type": "string", "description": "Python file beside the study file; instead of name"},
+        "make": {"type": "string", "default": "build", "description": "function or class in it"},
+    }
+    return {
+        **table,
+        "properties": {**table["properties"], **written},
+        "required": [],
+        "anyOf": [{"required": ["name"]}, {"required": ["file"]}],
+    }
 
 
 def _title(reference: Mapping[str, str]) -> str:
@@ -146,16 +172,25 @@ def _rows(choices: Sequence[type[BaseModel]]) -> list[str]:
     lines = ["| name | key | allowed | default | meaning |", "|---|---|---|---|---|"]
     for model in choices:
         properties = model.model_json_schema()["properties"]
-        lines.append(f"| `{model.model_fields['name'].default}` | | | | {model.__doc__} |")
+        name = model.model_fields["name"]
+        label = OWN_LABEL if name.is_required() else name.default
+        lines.append(f"| `{label}` | | | | {model.__doc__} |")
         lines += [
-            f"| | `{name}` | {_allowed(properties[name])} | `{_shown(field.default)}` | {field.description} |"
+            f"| | `{name}` | {_allowed(properties[name])} | `{_shown(field.get_default(call_default_factory=True))}` "
+            f"| {field.description} |"
             for name, field in model.model_fields.items()
             if name != "name" and not marked(field, "retired")
         ]
     return [*lines, ""]
 
 
-_TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "`true`, `false`",
+    "object": "table",
+}
 _LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 
 

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, Tag, ValidationError
 
-from harness import kinds
+from harness import kinds, own_code, schedules
+from harness.own_code import CodeError
 from harness.spec.models import NUMBER, StudySpec
+from harness.spec.parts import OWN
 from harness.spec.section import marked
 
 NAMED = ("train.loss", "train.optimizer")  # keys that hold a part's name, or a table with its settings
@@ -40,15 +42,36 @@ class Placed(Protocol):
     def repetition(self) -> int: ...
 
 
-def load(path: Path) -> StudySpec:
-    """Return the study in the TOML file `path`; raise SpecError that names every fault in it."""
+def load(path: Path, *, allow_code: bool = False) -> StudySpec:
+    """Return the study in the TOML file `path`; raise SpecError that names every fault in it.
+
+    Python files that it names are looked for beside it and read; the study holds their SHA-256. With `allow_code` it
+    carries their content too, so that workers can execute them, and those with schedules are executed here.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         inside = path / "study.toml"
         hint = f"; the study file in it is {inside}" if inside.is_file() else ""
         raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
-    return parse(text, source=str(path))
+    kinds.forget("schedule")  # of a study that was loaded before
+    spec = parse(text, source=str(path))
+    return _with_code(spec, text, path, allowed=allow_code) if spec.code or spec.named_code() else spec
+
+
+def _with_code(spec: StudySpec, text: str, path: Path, *, allowed: bool) -> StudySpec:
+    """The study with the files of the user's own that it names."""
+    named = spec.named_code()
+    try:
+        sources = own_code.read(named, [path.parent, path.parent / own_code.FOLDER], written=spec.code)
+        if allowed:  # a schedule's file needs NumPy alone; workers execute the others
+            shapes = [each for each in named if each.role == "schedule"]
+            own_code.adopt(shapes, sources, make={"schedule": lambda _, shape: schedules.ShapePart.of(shape)})
+    except (CodeError, kinds.KindError) as error:
+        raise SpecError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    code = {file: own_code.sha256(content) for file, content in sources.items()}
+    checked = parse(text, source=str(path)) if allowed else spec  # with the schedules that are known now
+    return checked.with_code(code, sources if allowed else {})
 
 
 def builtin() -> StudySpec:
@@ -111,7 +134,10 @@ def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
         rises = key in may_rise and before is not None and after is not None and after > before
         if key == "search.trials" and old.search.allocation == "adaptive":
             rises = False
-        if key not in free and not rises and not (added and key.startswith(added)):
+        fresh_file = (
+            bool(added) and key.startswith("code.") and before is None
+        )  # nothing but an added schedule names it
+        if key not in free and not rises and not fresh_file and not (added and key.startswith(added)):
             faults[key] = (before, after)
     return faults
 
@@ -180,7 +206,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
 def _unknown_part(path: str, fault: Mapping[str, Any]) -> str:
     """A name that is of no part: what it was, and what it may be."""
     name = str(fault["ctx"]["tag"])[1:-1]
-    known = [word.strip("'<>") for word in str(fault["ctx"]["expected_tags"]).split(", ")]
+    known = [word.strip("'<>") for word in str(fault["ctx"]["expected_tags"]).split(", ") if OWN not in word]
     key = path if path in NAMED else f"{path}.name"
     return f"{key} is {name!r}{kinds.nearest(name, known)}, but allowed is one of: {', '.join(known)}"
 

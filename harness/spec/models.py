@@ -12,6 +12,7 @@ from pydantic import (
     Discriminator,
     Field,
     FiniteFloat,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     StringConstraints,
     Tag,
@@ -23,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from harness import kinds, schedules
+from harness.own_code import Named
 from harness.spec.parts import PartSection, variant, variants
 from harness.spec.section import Section
 
@@ -36,6 +38,9 @@ def network_names() -> list[str]:
 # Names become folder and file names, so they hold nothing that could leave the output folder.
 NAME_PATTERN = r"^\w[\w.+-]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Range(Section):
@@ -287,14 +292,14 @@ class EvaluateSpec(Section):
     metrics: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description="further metrics, of installed packages, that are measured as well",
+        description="further metrics that are measured as well, of installed packages or files of your own",
         json_schema_extra={"later": True},
     )
 
     @field_validator("features")
     @classmethod
     def _features(cls, value: str) -> str:
-        return _of(value, kinds.parts("features"))
+        return value if kinds.is_own(value) else _of(value, kinds.parts("features"))
 
     @field_validator("metrics")
     @classmethod
@@ -302,6 +307,8 @@ class EvaluateSpec(Section):
         metrics: dict[str, Any] = kinds.parts("metric")
         optional = [name for name, part in metrics.items() if part.optional]
         for name in value:
+            if kinds.is_own(name):
+                continue
             if not optional:
                 raise PydanticCustomError("part", "no installed package has metrics beyond those of every study")
             _of(name, optional)
@@ -362,12 +369,19 @@ class ScheduleSpec(Section):
     @field_validator("fields")
     @classmethod
     def _whole_numbers(cls, fields: dict[str, Parameter], info: ValidationInfo) -> dict[str, Parameter]:
-        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so."""
+        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so.
+
+        Of a shape in a file of the user's own all are, so that the study is the same whether the file may be executed.
+        """
+        if kinds.is_own(info.data.get("kind", "")):
+            return {name: _whole(value) for name, value in fields.items()}
         whole = schedules.whole_fields(info.data["kind"]) if "kind" in info.data else frozenset()
         return {name: _whole(value) if name in whole else value for name, value in fields.items()}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
+        if schedules.is_unread(self.kind):  # checked once its file may be executed
+            return self
         whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
         for name, value in self.fields.items():
             # The shape itself is the judge of what it allows, so that there is one rule in one place.
@@ -423,6 +437,23 @@ class SafetySpec(Section):
     retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
 
 
+def _network_of_a_file(raw: dict[str, Any]) -> dict[str, Any]:
+    """A study whose [network] has `file` and `make` with the `name` that they are another way to write."""
+    network = raw.get("network")
+    if not isinstance(network, dict) or not isinstance(network.get("file"), str):
+        return raw
+    if "name" in network:
+        raise ValueError("network has a name and a file: give one of them")
+    named = f"{network['file']}:{network.get('make', 'build')}"
+    if not kinds.is_own(named):
+        raise ValueError(
+            f"network.file is {network['file']!r} with make {network.get('make', 'build')!r}, but allowed is the name of a "
+            "Python file beside the study file, and the name of a function or class in it"
+        )
+    others = {key: value for key, value in network.items() if key not in ("file", "make")}
+    return {**raw, "network": {"name": named, **others}}
+
+
 class StudySpec(Section):
     """A whole study."""
 
@@ -447,6 +478,38 @@ class StudySpec(Section):
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
     safety: SafetySpec = Field(default_factory=SafetySpec)
+    code: dict[str, Sha256] = Field(
+        default_factory=dict,
+        description="SHA-256 of every file of your own that a key names; filled in",
+        json_schema_extra={"later": True},
+    )
+    _sources: dict[str, bytes] = PrivateAttr(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, bytes]:
+        """The content of the files of `code` by name, which go with the study to every worker.
+
+        Empty where the user has not allowed that they are executed.
+        """
+        return self._sources
+
+    def with_code(self, code: dict[str, str], sources: dict[str, bytes]) -> Self:
+        """The study with the sums of its files and, where they may be executed, their content."""
+        made = self.model_copy(update={"code": code})
+        made._sources = dict(sources)
+        return made
+
+    def named_code(self) -> list[Named]:
+        """Every key that names a file of the user's own."""
+        named = [
+            Named("model.name", "model", self.model.name),
+            Named("network.name", "network", self.network.name),
+            Named("train.loss", "loss", self.train.loss.name),
+            *(Named(f"schedules.{label}.kind", "schedule", each.kind) for label, each in self.schedules.items()),
+            Named("evaluate.features", "features", self.evaluate.features),
+            *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),
+        ]
+        return [each for each in named if kinds.is_own(each.name)]
 
     @model_validator(mode="before")
     @classmethod
@@ -454,9 +517,14 @@ class StudySpec(Section):
         """Networks that are not named are those of the model."""
         if not isinstance(raw, dict) or not isinstance(raw.get("network", {}), dict):
             return raw
+        raw = _network_of_a_file(raw)
         named = raw.get("model")
         name = named.get("name", "gan") if isinstance(named, dict) else getattr(named, "name", "gan")
-        part = kinds.parts("model").get(str(name))
+        part: Any = kinds.parts("model").get(str(name))
+        if (kinds.is_own(str(name)) or getattr(part, "network", "dcgan") == "") and "name" not in raw.get(
+            "network", {}
+        ):
+            raise ValueError(f"model.name is '{name}', which needs network.file: a Python file beside the study file")
         return {**raw, "network": {"name": getattr(part, "network", "dcgan"), **raw.get("network", {})}}
 
     @field_validator("schedules", mode="before")
@@ -498,14 +566,15 @@ class StudySpec(Section):
     def _model_faults(self) -> Iterator[str]:
         """What the kind of model has no use for, or no network for."""
         model, network = self.model.part, self.network.part
-        if network.model != model.name:
+        own_model = kinds.is_own(model.name)
+        if not own_model and network.model not in ("", model.name):
             parts: dict[str, Any] = kinds.parts("network")
-            names = ", ".join(name for name, part in parts.items() if part.model == model.name)
+            names = ", ".join(name for name, part in parts.items() if part.model == model.name) or "files of your own"
             yield f"network.name is '{network.name}', but model.name is '{model.name}', whose networks are: {names}"
         allowed = [schedules.ALL, *model.networks]
-        if self.train.applies_to not in allowed:
+        if model.networks and self.train.applies_to not in allowed:  # else a worker knows the networks
             yield f"train.applies_to is {self.train.applies_to!r}, but allowed is one of: {', '.join(allowed)}"
-        if model.name != "gan":
+        if model.name != "gan" and not own_model:
             for key in ("loss", "discriminator_steps"):
                 if self.train.sets(key):
                     yield f"train.{key} is set, but it is of model.name 'gan', and model.name is '{model.name}'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, Tag, create_model
+from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, JsonValue, Tag, create_model
 
 from harness import kinds
 from harness.kinds import Part, Setting
@@ -25,7 +25,11 @@ class PartSection(Section):
 
     @property
     def settings(self) -> Any:
-        """The settings as the part's builder takes them."""
+        """The settings as the part's builder takes them; of a part of the user's own its `options`."""
+        if kinds.is_own(self.name):
+            written = {name: getattr(self, name) for name in type(self).model_fields}
+            latent = {} if written.get("latent") is None else {"latent": written["latent"]}
+            return self.part.set({**written["options"], **latent})
         return self.part.set({each.name: getattr(self, each.name) for each in kinds.settings_of(self.part.settings)})
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -40,12 +44,15 @@ def variants(base: type[PartSection], *, default: str, text: str, plain: bool = 
     `text` describes the key `name`. With `plain` the name alone stands for the table.
     """
     models = {name: _variant(base, part, text) for name, part in kinds.parts(base.role).items()}
-    members = tuple(Annotated[model, Tag(tag(name))] for name, model in models.items())
+    members = (
+        *(Annotated[model, Tag(tag(name))] for name, model in models.items()),
+        Annotated[_own(base, text), Tag(OWN)],
+    )
     union: Any = Union[members]  # noqa: UP007  # of one member, too
 
     def named(value: Any) -> str:
         name = value.get("name", default) if isinstance(value, Mapping) else getattr(value, "name", default)
-        return tag(str(name))
+        return OWN if kinds.is_own(str(name)) else tag(str(name))
 
     chosen: Any = Annotated[union, Discriminator(named)]
     return Annotated[chosen, BeforeValidator(_table)] if plain else chosen
@@ -53,6 +60,8 @@ def variants(base: type[PartSection], *, default: str, text: str, plain: bool = 
 
 def variant(base: type[PartSection], name: str) -> type[PartSection]:
     """The model of one part's table; KindError for an unknown name."""
+    if kinds.is_own(name):
+        return _own(base, "")
     return _variant(base, kinds.find(base.role, name, key=f"{base.role}.name"), "")
 
 
@@ -63,6 +72,28 @@ def _remade(base: type[PartSection], name: str, values: dict[str, Any], written:
 def tag(name: str) -> str:
     """What pydantic's faults call a variant: no name in a study file has such characters."""
     return f"<{name}>"
+
+
+OWN = "<own>"  # the tag of a part in a file of the user's own
+OWN_LABEL = "FILE.py:NAME"  # what documents call it
+_own_models: dict[type[PartSection], type[PartSection]] = {}
+
+
+def _own(base: type[PartSection], text: str) -> type[PartSection]:
+    """The model of a table whose name is of a file: the part's settings stand in `options`, which a worker checks."""
+    if base not in _own_models:
+        later: Any = {"later": True}
+        settings: Any = Field(
+            default_factory=dict, description="the part's settings, which a worker checks", json_schema_extra=later
+        )
+        fields: dict[str, Any] = {"name": (str, Field(description=text)), "options": (dict[str, JsonValue], settings)}
+        if base.role == "network":
+            length = Field(default=None, ge=1, description="length of the latent vector (64)", json_schema_extra=later)
+            fields["latent"] = (int | None, length)
+        title = f"{base.__name__.removesuffix('Spec')}-own"
+        help_ = f"a {base.role} of your own, in a file beside the study (docs/own_code.md)"
+        _own_models[base] = create_model(title, __base__=base, __doc__=help_, __module__=__name__, **fields)
+    return _own_models[base]
 
 
 def _table(value: Any) -> Any:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data, files
+from harness import __version__, data, files, kinds, own_code
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
+from harness.own_code import CodeError
+from harness.schedules import ALL, ShapePart
 from harness.seeds import Seeds
 from harness.spec import StudySpec
 from harness.worker import device
@@ -32,7 +34,11 @@ def versions() -> dict[str, str]:
 
 
 def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
-    """Load the images and build model and evaluator of `spec` in this process."""
+    """Load the images and build model and evaluator of `spec` in this process.
+
+    Executes the files of the user's own that the study carries; raises CodeError for one that fails.
+    """
+    _adopt(spec)
     images = data.load(spec.data)
     environment = {
         "python": platform.python_version(),
@@ -44,6 +50,11 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         "commit": commit,
     }
     extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
+    if extractor.name != kinds.plain(spec.evaluate.features):
+        raise CodeError(
+            f"evaluate.features is {spec.evaluate.features!r}, whose network calls itself {extractor.name!r}; its name, "
+            f"which scores bear, must be {kinds.plain(spec.evaluate.features)!r}"
+        )
     evaluator = Evaluator(
         extractor,
         train=images.train,
@@ -55,7 +66,26 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         extras=(*spec.evaluate.metrics, spec.question.score),
     )
     model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings)
+    if spec.train.applies_to not in (ALL, *model.networks):
+        allowed = ", ".join((ALL, *model.networks))
+        raise ValueError(f"train.applies_to is {spec.train.applies_to!r}, but allowed is one of: {allowed}")
     return WorkerContext(spec, images, model, evaluator, environment, cache=cache)
+
+
+def _adopt(spec: StudySpec) -> None:
+    """Execute the files that the study names and carries, so that their parts are known here."""
+    named = spec.named_code()
+    own_code.forget(named)
+    roles = spec.model.part.networks
+
+    def networks(name: str, function: Any) -> kinds.Part:
+        from harness.models import keras_network
+
+        return keras_network.part_of(name, function, roles=roles, precision=spec.train.precision)
+
+    make = {"schedule": lambda name, shape: ShapePart.of(shape), "network": networks}
+    if spec.sources:
+        own_code.adopt(named, spec.sources, make=make)
 
 
 def _kind(environment: dict[str, Any]) -> str:

@@ -93,7 +93,7 @@ class _Run:
         spec = context.spec
         self.design, self.context, self.control = design, context, control
         self.model, self.steps = context.model, spec.train.steps
-        self.rates = design.rates(spec)
+        self.rates = design.rates(spec, context.model.networks)
         self.curve: list[CurvePoint] = []
         self.trace = LossTrace(self.rates, self.model.losses)
         self.losses = dict.fromkeys(self.model.losses, float("nan"))

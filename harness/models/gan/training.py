@@ -22,6 +22,7 @@ NETWORKS = ("generator", "discriminator")
 # Names in checkpoints of the first release, which had one average.
 _EARLIER = {"average": "generator_average", "average_moving": "generator_average_moving"}
 REAL, FAKE, PENALTY = range(3)  # what goes through the discriminator, each with draws of its own
+GENERATED = 3  # the generator's own pass
 
 
 class AdversarialSettings(TrainSettings, Protocol):
@@ -63,14 +64,15 @@ class Adversarial(Training):
 
     def _discriminator_update(self, step: tf.Tensor, part: int, rate: tf.Tensor, count: tf.Tensor) -> None:
         weights = self._packing["generator"].unpack(*self._read("generator"))
-        fake = self._make(weights, self._draw_latents(step, part), Call(training=True))
+        seed = draws.seed_at(self._roles, draws.NOISE, step, part * 32 + GENERATED * 8)
+        fake = self._make(weights, self._draw_latents(step, part), Call(training=True, seed=seed))
         judged = self._judge(step, part, fake)
         self._apply("discriminator", judged.gradient(self._scale), rate, count)
         self._keep("discriminator", judged.moved)
 
     def _joint_update(self, step: tf.Tensor, part: int, rates: Mapping[str, tf.Tensor]) -> Sequence[tf.Tensor]:
         """Both networks from one pass, as TensorFlow's DCGAN tutorial does: the same images for both gradients."""
-        call = Call(training=True)
+        call = Call(training=True, seed=draws.seed_at(self._roles, draws.NOISE, step, part * 32 + GENERATED * 8))
         trained, moving = self._read("generator")
         with tf.GradientTape() as tape:
             tape.watch(trained)
@@ -79,6 +81,7 @@ class Adversarial(Training):
         judged = self._judge(step, part, fake)
         gradient_d, slope = judged.gradients(self._scale)
         gradient_g = tape.gradient(fake, trained, output_gradients=slope)
+        self._rewrite("generator", trained, call)
         self._apply("discriminator", gradient_d, rates["discriminator"], step * self._critics + part + 1)
         self._apply("generator", gradient_g, rates["generator"], step + 1)
         self._keep("generator", self._packing["generator"].moved(moving, call))
@@ -98,7 +101,7 @@ class Adversarial(Training):
             call = Call(training=True, seed=seed)
             logits = self._discriminator(images, weights, call)
             if place != PENALTY:  # a penalty's images may be mixtures, which statistics are not of
-                statistics.moved |= {index: tf.stop_gradient(moved) for index, moved in call.moved.items()}
+                statistics.moved |= {index: packing.carried(index, moved) for index, moved in call.moved.items()}
                 for index, moved in statistics.moved.items():
                     weights[index] = moved
             return tf.cast(logits, tf.float32)[:, 0]
@@ -114,6 +117,7 @@ class Adversarial(Training):
                 Draw(draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31)),
             )
         moved = packing.moved(moving, statistics)
+        self._rewrite("discriminator", trained, statistics)
         return DiscriminatorPass(self._loss, tape, trained, fake, of_real, of_fake, penalty, per_example, moved)
 
     def _make(self, weights: Sequence[tf.Tensor], latents: tf.Tensor, call: Call) -> tf.Tensor:

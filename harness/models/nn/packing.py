@@ -41,7 +41,7 @@ class Packing:
 
     def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
         """The vector of moving statistics (m,) after a pass."""
-        if not call.moved:
+        if not any(self.weights[index].moving for index in call.moved):
             return moving
         before = iter(tf.split(moving, self.sizes(moving=True)))
         parts = []
@@ -53,6 +53,28 @@ class Packing:
                     part = tf.pad(flat, [[0, part.shape[0] - flat.shape[0]]])
                 parts.append(part)
         return tf.concat(parts, 0)
+
+    def rewritten(self, trained: tf.Tensor, call: Call) -> tf.Tensor:
+        """The vector of trained weights (n,) after a pass that wrote some of them itself; `trained` where it wrote none.
+
+        Keras' spectral normalisation does: its kernel is replaced by the normalised one, which the optimizer then updates.
+        """
+        if all(self.weights[index].moving for index in call.moved):
+            return trained
+        before = iter(tf.split(trained, self.sizes(moving=False)))
+        parts = []
+        for index, weight in enumerate(self.weights):
+            if not weight.moving:
+                part = next(before)
+                if index in call.moved:
+                    flat = tf.reshape(tf.stop_gradient(call.moved[index]), (-1,))
+                    part = tf.pad(flat, [[0, part.shape[0] - flat.shape[0]]])
+                parts.append(part)
+        return tf.concat(parts, 0)
+
+    def carried(self, index: int, moved: tf.Tensor) -> tf.Tensor:
+        """What the next pass of the same step sees of a weight that a pass has moved; no gradient goes into statistics."""
+        return tf.stop_gradient(moved) if self.weights[index].moving else moved
 
     def initial(self, seed: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Initial vectors, trained and moving, of a run's seed."""
