@@ -505,6 +505,7 @@ class StudySpec(Section):
             Named("model.name", "model", self.model.name),
             Named("network.name", "network", self.network.name),
             Named("train.loss", "loss", self.train.loss.name),
+            Named("train.optimizer", "optimizer", self.train.optimizer.name),
             *(Named(f"schedules.{label}.kind", "schedule", each.kind) for label, each in self.schedules.items()),
             Named("evaluate.features", "features", self.evaluate.features),
             *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),
