@@ -21,7 +21,7 @@ from scipy import stats as distributions
 from harness import spec as specs
 from harness import stats
 from harness.driver.queue import Queue
-from harness.plan.stages import Outcome
+from harness.plan.stages import TrialSummary
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "calibration"
 PRACTICE_SEEDS = 3
@@ -173,7 +173,7 @@ def whole(curvature: float, top: int, confirm: int, studies: int, seed: int) -> 
             common = shared.setdefault((design.phase, design.repetition), float(rng.normal()))
             mean = 10 + curvature * (math.log10(design.values["peak"]) + 3) ** 2
             score = mean + math.sqrt(0.5) * (common + level)
-            queue.ended(design.run, Outcome("finished", score, 1))
+            queue.ended(design.run, TrialSummary("finished", score, 1))
             if design.phase == "confirm":
                 rows.append((design.schedule, design.repetition, "finished", score))
                 means[design.schedule] = mean

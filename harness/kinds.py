@@ -31,6 +31,7 @@ PACKAGES = (
     "harness.models.gan",
     "harness.models.gan.networks",
     "harness.models.gan.losses",
+    "harness.models.nn.optimizers",
     "harness.metrics.scores",
     "harness.metrics.features",
     "harness.data.sets",
@@ -161,7 +162,7 @@ class Part:
     `settings` is a frozen dataclass of `number`, `choice` and `flag` fields. `fits` takes an image's shape and returns
     None, or in words what the part makes or takes instead. `memory` estimates the megabytes that a worker needs for it.
     `build` is "module:name" of what makes it, or the callable itself. `retired` are settings of earlier versions with
-    their defaults: still read, and never offered.
+    their defaults: still read, and never offered. Lists name the parts of a role by `position`.
     """
 
     role: ClassVar[str] = ""
@@ -172,6 +173,7 @@ class Part:
     fits: Callable[[Shape], str | None] = any_shape
     memory: Callable[..., float] = no_memory
     retired: Mapping[str, Any] = field(default_factory=dict)
+    position: int = 1000
 
     @property
     def builder(self) -> Callable[..., Any]:
@@ -306,7 +308,7 @@ def _installed(group: str = GROUP) -> tuple[Part, ...]:
 
 
 def parts(role: str) -> dict[str, Part]:
-    """The parts of a role by declared name: the package's, those of installed packages, then what files declare.
+    """The parts of a role by declared name, in the order of lists: the package's, installed packages', a study's files'.
 
     None of them can replace one that comes before it.
     """
@@ -324,7 +326,7 @@ def _known(role: str) -> dict[str, Part]:
     for each in (*known, *(_installed(EXECUTOR_GROUP) if apart else _installed())):
         if each.role == role:
             named.setdefault(each.name, each)
-    return named
+    return dict(sorted(named.items(), key=lambda item: item[1].position))
 
 
 def find(role: str, name: str, *, key: str) -> Part:

@@ -46,11 +46,11 @@ class Survey:
         """Each image in turn; at one that cannot be read the others are read too, and one DataError names all faults."""
         if self.faults:
             raise pictures.refusal(self.faults)
-        for place, path in enumerate(self.paths):
+        for index, path in enumerate(self.paths):
             try:
                 picture = pictures.read(path, upright=upright)
             except DataError as error:
-                raise pictures.refusal([str(error), *_unreadable(self.paths[place + 1 :])]) from error
+                raise pictures.refusal([str(error), *_unreadable(self.paths[index + 1 :])]) from error
             yield picture
 
     def sentence(self, notes: Mapping[str, int] | None = None) -> str:
@@ -94,19 +94,19 @@ def survey(folder: Path, *, name: str = "data.data_dir") -> Survey:
         state = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(f"{name} is {folder}, which {state}")
     walk = Walk(folder)
-    found = Survey(folder, walk.paths, dict(walk.skipped), tuple(sorted(walk.faults)), frozenset(walk.seen))
-    if not found.paths and found.faults:
-        raise pictures.refusal(found.faults)
-    if not found.paths:
-        words = "; ".join(["holds no images", *_skipped(found.skipped)])
+    images = Survey(folder, walk.paths, dict(walk.skipped), tuple(sorted(walk.faults)), frozenset(walk.seen))
+    if not images.paths and images.faults:
+        raise pictures.refusal(images.faults)
+    if not images.paths:
+        words = "; ".join(["holds no images", *_skipped(images.skipped)])
         raise DataError(f"{name} is {folder}, which {words}; allowed endings: {', '.join(ENDINGS)}")
-    return found
+    return images
 
 
-def check(found: Survey, *, size: int, how: str) -> None:
+def check(survey: Survey, *, size: int, how: str) -> None:
     """Raise DataError for every image that cannot be opened, or that `how` cannot bring to `size`, from first bytes."""
-    faults, fitting, damaged = list(found.faults), [], bool(found.faults)
-    for path in found.paths:
+    faults, fitting, damaged = list(survey.faults), [], bool(survey.faults)
+    for path in survey.paths:
         try:
             fault = _misfit(path, *pictures.size(path), size=size, how=how)
         except DataError as error:
@@ -121,13 +121,13 @@ def check(found: Survey, *, size: int, how: str) -> None:
         raise pictures.refusal(faults)
 
 
-def load(found: Survey, *, size: int, channels: int, how: str) -> tuple[Images, Mapping[str, int]]:
+def load(survey: Survey, *, size: int, channels: int, how: str) -> tuple[Images, Mapping[str, int]]:
     """All images as uint8 (n, size, size, channels), one decoded at a time, and how many have which peculiarity."""
     if how != "resize":
-        check(found, size=size, how=how)
-    images = np.empty((len(found.paths), size, size, channels), np.uint8)
+        check(survey, size=size, how=how)
+    images = np.empty((len(survey.paths), size, size, channels), np.uint8)
     notes: Counter[str] = Counter()
-    for index, picture in enumerate(found.read(upright=True)):
+    for index, picture in enumerate(survey.read(upright=True)):
         images[index] = _square(picture.pixels, size=size, channels=channels, how=how)
         notes.update(picture.notes)
     return images, notes

@@ -82,9 +82,9 @@ def size(path: Path) -> tuple[int, int]:
 
 def refusal(faults: Iterable[str]) -> DataError:
     """One error that names all `faults`, each one file with its reason, up to ten and then their number."""
-    found = list(faults)
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return DataError("; ".join(found[:_SHOWN]) + more + "; mend or remove what is named")
+    sentences = list(faults)
+    more = f"; and {len(sentences) - _SHOWN} more" if len(sentences) > _SHOWN else ""
+    return DataError("; ".join(sentences[:_SHOWN]) + more + "; fix or remove what is named")
 
 
 def _opened(path: Path) -> Image.Image:
@@ -107,10 +107,10 @@ def _fault(path: Path, error: Exception) -> DataError:
 def _orientation(picture: Image.Image) -> int:
     """1 is upright, 2 to 8 are turned or mirrored; a damaged note counts as none."""
     try:
-        found = picture.getexif().get(_ORIENTATION, 1)
+        orientation = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # whatever a damaged note makes a parser raise
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def _notes(picture: Image.Image) -> list[str]:

@@ -90,7 +90,7 @@ def _of_sanity(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     measured = facts.get("sanity")
     if measured is None:  # stored by an earlier version
         return
-    score = preflight.primary_score(spec).removesuffix("_ema")
+    score = str(preflight.primary(spec).raw)
     if not measured:
         images = int(facts["data"]["train"]) + int(facts["data"]["held_out"])
         yield f"{score}: what it sees was not measured, since {images} real images are too few ({sanity.FEWEST} needed)"
@@ -146,9 +146,9 @@ _RULES: Sequence[Rule] = (
         lambda spec: "width" not in spec.network.part.retired,
         lambda spec: f"network.name is '{spec.network.name}'",
     ),
-    ("train", "beta1", lambda spec: spec.train.optimizer == "adam", lambda spec: _optimizer(spec)),
-    ("train", "beta2", lambda spec: spec.train.optimizer != "sgd", lambda spec: _optimizer(spec)),
-    ("train", "momentum", lambda spec: spec.train.optimizer != "adam", lambda spec: _optimizer(spec)),
+    ("train", "beta1", lambda spec: "beta1" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
+    ("train", "beta2", lambda spec: "beta2" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
+    ("train", "momentum", lambda spec: "momentum" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
     (
         "evaluate",
         "weights",
@@ -188,7 +188,7 @@ _RULES: Sequence[Rule] = (
 
 
 def _optimizer(spec: StudySpec) -> str:
-    return f"train.optimizer is '{spec.train.optimizer}'"
+    return f"train.optimizer is '{spec.train.optimizer.name}'"
 
 
 def _search(spec: StudySpec) -> str:

@@ -139,15 +139,15 @@ def _run_engine(session: Session, executor: Executor) -> None:
     """Train all that is missing, shown live in a terminal and line by line elsewhere."""
     tally = progress.Tally(session.spec, session.primary, executor.slots, dict(session.store.records))
     live = session.console.is_terminal and not session.console.quiet
-    shown = (
+    on_screen = (
         progress.LiveDisplay(tally, session.console, session.folder.work)
         if live
         else progress.PlainDisplay(tally, session.console)
     )
-    with shown:
-        display: Display = shown
+    with on_screen:
+        display: Display = on_screen
         if session.options.tensorboard is not None:
-            display = event_files.Recorder(shown, session.options.tensorboard, session.folder.samples)
+            display = event_files.Recorder(on_screen, session.options.tensorboard, session.folder.samples)
         Engine(session, executor, display).conduct()
 
 

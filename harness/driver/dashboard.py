@@ -121,7 +121,7 @@ def _curves(analysis: Analysis) -> Chart:
             }
         )
     title = f"{analysis.score} {analysis.arrow} against step, mean over confirmation seeds"
-    return Chart(data, _layout(title, x="generator steps", y=analysis.score))
+    return Chart(data, _layout(title, x=analysis.steps, y=analysis.score))
 
 
 def _layout(title: str, *, x: str, y: str) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def sqlite_url(results: Path) -> str:
 
     What means something in an address (or to Optuna, which fills in braces) is written as %XX.
     """
-    place = re.sub(r"[%?{}\x00-\x1f]", lambda found: f"%{ord(found[0]):02X}", str((results / "study.db").resolve()))
-    return f"sqlite:///{place}"
+    path = str((results / "study.db").resolve())
+    return "sqlite:///" + re.sub(r"[%?{}\x00-\x1f]", lambda match: f"%{ord(match[0]):02X}", path)
 
 
 def without_password(url: str) -> str:
@@ -57,8 +57,8 @@ def without_password(url: str) -> str:
     rest = re.sub(r"([?&](?:password|passwd)=)[^&]*", r"\1…", rest)
     if "@" not in rest:
         return f"{scheme}{separator}{rest}"
-    credentials, _, place = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.split(':')[0]}@{place}"
+    credentials, _, host = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.split(':')[0]}@{host}"
 
 
 @contextmanager
@@ -149,14 +149,14 @@ class Database:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", sqlalchemy.exc.SAWarning)  # settings that would be ignored
-                made = sqlalchemy.create_engine(self._address, **self._words())
+                engine = sqlalchemy.create_engine(self._address, **self._words())
         except ImportError as error:
             raise self._fault(_missing(backend, error)) from error
         except (sqlalchemy.exc.SQLAlchemyError, sqlalchemy.exc.SAWarning, TypeError, ValueError) as error:
             raise self._fault(f"{_first_line(error)}; allowed is {_EXAMPLES}") from error
-        if made.dialect.is_async:
-            raise self._fault(f"the driver '{made.driver}' is an asynchronous one; allowed is {_EXAMPLES}")
-        return made
+        if engine.dialect.is_async:
+            raise self._fault(f"the driver '{engine.driver}' is an asynchronous one; allowed is {_EXAMPLES}")
+        return engine
 
     def _words(self) -> dict[str, Any]:
         """How connections are made."""
@@ -187,17 +187,19 @@ class Database:
 
     def _current(self, storage: Storage) -> Storage:
         """Raise StorageError unless the tables are those of the Optuna that is installed."""
-        found, ours = storage.get_current_version(), storage.get_head_version()
-        if found == ours:
+        stored, ours = storage.get_current_version(), storage.get_head_version()
+        if stored == ours:
             return storage
         known = storage.get_all_versions()
         storage.engine.dispose()
-        made = f"study database {without_password(self.url)} was made by"
-        if found in known:
+        made_by = f"study database {without_password(self.url)} was made by"
+        if stored in known:
             command = f"optuna storage upgrade --storage '{without_password(self.url)}'"
-            raise StorageError(f"{made} an older Optuna (its tables are {found}, not {ours}); copy it, then: {command}")
+            raise StorageError(
+                f"{made_by} an older Optuna (its tables are {stored}, not {ours}); copy it, then: {command}"
+            )
         raise StorageError(
-            f"{made} a newer Optuna (its tables are {found}, not {ours}); install that one, or choose another --storage"
+            f"{made_by} a newer Optuna (its tables are {stored}, not {ours}); install that one, or choose another --storage"
         )
 
     def create(self) -> Storage:

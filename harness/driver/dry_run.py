@@ -29,12 +29,12 @@ def dry_run(spec: StudySpec, options: Options, console: Console, folder: Folder)
     study_json.refuse_other_material(folder, facts, folder.study() if folder.holds_runs() else None)
     runs = max(1, preview.remaining(spec, stored))
     workers = resources.local_workers(spec, resources.machine(), options.worker_options, runs=runs)
-    shown = preview.Preview(spec, stored, facts, seconds, workers)
+    page = preview.Preview(spec, stored, facts, seconds, workers)
     if options.json:
-        command_line.print_json(shown.values(), indent=2)
+        command_line.print_json(page.values(), indent=2)
     else:
-        shown.show(console)
-    for warning in shown.warnings:
+        page.show(console)
+    for warning in page.warnings:
         warn(warning)
 
 

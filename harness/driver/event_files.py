@@ -42,26 +42,26 @@ def check(folder: Path) -> None:
 class Recorder:
     """A display that also writes the event file of each run as it ends, then passes everything on."""
 
-    shown: Display
+    display: Display
     folder: Path
     samples: Path
 
     def started(self, design: Design) -> None:
         """A run has begun."""
-        self.shown.started(design)
+        self.display.started(design)
 
     def ended(self, record: RunRecord) -> None:
         """A run has ended and is stored."""
         write(self.folder, [record], samples=self.samples)
-        self.shown.ended(record)
+        self.display.ended(record)
 
     def retrying(self, design: Design, error: str) -> None:
         """A run failed and will be tried again."""
-        self.shown.retrying(design, error)
+        self.display.retrying(design, error)
 
     def tick(self) -> None:
         """Time has passed."""
-        self.shown.tick()
+        self.display.tick()
 
 
 def write(folder: Path, records: Iterable[RunRecord], *, samples: Path) -> None:
@@ -117,13 +117,14 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 def _scalars(record: RunRecord) -> dict[int, dict[str, float]]:
     """Values by step and tag."""
-    found: dict[int, dict[str, float]] = {}
-    for place in trace.unpack(record.trace) or record.curve:
-        found[place.step] = {f"loss/{name}": value for name, value in place.losses.items()}
-        found[place.step] |= {f"rate/{network}": value for network, value in place.rates.items()}
-    for place in record.curve:
-        found.setdefault(place.step, {}).update({f"score/{name}": value for name, value in place.scores.items()})
-    return found
+    values: dict[int, dict[str, float]] = {}
+    for point in trace.unpack(record.trace) or record.curve:
+        values[point.step] = {f"loss/{name}": value for name, value in point.losses.items()}
+        values[point.step] |= {f"rate/{network}": value for network, value in point.rates.items()}
+    for evaluation in record.curve:
+        scores = {f"score/{name}": value for name, value in evaluation.scores.items()}
+        values.setdefault(evaluation.step, {}).update(scores)
+    return values
 
 
 def _summary(values: Mapping[str, float]) -> Any:

@@ -77,25 +77,25 @@ def is_ours(attributes: Mapping[str, Any], directions: Sequence[StudyDirection],
     return list(directions) == [StudyDirection.MINIMIZE] and (DIGEST in attributes or trials == 0)
 
 
-def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collection[RunRecord], *, shown: str) -> None:
+def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collection[RunRecord], *, where: str) -> None:
     """Raise StorageError unless a stored study with `runs` is `spec`, or one that `spec` may go on with.
 
-    Without a run it is nobody's yet. `shown` names it in the message.
+    Without a run it is nobody's yet. `where` names it in the message.
     """
     if runs and attributes[DIGEST] != digest(spec):
-        refuse_changes(attributes[SPEC], spec, runs, shown=shown)
+        refuse_changes(attributes[SPEC], spec, runs, where=where)
 
 
-def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, shown: str) -> None:
+def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, where: str) -> None:
     """The same of a study file `stored` (resolved, as JSON), whatever its digest."""
     try:
-        faults = refused_changes(validate(json.loads(stored), source=shown), spec, runs)
+        faults = refused_changes(validate(json.loads(stored), source=where), spec, runs)
     except (SpecError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{error}; the stored study cannot be read by this version") from error
     if faults:
         changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
         raise StorageError(
-            f"{shown} is another experiment ({changes}); choose another name in the study file, or another --storage"
+            f"{where} is another experiment ({changes}); choose another name in the study file, or another --storage"
         )
 
 

@@ -19,6 +19,7 @@ ROLES = {
     "model": "kinds of model (model.name)",
     "network": "networks (network.name)",
     "loss": "losses (train.loss)",
+    "optimizer": "optimizers (train.optimizer)",
     "schedule": "schedules (kind, in [schedules.LABEL])",
     "features": "feature networks (evaluate.features)",
     "executor": "executors (--executor)",

@@ -19,14 +19,14 @@ def noted(
     `study` is the study.json about to be written, `stored` the one before it (None: there is none), whose warnings of
     this kind are kept; `records` are the stored runs.
     """
-    before = [each for each in _warnings(stored or {}) if each.startswith(_BEGINS)]
+    before = [warning for warning in _warnings(stored or {}) if warning.startswith(_BEGINS)]
     here = study["environment"].get("numerics", {})
-    found = numerics.mixed([*(record.numerics for record in records), here])
-    new = [found] if found is not None and found not in before else []
+    warning = numerics.mixed([*(record.numerics for record in records), here])
+    new = [warning] if warning is not None and warning not in before else []
     warnings = list(dict.fromkeys([*_warnings(study), *before, *new]))
     return {**study, **({"warnings": warnings} if warnings else {})}, new
 
 
 def _warnings(study: Mapping[str, Any]) -> list[str]:
     listed = study.get("warnings", [])
-    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    return [warning for warning in listed if isinstance(warning, str)] if isinstance(listed, list) else []

@@ -9,6 +9,7 @@ from harness import data, kinds
 from harness.data import data_set
 from harness.executors import resources
 from harness.metrics import extractor, metric
+from harness.scores import ScoreName
 from harness.spec import StudySpec
 
 
@@ -16,10 +17,15 @@ class CheckError(ValueError):
     """A study that cannot be run here; one line per fault."""
 
 
+def primary(spec: StudySpec) -> ScoreName:
+    """The score the verdicts rest on."""
+    name = metric.score_name(spec.question.score, kinds.plain(spec.evaluate.features), spec.evaluate.generated)
+    return name.averaged if spec.question.weights == "ema" else name
+
+
 def primary_score(spec: StudySpec) -> str:
     """Full name of the score the verdicts rest on, such as `fid_digits_5k` or `kid_inception_10k_ema`."""
-    name = metric.score_name(spec.question.score, kinds.plain(spec.evaluate.features), spec.evaluate.generated)
-    return str(name.averaged if spec.question.weights == "ema" else name)
+    return str(primary(spec))
 
 
 def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | None = None) -> None:

@@ -20,7 +20,7 @@ from harness.spec.loading import Placed
 # Bytes, measured on committed studies: a run's record, in database and tables, without its curve; a score of a point of
 # the curve; page, figures and tables of a study.
 _RECORD_BYTES, _SCORE_BYTES, _REPORT_BYTES = 12_000, 160, 4_000_000
-_SCORES = 20  # of a point: ten of the raw and ten of the averaged generator
+_SCORES = 20  # of a point: ten of the raw and ten of the averaged weights
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Preview:
 
     @property
     def _score(self) -> str:
-        return preflight.primary_score(self.spec).removesuffix("_ema")
+        return str(preflight.primary(self.spec).raw)
 
     def _about_data(self) -> Iterator[str]:
         """How many images there are, and what their own score is."""

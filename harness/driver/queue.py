@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.plan import stages
 from harness.plan.design import PHASES, Design
-from harness.plan.stages import Outcome
+from harness.plan.stages import TrialSummary
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
 
@@ -17,7 +17,7 @@ class Queue:
     """Runs that may be trained now, best first, and the plan's stages that open as runs end."""
 
     spec: StudySpec
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, TrialSummary]
     ready: list[Design] = field(default_factory=list)
     chosen: dict[str, int] = field(default_factory=dict)  # schedule -> search point that is being confirmed
     _open: list[tuple[stages.Stages, set[str]]] = field(default_factory=list)  # sequence, runs of its stage not ended
@@ -60,7 +60,7 @@ class Queue:
         """The next run to train."""
         return self.ready.pop()
 
-    def ended(self, run: str, outcome: Outcome) -> None:
+    def ended(self, run: str, outcome: TrialSummary) -> None:
         """Note how a run ended; opens the stage after its own when it was the last of it."""
         self.outcomes[run] = outcome
         index = self._sequence_of.pop(run)
@@ -70,7 +70,7 @@ class Queue:
             self._open_next(index)
 
 
-def summary(record: RunRecord, primary: str) -> Outcome:
+def summary(record: RunRecord, primary: str) -> TrialSummary:
     """What the plan needs to know of a record; `primary` is the full name of the primary score."""
     finished = record.status == "finished"
-    return Outcome(record.status, record.scores[primary] if finished else None, record.last_step)
+    return TrialSummary(record.status, record.scores[primary] if finished else None, record.last_step)

@@ -18,31 +18,31 @@ _GRIDS = ("", "-ema")  # what follows a run's name in those of its sample grids
 _ADVICE = "its database lacks these runs: bring the table or the database back, or choose another --output"
 
 
-def adopt(results: Folder, spec: StudySpec, store: TrialStore) -> list[RunRecord]:
+def adopt(folder: Folder, spec: StudySpec, store: TrialStore) -> list[RunRecord]:
     """Have `store` count the runs of the folder's tables that it lacks; return them.
 
     The tables hold all that a database does, so nothing is lost by this. Raises FolderError where they are damaged, or
     are not of the study and of the runs that the database holds.
     """
-    lacking = results.tabled().keys() - store.records.keys()
-    if not lacking and (store.records or not (results.path / "runs.csv").exists()):
+    lacking = folder.tabled().keys() - store.records.keys()
+    if not lacking and (store.records or not (folder.path / "runs.csv").exists()):
         return []
     try:
-        found = reading.records(results.path)
+        recorded = reading.records(folder.path)
     except ResultsError as error:
         raise FolderError(f"{str(error).partition(';')[0]}; {_ADVICE}") from error
-    for record in found:
-        _check(results, spec, record, store.records)
-    missing = [record for record in found if record.run not in store.records]
+    for record in recorded:
+        _check(folder, spec, record, store.records)
+    missing = [record for record in recorded if record.run not in store.records]
     for record in missing:
         names = [f"{record.run}{grid}.png" for grid in _GRIDS]
-        store.adopt(record, [name for name in names if (results.samples / name).is_file()])
+        store.adopt(record, [name for name in names if (folder.samples / name).is_file()])
     return missing
 
 
-def _check(results: Folder, spec: StudySpec, record: RunRecord, stored: Mapping[str, RunRecord]) -> None:
+def _check(folder: Folder, spec: StudySpec, record: RunRecord, stored: Mapping[str, RunRecord]) -> None:
     """Raise FolderError unless a run of the tables is one of the study, and the one that the database holds, if any."""
-    table, study = results.path / "runs.csv", results.study()
+    table, study = folder.path / "runs.csv", folder.study()
     assert study is not None, "adopt has seen it"
     seeds = Seeds.of(spec.seed, record.phase, record.repetition)
     kind = spec.schedules[record.schedule].kind if record.schedule in spec.schedules else None
@@ -68,12 +68,12 @@ def _numbers(record: RunRecord) -> dict[str, float]:
     return {name: value for name, value in {**record.params, **record.scores}.items() if not math.isnan(value)}
 
 
-def complete(results: Folder, spec: StudySpec, primary: str) -> bool:
+def complete(folder: Folder, spec: StudySpec, primary: str) -> bool:
     """Whether the folder's tables hold every run that `spec` plans, so that nothing is left to be trained."""
     try:
-        if results.study() is None:
+        if folder.study() is None:
             return False
-        found = reading.records(results.path)
+        recorded = reading.records(folder.path)
     except (FolderError, ResultsError):
         return False
-    return bool(found) and not Queue.after(spec, found, primary=primary).ready
+    return bool(recorded) and not Queue.after(spec, recorded, primary=primary).ready

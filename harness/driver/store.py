@@ -79,11 +79,11 @@ class TrialStore:
                 return
             trials = storage.get_all_trials(study, deepcopy=False)
             self.records = _records(trials)
-            shown = f"study '{self._spec.name}' in database {without_password(self._url)}"
+            where = f"study '{self._spec.name}' in database {without_password(self._url)}"
             attributes = storage.get_study_user_attrs(study)
             if not identity.is_ours(attributes, storage.get_study_directions(study), trials=len(trials)):
-                raise StorageError(f"{shown} was not made by this harness; choose another name in the study file")
-            identity.refuse_others(self._spec, attributes, self.records.values(), shown=shown)
+                raise StorageError(f"{where} was not made by this harness; choose another name in the study file")
+            identity.refuse_others(self._spec, attributes, self.records.values(), where=where)
         finally:
             storage.engine.dispose()
 

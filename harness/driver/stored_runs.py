@@ -80,5 +80,5 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, database: s
     ).scalars()
     stored = [stored_run(json.loads(json.loads(row))) for row in rows]
     if resolved is not None and stored:
-        identity.refuse_changes(json.loads(resolved), spec, stored, shown=f"study '{spec.name}' in database {database}")
+        identity.refuse_changes(json.loads(resolved), spec, stored, where=f"study '{spec.name}' in database {database}")
     return {run.run: run for run in stored}

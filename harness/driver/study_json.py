@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness import __version__, files, own_code
-from harness.driver import cautions, numerics
+from harness.driver import cautions, numerics, preflight
 from harness.driver.folder import Folder, FolderError
 from harness.driver.session import Session, warn
 from harness.results import tables
@@ -60,7 +60,7 @@ def content(session: Session, facts: Mapping[str, Any], stored: Mapping[str, Any
     return {
         "schema": tables.SCHEMA,
         "harness": __version__,
-        **_of_spec(session.spec, session.primary),
+        **_of_spec(session.spec),
         "primary": session.primary,
         **{key: facts[key] for key in ("scores", "floor", "data", "features", "environment")},
         **({"sanity": facts["sanity"]} if "sanity" in facts else {}),  # of no study of an earlier version
@@ -70,7 +70,7 @@ def content(session: Session, facts: Mapping[str, Any], stored: Mapping[str, Any
     }
 
 
-def _of_spec(spec: StudySpec, primary: str) -> dict[str, Any]:
+def _of_spec(spec: StudySpec) -> dict[str, Any]:
     """What follows from the study file."""
     search, question = spec.search, spec.question
     own = {label: spec.own_space(label) for label in spec.schedules}
@@ -80,7 +80,7 @@ def _of_spec(spec: StudySpec, primary: str) -> dict[str, Any]:
         "question": {
             "text": question.text,
             "baseline": question.baseline,
-            "score": primary.removesuffix("_ema"),
+            "score": str(preflight.primary(spec).raw),
             "weights": question.weights,
             "rope": question.rope,
             "alpha": question.alpha,

@@ -104,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show(report: scoring.Report, *, as_json: bool) -> None:
     if as_json:
-        made = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
-        made |= {"floor": report.floor} if report.floor is not None else {}
-        made |= {"sanity": report.sanity} if report.sanity is not None else {}
-        command_line.print_json(made, indent=1)
+        values = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
+        values |= {"floor": report.floor} if report.floor is not None else {}
+        values |= {"sanity": report.sanity} if report.sanity is not None else {}
+        command_line.print_json(values, indent=1)
         return
     floor = report.floor or {}
     for name, value in report.scores.items():

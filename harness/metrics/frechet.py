@@ -190,7 +190,7 @@ def frechet_infinity(
     """FID at infinitely many generated images (Chong & Forsyth 2020), by a line through FIDs at growing n.
 
     The law FID = a + b/n holds only well above the number of dimensions: raises ValueError unless there are at least
-    four features a dimension, and fits from two a dimension on.
+    four features per dimension, and fits from two per dimension on.
     """
     values = checked(features)
     n, dimensions = values.shape
@@ -223,8 +223,8 @@ def frechet_jackknife(features: NDArray[np.floating], reference: Moments, *, blo
         )
     parts = [Moments.of(part) for part in np.array_split(values, blocks)]
     left_out = []
-    for place in range(blocks):
-        rest = [part for other, part in enumerate(parts) if other != place]
+    for block in range(blocks):
+        rest = [part for other, part in enumerate(parts) if other != block]
         merged = rest[0]
         for part in rest[1:]:
             merged = merged.merge(part)

@@ -95,11 +95,11 @@ def read(path: Path, *, name: str) -> Input:
     described = Input(name, path)
     if path.is_dir():
         try:
-            found = Input(name, path, files=folder.survey(path, name=name))
-            _ = found.sizes  # opens every file
+            given = Input(name, path, files=folder.survey(path, name=name))
+            _ = given.sizes  # opens every file
         except DataError as error:
             raise InputError(str(error)) from error
-        return found
+        return given
     if not path.exists():
         raise described.refused("which does not exist")
     if path.suffix.lower() not in (".npy", ".npz"):
@@ -151,19 +151,19 @@ def features(
 
     `pixels` takes part in the same pass; `progress` hears how many are done. Raises InputError as `Input.images`.
     """
-    made: list[Features] = []
+    pooled: list[Features] = []
     logits: list[Features] = []
     done = 0
     for batch in _batches(images.images(), network, pixels):
         if hasattr(network, "outputs"):
             outputs = network.outputs(batch)
-            made.append(outputs.pooled)
+            pooled.append(outputs.pooled)
             logits.append(outputs.logits)
         else:
-            made.append(network(np.stack(alike(batch))))
+            pooled.append(network(np.stack(alike(batch))))
         done += len(batch)
         progress(done)
-    return Extracted(np.concatenate(made), np.concatenate(logits) if logits else None)
+    return Extracted(np.concatenate(pooled), np.concatenate(logits) if logits else None)
 
 
 def _batches(
@@ -194,8 +194,8 @@ def overlaps(inputs: Mapping[str, Input]) -> tuple[list[str], list[str]]:
     """Sentences that refuse an input which lies inside another one, and warnings of inputs that share images."""
     faults, warnings = [], []
     given = list(inputs.values())
-    for place, one in enumerate(given):
-        for two in given[place + 1 :]:
+    for index, one in enumerate(given):
+        for two in given[index + 1 :]:
             if os.path.realpath(one.path) == os.path.realpath(two.path):
                 warnings.append(f"{one.name} and {two.name} are the same: scores are those of identical sets")
                 continue

@@ -1,7 +1,7 @@
 """Kernel distance (KID's number; Bińkowski et al. 2018): squared MMD with k(x, y) = (x·y/d + 1)³, float64.
 
 `mean` and `std` are torch-fidelity's numbers, drawn from the same seed, through Gram matrices that are computed once
-instead of once a subset. `full` uses all pairs: the minimum-variance unbiased estimate, with a standard error, which
+instead of once per subset. `full` uses all pairs: the minimum-variance unbiased estimate, with a standard error, which
 the spread over overlapping subsets is not.
 """
 
@@ -196,8 +196,8 @@ class _Powers:
         for top in range(0, count, _ROWS):
             rows = np.ascontiguousarray(values[top : top + _ROWS].T)
             products = np.empty((ends[-1], rows.shape[1]))
-            for place, end in enumerate(ends):
-                np.multiply(rows[place], rows[place:], out=products[end - dimensions + place : end])
+            for first, end in enumerate(ends):
+                np.multiply(rows[first], rows[first:], out=products[end - dimensions + first : end])
             pairs += products.sum(axis=1)
             triples += products @ rows.T
         own = np.square(values).sum(axis=1) / dimensions + 1.0

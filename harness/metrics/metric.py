@@ -45,7 +45,7 @@ class MetricPart(Part):
     `floor` says whether real images can be scored as well; a metric that compares with both splits of them (training,
     held out) cannot. `primary` says whether verdicts may rest on it. `optional` metrics are measured only where a study
     names them. It needs `fewest` images on either side; `family` is what messages call it and those that need as many.
-    Tables list metrics by `position`.
+    Tables, too, list metrics by `position`.
     """
 
     role: ClassVar[str] = "metric"
@@ -57,7 +57,6 @@ class MetricPart(Part):
     optional: bool = False
     fewest: int = 1
     family: str = ""
-    position: int = 1000
 
     def __post_init__(self) -> None:
         if self.primary and (self.direction != "lower" or self.needs == "pixels" or not self.floor):
@@ -100,8 +99,7 @@ class Measure:
 
 def declared() -> dict[str, MetricPart]:
     """Every metric by name, in the order of tables."""
-    found = {name: cast(MetricPart, part) for name, part in kinds.parts("metric").items()}
-    return dict(sorted(found.items(), key=lambda item: item[1].position))
+    return {name: cast(MetricPart, part) for name, part in kinds.parts("metric").items()}
 
 
 def primaries() -> list[str]:

@@ -87,6 +87,6 @@ def memorised(generated: NDArray[np.floating], train: Manifold) -> float:
     values = checked(generated)
     close = 0
     for _, distances in _squared(values, train.features):
-        place = distances.argmin(axis=1)
-        close += int((distances[np.arange(len(distances)), place] < 0.25 * train.radius[place]).sum())
+        nearest = distances.argmin(axis=1)
+        close += int((distances[np.arange(len(distances)), nearest] < 0.25 * train.radius[nearest]).sum())
     return close / len(values)

@@ -56,16 +56,16 @@ def _described(request: Request) -> dict[str, Input]:
     given = {"generated": ("GENERATED", request.generated), "real": ("REAL", request.real)}
     if request.held_out is not None:
         given["held_out"] = ("--held-out", request.held_out)
-    found, faults = {}, []
+    inputs, faults = {}, []
     for key, (name, path) in given.items():
         try:
-            found[key] = images.read(path, name=name)
+            inputs[key] = images.read(path, name=name)
         except InputError as error:
             faults.append(str(error))
     faults += _option_faults(request, [path for _, path in given.values()])
     if faults:
         raise InputError("\n".join(faults))
-    return found
+    return inputs
 
 
 def _option_faults(request: Request, paths: list[Path]) -> list[str]:

@@ -58,15 +58,15 @@ def sample_size(dimensions: int) -> int:
 
 
 def pool(parts: Sequence[Images], *, dimensions: int) -> tuple[Images, NDArray[np.int64]]:
-    """A fixed random sample of all images of `parts`, as many as `measure` looks at, and their places among them all."""
+    """A fixed random sample of all images of `parts`, as many as `measure` looks at, and their indices among them all."""
     total = sum(map(len, parts))
-    places = np.sort(np.random.default_rng(_SEED).permutation(total)[: sample_size(dimensions)])
+    indices = np.sort(np.random.default_rng(_SEED).permutation(total)[: sample_size(dimensions)])
     starts = np.cumsum([0, *map(len, parts)])
     chosen = [
-        part[places[(places >= start) & (places < start + len(part))] - start]
+        part[indices[(indices >= start) & (indices < start + len(part))] - start]
         for part, start in zip(parts, starts, strict=False)
     ]
-    return np.concatenate(chosen), places
+    return np.concatenate(chosen), indices
 
 
 def measure(
@@ -94,19 +94,19 @@ def measure(
     missing = _missing(images, labels)
     part = metrics.declared()[metric]
     rng = np.random.default_rng(_SEED)
-    found: dict[str, list[tuple[float, float, int]]] = {}
+    measured: dict[str, list[tuple[float, float, int]]] = {}
     for _ in range(PARTITIONS):
         order = rng.permutation(len(images))
         mine, others = order[: len(order) // 2][:count], order[len(order) // 2 :]
         for name, row in _partition(features, missing, mine, others, part=part).items():
-            found.setdefault(name, []).append(row)
+            measured.setdefault(name, []).append(row)
     # Of classes so rare that most halves lack them nothing can be told.
-    return [_judged(name, rows) for name, rows in found.items() if len(rows) > PARTITIONS // 2]
+    return [_judged(name, rows) for name, rows in measured.items() if len(rows) > PARTITIONS // 2]
 
 
-def unseen(found: Sequence[Damage]) -> list[str]:
+def unseen(damages: Sequence[Damage]) -> list[str]:
     """The damages that a score is blind to, in words."""
-    return [each.damage for each in found if not each.seen]
+    return [damage.damage for damage in damages if not damage.seen]
 
 
 def sentence(score: str, damages: Sequence[str], *, images: int) -> str:
@@ -122,15 +122,15 @@ def changes(shape: tuple[int, ...]) -> Mapping[str, Change]:
     """The damages that change images of `shape` (n, h, w, c) one by one, by name; radii grow with the images."""
     size, channels = min(shape[1:3]), shape[3]
     light = max(0.5, size / 32)
-    made: dict[str, Change] = {
+    damages: dict[str, Change] = {
         f"blur {light:.2g} px": lambda batch, rng: _blurred(batch, light),
         f"blur {3 * light:.2g} px": lambda batch, rng: _blurred(batch, 3 * light),
         f"noise {NOISE:.0%}".replace("%", " %"): _noisy,
         "pixels shuffled": _shuffled,
     }
     if channels == 3:
-        made |= {"grey": _grey, "channels swapped": lambda batch, rng: np.ascontiguousarray(batch[..., ::-1])}
-    return made
+        damages |= {"grey": _grey, "channels swapped": lambda batch, rng: np.ascontiguousarray(batch[..., ::-1])}
+    return damages
 
 
 def _features(extractor: Extractor, images: Images, change: Change) -> Features:

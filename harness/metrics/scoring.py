@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -50,48 +50,76 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     for each in inputs.values():
         if ";" in each.sentence:
             say(f"{each.name}: {each.sentence}")
-    protocol: dict[str, Any] = {}
-    extracted: dict[str, Extracted] = {}
-    sums: dict[str, spectrum.PixelSums] = {}
-    if any(each.moments is None for each in inputs.values()):
-        with native_output.silenced():
-            extractor = request.network.load(request.weights, key="--weights")
-        protocol = {
-            "features": extractor.name,
-            "features_sha256": extractor.sha256,
-            "covariance": "divisor n - 1",
-            "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
-        }
-        sums = _pixel_sums(inputs, warnings)
-        extracted = _extract(inputs, extractor, sums, progress)
-    elif request.features is not None or request.weights is not None:
-        warnings.append("--features and --weights are of no use for statistics alone")
-    protocol |= {name: each.sentence for name, each in inputs.items()}
+    seen = _see(request, inputs, warnings, progress)
+    protocol = seen.protocol | {name: each.sentence for name, each in inputs.items()}
     recorded = {name: each.record() for name, each in inputs.items()}  # before images are read again
-    found = {name: each.features for name, each in extracted.items()}
-    moments = {name: inputs[name].moments or Moments.of(found[name]) for name in ("generated", "real")}
-    warnings += _few(found, len(moments["real"].mean))
-    samples = {name: _sample(each, found.get(name), sums.get(name)) for name, each in inputs.items()}
-    real = Real(sample=samples["real"], train=samples["real"], moments=moments["real"])
+    moments = {name: inputs[name].moments or Moments.of(seen.features[name]) for name in ("generated", "real")}
+    warnings += _few(seen.features, len(moments["real"].mean))
+    scores, floor = _compare(request, inputs, seen, moments["real"], warnings)
+    if {"generated", "real"} <= seen.features.keys():
+        protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {request.subset}, seed 2020"
+    measured = None
+    if request.sanity and seen.extractor is not None:
+        measured = _sanity(inputs["real"], seen.extractor, warnings)
+    return Report(scores, floor, measured, protocol, recorded, warnings, moments["generated"])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was computed of the inputs that are images, by their names; no extractor where none is."""
+
+    extractor: Extractor | None = None
+    extracted: Mapping[str, Extracted] = field(default_factory=dict)
+    sums: Mapping[str, spectrum.PixelSums] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def features(self) -> dict[str, Features]:
+        """Features (n, d) of each."""
+        return {name: each.features for name, each in self.extracted.items()}
+
+
+def _see(
+    request: Request, inputs: Mapping[str, Input], warnings: list[str], progress: Callable[[str, int, int], None]
+) -> _Seen:
+    """Features and sums over pixels of all inputs that are images, in one pass."""
+    if all(each.moments is not None for each in inputs.values()):
+        if request.features is not None or request.weights is not None:
+            warnings.append("--features and --weights are of no use for statistics alone")
+        return _Seen()
+    with native_output.silenced():
+        extractor = request.network.load(request.weights, key="--weights")
+    protocol = {
+        "features": extractor.name,
+        "features_sha256": extractor.sha256,
+        "covariance": "divisor n - 1",
+        "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
+    }
+    sums = _pixel_sums(inputs, warnings)
+    return _Seen(extractor, _extract(inputs, extractor, sums, progress), sums, protocol)
+
+
+def _compare(
+    request: Request, inputs: Mapping[str, Input], seen: _Seen, moments: Moments, warnings: list[str]
+) -> tuple[dict[str, float], dict[str, float] | None]:
+    """The scores, and those of the held-out images (the floor) where some are given; `moments` are of the real ones."""
+    samples = {name: _sample(each, seen.features.get(name), seen.sums.get(name)) for name, each in inputs.items()}
+    real = Real(sample=samples["real"], train=samples["real"], moments=moments)
     comparison = Comparison(real, metrics.chosen(request.metrics).values())
-    logits = extracted["generated"].logits if "generated" in extracted else None
+    logits = seen.extracted["generated"].logits if "generated" in seen.extracted else None
     of_kid = partial(_kid_details, real.sample, request.subset)
     details: dict[str, Details] = {
-        "fid": partial(_fid_details, moments["real"], request, logits, warnings),
+        "fid": partial(_fid_details, moments, request, logits, warnings),
         "kid": partial(of_kid, warnings),
     }
     scores = comparison.scores(samples["generated"], details=details)
     warnings += [*scores.warnings, *comparison.faults]
-    if {"generated", "real"} <= found.keys():
-        protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {request.subset}, seed 2020"
-    floor = None
-    if "held_out" in inputs:
-        about: list[str] = []
-        held_out = comparison.scores(samples["held_out"], details={"kid": partial(of_kid, about)})
-        floor = {"images": inputs["held_out"].count, **held_out.values}
-        warnings += [f"floor: {line}" for line in (*about, *held_out.warnings)]
-    measured = _sanity(inputs["real"], extractor, warnings) if request.sanity else None
-    return Report(scores.values, floor, measured, protocol, recorded, warnings, moments["generated"])
+    if "held_out" not in inputs:
+        return scores.values, None
+    about: list[str] = []
+    held_out = comparison.scores(samples["held_out"], details={"kid": partial(of_kid, about)})
+    warnings += [f"floor: {line}" for line in (*about, *held_out.warnings)]
+    return scores.values, {"images": inputs["held_out"].count, **held_out.values}
 
 
 def _sample(source: Input, features: Features | None, sums: spectrum.PixelSums | None) -> Sample:
@@ -110,15 +138,15 @@ def _sanity(real: Input, extractor: Extractor, warnings: list[str]) -> dict[str,
             f"{len(chosen)}: left out"
         )
         return None
-    found = {}
+    measured = {}
     for metric in metrics.primaries():
         rows = sanity.measure(extractor, chosen, metric=metric)
-        found[metric] = [asdict(row) for row in rows]
+        measured[metric] = [asdict(row) for row in rows]
         blind = sanity.unseen(rows)
         if blind:
             name = f"{metric} in {extractor.name} features"
             warnings.append(sanity.sentence(name, blind, images=max(row.images for row in rows)))
-    return found
+    return measured
 
 
 def _alike_sample(real: Input, most: int) -> images.Images:
@@ -126,9 +154,9 @@ def _alike_sample(real: Input, most: int) -> images.Images:
     sizes = Counter(image.shape[:2] for image in real.images())
     shape = sizes.most_common(1)[0][0]
     wanted = min(most, _SANITY_BYTES // (3 * shape[0] * shape[1]), sizes[shape])
-    places = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
+    indices = set(np.random.default_rng(2020).permutation(sizes[shape])[:wanted].tolist())
     alike = (image for image in real.images() if image.shape[:2] == shape)
-    chosen = [image for place, image in enumerate(alike) if place in places]
+    chosen = [image for index, image in enumerate(alike) if index in indices]
     return np.stack(images.alike(chosen)) if chosen else np.zeros((0, *shape, 1), np.uint8)
 
 
@@ -143,7 +171,7 @@ def _extract(
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Extracted]:
     """Features of all inputs that are images; at damage the rest is looked through too, and all of it named."""
-    found: dict[str, Extracted] = {}
+    extracted: dict[str, Extracted] = {}
     faults: list[str] = []
     for name, each in inputs.items():
         if each.moments is not None:
@@ -157,18 +185,18 @@ def _extract(
                 def heard(done: int, name: str = name, total: int = each.count) -> None:
                     progress(name, done, total)
 
-                found[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
+                extracted[name] = images.features(each, extractor, pixels=sums.get(name), progress=heard)
         except InputError as error:
             faults.append(str(error))
     if faults:
         raise InputError("\n".join(faults))
-    return found
+    return extracted
 
 
-def _few(found: Mapping[str, Features], dimensions: int) -> list[str]:
+def _few(features: Mapping[str, Features], dimensions: int) -> list[str]:
     return [
         f"{name} has {len(values)} images for {dimensions} dimensions: FID is biased far upward"
-        for name, values in found.items()
+        for name, values in features.items()
         if len(values) <= dimensions and name != "held_out"
     ]
 

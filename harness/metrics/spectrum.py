@@ -25,7 +25,7 @@ def noise_level(images: NDArray[np.uint8]) -> float:
     """Mean estimated standard deviation of pixel noise, in grey levels (Immerkær 1996).
 
     The mask is the difference of two Laplacians: it takes out planes and straight edges and leaves noise. Fine texture
-    counts as noise too, so the level means something only beside that of real images. Needs 3 pixels a side.
+    counts as noise too, so the level means something only beside that of real images. Needs 3 pixels per side.
     """
     values = grey(images)
     height, width = values.shape[1:]
@@ -38,7 +38,7 @@ def noise_level(images: NDArray[np.uint8]) -> float:
 
 
 def radial_spectrum(images: NDArray[np.uint8]) -> Array:
-    """Mean power by radial frequency 0 … ⌊min(h, w)/2⌋ cycles an image, of mean-free Hann-windowed images."""
+    """Mean power by radial frequency 0 … ⌊min(h, w)/2⌋ cycles per image, of mean-free Hann-windowed images."""
     values = grey(images)
     height, width = values.shape[1:]
     window = np.outer(_hann(height), _hann(width))
@@ -88,7 +88,7 @@ class PixelSums:
     _waiting: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def add(self, image: NDArray[np.uint8]) -> None:
-        """Take in one image (h, w, c) of at least 3 pixels a side."""
+        """Take in one image (h, w, c) of at least 3 pixels per side."""
         if self._waiting and self._waiting[0].shape != image.shape:
             self._flush()
         self._waiting.append(image)

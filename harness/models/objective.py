@@ -31,9 +31,12 @@ class Objective(Protocol):
     of all losses that are of no network. `sampled` names the networks that make images; their average is kept.
     """
 
-    losses: tuple[str, ...]
-    sampled: tuple[str, ...]
-    latent: int
+    @property
+    def losses(self) -> tuple[str, ...]: ...
+    @property
+    def sampled(self) -> tuple[str, ...]: ...
+    @property
+    def latent(self) -> int: ...
 
     def networks(self) -> Mapping[str, Module]:
         """The networks by name."""
@@ -60,32 +63,36 @@ class Descent(Training):
             images=images,
         )
         self._objective = objective
-        own = {name for name in objective.losses if name in networks}
-        self._shared = tuple(name for name in objective.losses if name not in own)
-        idle = [name for name in networks if name not in own and not self._shared]
-        if idle:
-            raise ValueError(f"network '{idle[0]}' has no loss to descend: losses are {', '.join(objective.losses)}")
+        sharing = tuple(name for name in networks if name not in objective.losses)
+        shared = tuple(name for name in objective.losses if name not in networks)
+        if sharing and not shared:
+            raise ValueError(f"network '{sharing[0]}' has no loss to descend: losses are {', '.join(objective.losses)}")
+        # Networks by the losses whose sum they descend: one pass back serves all that share a sum.
+        self._descents: dict[tuple[str, ...], tuple[str, ...]]
+        self._descents = {(name,): (name,) for name in networks if name in objective.losses}
+        if sharing:
+            self._descents[sharing] = shared
 
     def _step(self, step: tf.Tensor, rates: Mapping[str, tf.Tensor]) -> Sequence[tf.Tensor]:
         images = self._real(step, 0)
         vectors = {name: self._read(name) for name in self.networks}
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape(persistent=len(self._descents) > 1) as tape:
             tape.watch([trained for trained, _ in vectors.values()])
             passes = {name: self._passes(name, vectors[name], step) for name in self.networks}
             draw = Draw(draws.seed_at(self._roles, draws.LATENTS, step))
             found = self._objective.loss({name: each.forward for name, each in passes.items()}, images, draw)
             losses = {name: tf.cast(found[name], tf.float32) for name in self.losses}
-            total = {name: self._scale * self._descended(name, losses) for name in self.networks}
-        gradients = {name: tape.gradient(total[name], vectors[name][0]) for name in self.networks}
+            sums = [self._scale * tf.add_n([losses[name] for name in terms]) for terms in self._descents.values()]
+        gradients: dict[str, tf.Tensor] = {}
+        for names, descended in zip(self._descents, sums, strict=True):
+            slopes = tape.gradient(descended, [vectors[name][0] for name in names])
+            gradients |= zip(names, slopes, strict=True)
         for name in self.networks:
             self._rewrite(name, vectors[name][0], passes[name].statistics)
             self._apply(name, gradients[name], rates[name], step + 1)
             self._keep(name, self._packing[name].moved(vectors[name][1], passes[name].statistics))
         self._average(step)
         return [losses[name] for name in self.losses]
-
-    def _descended(self, network: str, losses: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        return losses[network] if network in losses else tf.add_n([losses[name] for name in self._shared])
 
     def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> _Passes:
         index = self.networks.index(name)

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import kinds
 from harness.lazy import tf
 from harness.models.model import Diverged, Losses, TrainSettings
-from harness.models.nn import draws, optimizers
+from harness.models.nn import draws
 from harness.models.nn.draws import evaluation_latents
 from harness.models.nn.layers import Call, Module
+from harness.models.nn.optimizer import Optimizer
 from harness.models.nn.packing import Packing
 from harness.seeds import Seeds
 
@@ -62,8 +64,9 @@ class Training(ABC):
         self._compute = (
             tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
         )
-        optimizer = optimizers.OptimizerSettings(train.optimizer, train.beta1, train.beta2, train.momentum)
-        self._update, self._slots = optimizers.update(optimizer), optimizers.slot_count(optimizer)
+        part = kinds.find("optimizer", train.optimizer.name, key="train.optimizer")
+        self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
+        self._slots = self._optimizer.slots
         self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
         self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
         vector = tf.TensorSpec((None,), tf.float32)
@@ -249,7 +252,7 @@ class Training(ABC):
         """Update a network with the gradient of its scaled loss; `count` is 1 at its first update."""
         gradient = gradient if self._scale == 1.0 else gradient / self._scale
         slots = [self._vectors[f"{name}_slot{slot}"] for slot in range(self._slots)]
-        self._update(self._vectors[name], gradient, slots, rate, count)
+        self._optimizer.update(self._vectors[name], gradient, slots, rate, count)
 
     def _rewrite(self, name: str, trained: tf.Tensor, call: Call) -> None:
         """Store the trained weights of a network that a pass wrote itself, before its update."""

@@ -43,7 +43,7 @@ class Design:
         return dict(self.params)
 
     def resolve(self) -> schedules.Schedule:
-        """The schedule of the generator's rate; raises ValueError if the shape refuses a field."""
+        """The schedule, by the peak of the networks without a ratio; raises ValueError if the shape refuses a field."""
         return schedules.of(self.kind, self.values)
 
     def rates(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, NDArray[np.float32]]:

@@ -15,7 +15,7 @@ from harness.spec import StudySpec
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialSummary:
     """What the plan needs to know of a run that has ended; `score` is None unless it finished."""
 
     status: str
@@ -30,11 +30,11 @@ class Outcome:
         return (1 if self.status == "diverged" else 2, -float(self.last_step))
 
 
-Outcomes = Mapping[str, Outcome]
+TrialSummaries = Mapping[str, TrialSummary]
 Stages = Iterator[list[Design]]
 
 
-def stages(spec: StudySpec, outcomes: Outcomes) -> list[Stages]:
+def stages(spec: StudySpec, outcomes: TrialSummaries) -> list[Stages]:
     """Independent sequences of stages; the next stage of one may be taken once all runs of the last have ended."""
     if spec.search.allocation == "adaptive":
         return [_adaptive(spec, outcomes)]
@@ -59,7 +59,7 @@ def order(spec: StudySpec) -> dict[str, int]:
     return {label: int(place) for label, place in zip(labels, places, strict=True)}
 
 
-def _balanced(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
+def _balanced(spec: StudySpec, outcomes: TrialSummaries, label: str) -> Stages:
     """Search, select, confirm of one schedule, which looks at that schedule's outcomes only."""
     found: list[Design] = []
     for stage in _search(spec, outcomes, label):
@@ -68,7 +68,7 @@ def _balanced(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
     yield from _after_search(spec, outcomes, label, found)
 
 
-def _search(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
+def _search(spec: StudySpec, outcomes: TrialSummaries, label: str) -> Stages:
     if spec.search.sampler != "tpe":
         yield [
             _search_design(spec, label, index, points.point(spec, label, index)) for index in range(spec.search.trials)
@@ -85,7 +85,7 @@ def _search(spec: StudySpec, outcomes: Outcomes, label: str) -> Stages:
         yield stage
 
 
-def _adaptive(spec: StudySpec, outcomes: Outcomes) -> Stages:
+def _adaptive(spec: StudySpec, outcomes: TrialSummaries) -> Stages:
     """One search in which the tuner chooses the schedule as well; then every schedule that was tried is confirmed."""
     total = spec.search.trials * len(spec.schedules)
     found: list[Design] = []
@@ -105,7 +105,7 @@ def _adaptive(spec: StudySpec, outcomes: Outcomes) -> Stages:
         yield stage
 
 
-def _after_search(spec: StudySpec, outcomes: Outcomes, label: str, found: list[Design]) -> Stages:
+def _after_search(spec: StudySpec, outcomes: TrialSummaries, label: str, found: list[Design]) -> Stages:
     """Select (if any), then confirm one configuration on fresh seeds."""
     if not found:
         if spec.search.trials:
@@ -129,7 +129,7 @@ def _after_search(spec: StudySpec, outcomes: Outcomes, label: str, found: list[D
     yield [_again(spec, best, "confirm", repetition) for repetition in range(spec.confirm.seeds)]
 
 
-def _mean_rank(outcomes: list[Outcome]) -> tuple[int, float]:
+def _mean_rank(outcomes: list[TrialSummary]) -> tuple[int, float]:
     """Sort key of a configuration: fewest runs that did not finish, then the mean score of those that did."""
     scores = [outcome.score for outcome in outcomes if outcome.score is not None]
     return (len(outcomes) - len(scores), sum(scores) / len(scores) if scores else math.inf)
@@ -150,5 +150,5 @@ def _again(spec: StudySpec, original: Design, phase: str, repetition: int) -> De
     )
 
 
-def _as_trial(each: Design, outcome: Outcome) -> tpe.Trial:
+def _as_trial(each: Design, outcome: TrialSummary) -> tpe.Trial:
     return tpe.Trial(each.schedule, each.values, math.inf if outcome.score is None else outcome.score)

@@ -67,6 +67,11 @@ class Analysis:
         return self.results.study.score(score)
 
     @property
+    def steps(self) -> str:
+        """What an axis of steps is called: those of a GAN are its generator's, whose discriminator may make more."""
+        return "generator steps" if "rate_generator" in self.results.curves else "steps"
+
+    @property
     def baseline(self) -> str:
         """The schedule that others are compared with."""
         return self.results.study.question.baseline

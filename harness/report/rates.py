@@ -32,8 +32,8 @@ class Rates:
 def of(analysis: Analysis) -> Rates:
     """The rates of the schedules that have confirmation runs.
 
-    They are the generator's, or the discriminator's where the schedule is applied to that alone. Raises ResultsError if
-    a row of runs.csv holds parameters that make no schedule.
+    They are the first network's (a GAN's generator), or that network's to which alone the schedule is applied. Raises
+    ResultsError if a row of runs.csv holds parameters that make no schedule.
     """
     applies_to = str(analysis.results.study["spec"]["train"].get("applies_to", schedules.ALL))
     networks = [str(name)[5:] for name in analysis.results.curves if str(name).startswith("rate_")]

@@ -86,7 +86,7 @@ def averaging(analysis: Analysis) -> Drawing | None:
             label=axis(analysis),
         ),
         " ".join(analysis.averaging),
-        f"{analysis.title} of the raw and of the averaged generator: mean with {analysis.level} t interval over "
+        f"{analysis.title} of the raw and of the averaged weights: mean with {analysis.level} t interval over "
         f"{counted(analysis.summary['finished'], 'finished run')} per schedule.",
     )
 
@@ -106,6 +106,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
             label=axis(analysis),
             rates=used.by_schedule,
             rate_label=used.label if used.network == "discriminator" else "learning rate",
+            steps=analysis.steps,
         ),
         f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
         f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
@@ -120,7 +121,7 @@ def learning_rates(analysis: Analysis) -> Drawing | None:
         return None
     used = rates.of(analysis)
     return Drawing(
-        lambda: figures.rates(used.by_schedule, schedules=analysis.schedules, label=used.label),
+        lambda: figures.rates(used.by_schedule, schedules=analysis.schedules, label=used.label, steps=analysis.steps),
         f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
         f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
     )

@@ -30,7 +30,8 @@ def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]
     with style.context():
         rows = _rows(traces)
         height = 3.9 if len(rows) == 2 else 0.7 + 1.6 * len(rows)
-        made, panels = style.figure(style.COLUMN, height, rows=len(rows), ratios=(1,) * len(rows))
+        made, drawn = style.figure(style.COLUMN, height, rows=len(rows), ratios=(1,) * len(rows))
+        panels = np.atleast_1d(drawn)  # one row is no array
         colours, lines, called = style.colours(schedules), style.lines(schedules), style.names(schedules)
         sound = traces[traces["run"].isin(finished)]
         faint = {

@@ -37,6 +37,7 @@ def schema() -> dict[str, Any]:
     for section, field, default in (
         (found, "model", "gan"),
         (found, "network", "dcgan"),
+        (definitions["TrainSpec"], "optimizer", "adam"),
         (definitions["TrainSpec"], "loss", "non_saturating"),
     ):
         members = section["properties"][field].pop("oneOf")
@@ -46,7 +47,7 @@ def schema() -> dict[str, Any]:
         for name, member in zip(names, members, strict=False):
             if name != default:  # a table without a name is the default's
                 definitions[_title(member)]["required"] = ["name"]
-        plain = [{"enum": names}, own] if field == "loss" else []
+        plain = [{"enum": names}, own] if section is not found else []
         section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
     for table in (found, *definitions.values()):
         for property_ in table.get("properties", {}).values():
@@ -92,7 +93,7 @@ def _title(reference: Mapping[str, str]) -> str:
 
 def _choices(definitions: Mapping[str, Any]) -> list[str]:
     """The tables that are one of several parts."""
-    return [title for title in definitions if title.startswith(("Network-", "Model-", "Loss-"))]
+    return [title for title in definitions if title.startswith(("Network-", "Model-", "Loss-", "Optimizer-"))]
 
 
 def _shape_schema(kind: str) -> dict[str, Any]:
@@ -143,8 +144,9 @@ def keys_page() -> str:
             lines.append(f"| `{name}` | {_allowed(properties[name])} | {default} | {field.description or ''} |")
         lines.append("")
         if model is TrainSpec:
-            lines += ["`loss` has settings of its own in the table `[train.loss]`:", ""]
-            lines += _rows([*tagged(TrainSpec.model_fields["loss"].annotation).values()])
+            for key in ("optimizer", "loss"):
+                lines += [f"`{key}` has settings of its own in the table `[train.{key}]`:", ""]
+                lines += _rows([*tagged(TrainSpec.model_fields[key].annotation).values()])
     lines += ["## [schedules.LABEL]", ""]
     lines += [
         "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",

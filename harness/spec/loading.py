@@ -21,6 +21,7 @@ from harness.spec.models import NUMBER, StudySpec
 from harness.spec.parts import OWN
 from harness.spec.section import marked
 
+NAMED = ("train.loss", "train.optimizer")  # keys that hold a part's name, or a table with its settings
 BUILTIN = "quick"  # name of the study that ships with the package
 
 
@@ -195,7 +196,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
     if kind in ("model_type", "model_attributes_type"):
-        message = "allowed is a name or a table" if path == "train.loss" else "allowed is a table"
+        message = "allowed is a name or a table" if path in NAMED else "allowed is a table"
     if NUMBER in fault["loc"]:
         message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])
@@ -206,7 +207,7 @@ def _unknown_part(path: str, fault: Mapping[str, Any]) -> str:
     """A name that is of no part: what it was, and what it may be."""
     name = str(fault["ctx"]["tag"])[1:-1]
     known = [word.strip("'<>") for word in str(fault["ctx"]["expected_tags"]).split(", ") if OWN not in word]
-    key = path if path == "train.loss" else f"{path}.name"
+    key = path if path in NAMED else f"{path}.name"
     return f"{key} is {name!r}{kinds.nearest(name, known)}, but allowed is one of: {', '.join(known)}"
 
 

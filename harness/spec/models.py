@@ -126,7 +126,7 @@ class QuestionSpec(Section):
         json_schema_extra=lambda schema: schema.update(enum=[*_primary_scores()]),
     )
     weights: Literal["raw", "ema"] = Field(
-        default="raw", description="score the raw generator or its moving average in the verdicts"
+        default="raw", description="score the raw weights or their moving average in the verdicts"
     )
     rope: FiniteFloat = Field(
         default=0.0, ge=0, description="differences within ± this, in units of the score, count as equivalent"
@@ -190,24 +190,36 @@ class ModelSpec(PartSection):
     role: ClassVar[str] = "model"
 
 
-class LossSpec(PartSection):
-    """An adversarial loss, by name alone or as a table with its settings."""
-
-    role: ClassVar[str] = "loss"
+class NamedSection(PartSection):
+    """A part by its name alone, or as a table with its settings."""
 
     @model_serializer(mode="wrap")
     def _name_alone(self, handler: SerializerFunctionWrapHandler) -> Any:
         """As files have it that set nothing."""
-        return self.name if self == default_of(LossSpec, self.name) else handler(self)
+        return self.name if self == type(self)(name=self.name) else handler(self)
+
+
+class LossSpec(NamedSection):
+    """An adversarial loss, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "loss"
+
+
+class OptimizerSpec(NamedSection):
+    """An optimizer, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "optimizer"
 
 
 if TYPE_CHECKING:
     AnyNetwork = NetworkSpec
     AnyModel = ModelSpec
     AnyLoss = LossSpec
+    AnyOptimizer = OptimizerSpec
 else:
     AnyNetwork = variants(NetworkSpec, default="dcgan", text="which networks")
     AnyModel = variants(ModelSpec, default="gan", text="which kind of model")
+    AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
     AnyLoss = variants(LossSpec, default="non_saturating", text="adversarial loss", plain=True)
 
 
@@ -219,9 +231,14 @@ def default_of(base: type[PartSection], name: str) -> Any:
 class TrainSpec(Section):
     """How every run trains; the same for all schedules."""
 
-    steps: int = Field(ge=1, le=100_000_000, description="generator updates per run, the horizon of the decay")
+    steps: int = Field(
+        ge=1, le=100_000_000, description="updates per run (gan: of the generator), the horizon of the decay"
+    )
     batch: int = Field(default=64, ge=2, le=65_536, description="batch size: images per update")
-    optimizer: Literal["adam", "sgd", "rmsprop"] = Field(default="adam", description="for every network")
+    optimizer: AnyOptimizer = Field(
+        default_factory=lambda: default_of(OptimizerSpec, "adam"),
+        description="for every network, by name or as a table with its settings",
+    )
     beta1: FiniteFloat = Field(default=0.5, ge=0, lt=1, description="Adam's decay of the first moment")
     beta2: FiniteFloat = Field(default=0.999, ge=0, lt=1, description="Adam's (RMSprop's) decay of the second moment")
     momentum: FiniteFloat = Field(default=0.0, ge=0, lt=1, description="of SGD and RMSprop")
@@ -236,7 +253,7 @@ class TrainSpec(Section):
         default=0.999,
         ge=0,
         lt=1,
-        description="per-step decay of the generator's moving average (EMA); EMA weights are scored as well",
+        description="per-step decay of the moving average (EMA) of the networks that make images; EMA weights are scored as well",
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
@@ -250,7 +267,7 @@ class TrainSpec(Section):
     )
     applies_to: str = Field(
         default=schedules.ALL,
-        description="which network's rate follows the schedule; the other keeps its peak",
+        description="which network's rate follows the schedule; the others keep their peak",
         json_schema_extra=lambda schema: schema.update(enum=[schedules.ALL, *network_names()]),
     )
 
@@ -303,7 +320,7 @@ class EvaluateSpec(Section):
 class SpaceSpec(Section):
     """Nuisance hyperparameters: sampled at the same points for every schedule, or fixed."""
 
-    peak: Parameter = Field(description="peak learning rate of the generator; above 0, at most 10")
+    peak: Parameter = Field(description="peak learning rate (gan: of the generator); above 0, at most 10")
     discriminator_ratio: Parameter = Field(
         default=1.0, description="the discriminator's peak divided by the generator's (TTUR); above 0, at most 1000"
     )
@@ -488,6 +505,7 @@ class StudySpec(Section):
             Named("model.name", "model", self.model.name),
             Named("network.name", "network", self.network.name),
             Named("train.loss", "loss", self.train.loss.name),
+            Named("train.optimizer", "optimizer", self.train.optimizer.name),
             *(Named(f"schedules.{label}.kind", "schedule", each.kind) for label, each in self.schedules.items()),
             Named("evaluate.features", "features", self.evaluate.features),
             *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),

@@ -105,7 +105,7 @@ def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
 def ema_interaction(
     runs: pd.DataFrame, *, raw: str, averaged: str, baseline: str = "constant", alpha: float = 0.05
 ) -> pd.DataFrame:
-    """Does averaging replace decay? By schedule: its effect on the raw and on the averaged generator, and their gap.
+    """Does averaging replace decay? By schedule: its effect on the raw and on the averaged weights, and their gap.
 
     The columns `raw` and `averaged` of `runs` hold the score of either weights. Columns of the result:
     `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval

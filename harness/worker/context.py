@@ -104,7 +104,7 @@ def processor() -> str:
 
 
 def probe(context: WorkerContext, *, started: float) -> dict[str, float]:
-    """Seconds of set-up (with the first trace), of a step, and of one evaluation of both generators.
+    """Seconds of set-up (with the first trace), of a step, and of one evaluation of raw and averaged weights.
 
     And bytes of a checkpoint and of a sample grid.
     """

@@ -22,6 +22,7 @@ from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
 from harness.plan.design import Design
 from harness.results.record import CurvePoint, RunRecord
+from harness.scores import EMA
 from harness.seeds import derive
 from harness.spec import StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
@@ -65,7 +66,7 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged generator."""
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged weights."""
 
     record: RunRecord
     grids: dict[str, bytes]
@@ -189,7 +190,7 @@ class _Run:
                 step=step,
                 rates={network: float(rate[step - 1]) for network, rate in self.rates.items()},
                 losses=dict(self.losses),
-                scores={**raw, **{f"{name}_ema": value for name, value in averaged.items()}},
+                scores={**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}},
                 seconds=self.seconds,
             )
         )

@@ -229,13 +229,13 @@ def test_unreadable_files_are_all_named_at_once_before_anything_is_decoded(use, 
     assert str(refused.value) == (
         f"{tmp_path}/bad00.png: cannot be read as an image (empty); "
         f"{tmp_path}/bad01.png: cannot be read as an image (no picture that Pillow knows); "
-        f"{tmp_path}/bad02.png: cannot be read as an image (no picture that Pillow knows); mend or remove what is named"
+        f"{tmp_path}/bad02.png: cannot be read as an image (no picture that Pillow knows); fix or remove what is named"
     )
 
 
 def test_of_many_unreadable_files_ten_are_named_and_the_others_counted(tmp_path):
     damaged_folder(tmp_path, 25)
-    with pytest.raises(DataError, match=r"bad09\.png: [^;]*; and 15 more; mend or remove what is named$"):
+    with pytest.raises(DataError, match=r"bad09\.png: [^;]*; and 15 more; fix or remove what is named$"):
         data.check(settings(tmp_path))
 
 
@@ -257,7 +257,7 @@ def test_images_that_do_not_fit_are_named_together_with_unreadable_ones(fit, use
         use(settings(tmp_path, size=size, fit=fit))
     for path in tmp_path.glob("[01]*.png"):
         draw(path, size=(size, size))
-    with pytest.raises(DataError, match=r"^[^;]*bad00\.png: cannot be read as an image \(empty\); mend or remove"):
+    with pytest.raises(DataError, match=r"^[^;]*bad00\.png: cannot be read as an image \(empty\); fix or remove"):
         use(settings(tmp_path, size=size, fit=fit))
 
 

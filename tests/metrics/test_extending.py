@@ -8,7 +8,7 @@ import pytest
 from harness import data, kinds
 from harness import spec as specs
 from harness.data import data_set
-from harness.driver import preflight, session
+from harness.driver import listing, preflight
 from harness.executors import resources
 from harness.metrics import extractor, features, metric
 from harness.metrics.__main__ import main
@@ -141,8 +141,8 @@ def test_a_study_names_them_is_checked_by_them_and_scores_with_them(installed):
 
 
 def test_they_are_listed_allowed_and_offered_to_editors(installed, capsys):
-    session.print_list()
-    said = capsys.readouterr().out
+    listing.print_list()
+    said = " ".join(capsys.readouterr().out.split())
     for line in (
         "the four corners of an image",
         "noise, 120 + 120 of 8x8x1",

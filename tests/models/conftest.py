@@ -19,7 +19,15 @@ def settings(**changes):
         "loss": "non_saturating", "ema": 0.9, "precision": "float32", "xla": False,
     }  # fmt: skip
     merged = {**values, **changes}
-    return SimpleNamespace(**{**merged, "loss": part("loss", merged["loss"])})
+    return SimpleNamespace(
+        **{**merged, "loss": part("loss", merged["loss"]), "optimizer": optimizer(merged["optimizer"])}
+    )
+
+
+def optimizer(given):
+    """An optimizer by name, or by name and settings."""
+    name, values = given if isinstance(given, tuple) else (given, {})
+    return part("optimizer", name, **values)
 
 
 def part(role, name, **values):

@@ -1,5 +1,7 @@
 """Losses, optimizers, layers and checkpoints against independent formulas and Keras."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from harness import kinds
 from harness.models import checkpoints
 from harness.models.checkpoints import CheckpointError
 from harness.models.gan.backward import DiscriminatorPass
-from harness.models.nn import layers, optimizers
+from harness.models.nn import layers
 from harness.models.nn.draws import Draw
 
 REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
@@ -28,6 +30,7 @@ EXPECTED = {
     "least_squares": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
     "wasserstein_gp": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
 }
+EXPECTED["r1"] = EXPECTED["non_saturating"]  # besides its penalty
 
 
 def test_every_loss_has_an_example():
@@ -61,7 +64,16 @@ KERAS = {
     "adam": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9),
     "sgd": lambda: keras.optimizers.SGD(0.01, momentum=0.8),
     "rmsprop": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8),
+    "adamw": lambda: keras.optimizers.AdamW(0.01, beta_1=0.5, beta_2=0.9),
+    "adam, weight_decay = 0.3": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9, weight_decay=0.3),
+    "sgd, weight_decay = 0.3": lambda: keras.optimizers.SGD(0.01, momentum=0.8, weight_decay=0.3),
+    "rmsprop, weight_decay = 0.3": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8, weight_decay=0.3),
+    "sgd, clip_norm = 2.0": lambda: keras.optimizers.SGD(0.01, momentum=0.8, global_clipnorm=2.0),
 }
+
+
+def test_every_optimizer_has_an_example():
+    assert {name for name in KERAS if "," not in name} == kinds.parts("optimizer").keys()
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -70,13 +82,15 @@ def test_optimizers_equal_keras_over_many_updates(name):
     start, gradients = rng.normal(size=20).astype(np.float32), rng.normal(size=(30, 20)).astype(np.float32)
     variable = tf.Variable(start)
     reference = KERAS[name]()
-    settings = optimizers.OptimizerSettings(name, beta1=0.5, beta2=0.9, momentum=0.8)
-    ours = optimizers.update(settings)
+    name, _, setting = name.partition(", ")
+    values = {setting.split(" = ")[0]: float(setting.split(" = ")[1])} if setting else {}
+    part = kinds.find("optimizer", name, key="optimizer")
+    ours = part.builder(part.set(values), SimpleNamespace(beta1=0.5, beta2=0.9, momentum=0.8))
     weights = tf.Variable(start)
-    slots = [tf.Variable(tf.zeros(20)) for _ in range(optimizers.slot_count(settings))]
+    slots = [tf.Variable(tf.zeros(20)) for _ in range(ours.slots)]
     for count, gradient in enumerate(gradients, start=1):
         reference.apply_gradients([(tf.constant(gradient), variable)])
-        ours(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
+        ours.update(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
     np.testing.assert_allclose(weights.numpy(), variable.numpy(), rtol=2e-5, atol=2e-6)
 
 

@@ -51,7 +51,7 @@ class Loss(kinds.Part):
 
 def test_a_part_that_another_package_declares_is_listed_under_the_key_that_names_it(listed, monkeypatch):
     part = Loss(name="mine", help="a loss of one's own", build=dict, settings=Settings)
-    monkeypatch.setattr(kinds, "_installed", lambda: (part,))
+    monkeypatch.setattr(kinds, "_installed", lambda *_: (part,))
     out = listed()
     assert "losses (train.loss)" in out
     assert "mine a loss of one's own" in out

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from harness.driver.queue import Queue
 from harness.plan import points, stages
 from harness.plan.design import PHASES, Design
-from harness.plan.stages import Outcome
+from harness.plan.stages import TrialSummary
 from harness.seeds import Seeds, derive
 from tests.study.conftest import make
 
 
-def scored(design: Design) -> Outcome:
+def scored(design: Design) -> TrialSummary:
     """A score that depends on the design alone; one run in eleven diverges."""
     digest = hashlib.sha256(design.run.encode()).digest()
     if digest[0] % 11 == 0:
-        return Outcome("diverged", None, digest[1])
-    return Outcome("finished", float((np.log10(design.values["peak"]) + 3) ** 2 + digest[2] / 255), 40)
+        return TrialSummary("diverged", None, digest[1])
+    return TrialSummary("finished", float((np.log10(design.values["peak"]) + 3) ** 2 + digest[2] / 255), 40)
 
 
 def conduct(spec, *, shuffle: int | None = None, slots: int = 3) -> list[Design]:
@@ -136,11 +136,11 @@ def test_the_best_finished_point_is_confirmed_and_diverged_ones_only_when_nothin
         if each.phase == "confirm":
             confirmed[each.schedule] = each.point
         if each.schedule == "constant":
-            queue.ended(each.run, Outcome("diverged", None, last_step=each.point))
+            queue.ended(each.run, TrialSummary("diverged", None, last_step=each.point))
         elif each.point == 1 and each.schedule == "linear":
-            queue.ended(each.run, Outcome("failed", None, 0))
+            queue.ended(each.run, TrialSummary("failed", None, 0))
         else:
-            queue.ended(each.run, Outcome("finished", scores[each.point], 40))
+            queue.ended(each.run, TrialSummary("finished", scores[each.point], 40))
     assert confirmed == {"constant": 2, "linear": 2, "exponential": 1}
 
 
@@ -152,10 +152,10 @@ def test_selection_prefers_runs_that_finish_then_the_mean():
         if each.phase == "confirm":
             confirmed[each.schedule] = each.point
         if each.phase == "select" and each.point == 0:
-            outcome = Outcome("finished", 1.0, 40) if each.repetition == 0 else Outcome("diverged", None, 3)
+            outcome = TrialSummary("finished", 1.0, 40) if each.repetition == 0 else TrialSummary("diverged", None, 3)
             queue.ended(each.run, outcome)
         else:
-            queue.ended(each.run, Outcome("finished", float(each.point + 2), 40))
+            queue.ended(each.run, TrialSummary("finished", float(each.point + 2), 40))
     assert set(confirmed.values()) == {1}
 
 

@@ -42,6 +42,7 @@ PART = DataPart(
     name="cifar10",
     title="CIFAR-10",
     help="CIFAR-10, 50,000 + 10,000 of 32x32x3: data_dir, or Keras' download",
+    position=30,
     build=read,
     shape=(32, 32, 3),
     split=(50_000, 10_000),

@@ -23,6 +23,7 @@ PART = DataPart(
     name="digits",
     title="the handwritten digits of scikit-learn",
     help="handwritten digits, 1,797 of 8x8x1, shipped with scikit-learn: no download",
+    position=10,
     build=read,
     shape=(8, 8, 1),
     count=lambda _: _COUNT,

@@ -56,6 +56,7 @@ PART = DataPart(
     name="fashion_mnist",
     title="Fashion-MNIST",
     help="Fashion-MNIST, 60,000 + 10,000 of 28x28x1: data_dir, or Keras' download",
+    position=20,
     build=read,
     shape=(28, 28, 1),
     split=(60_000, 10_000),

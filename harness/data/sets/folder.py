@@ -42,6 +42,7 @@ PART = DataPart(
     name="folder",
     title="your own images",
     help="your own images (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, …): data_dir and size",
+    position=40,
     build=read,
     count=lambda settings: len(folder.survey(_given(settings)[0]).paths),
     check=check,

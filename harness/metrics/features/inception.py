@@ -46,8 +46,8 @@ class Inception:
         """Fold batch normalisation into the convolutions; ValueError names a tensor that is missing or misshapen."""
         for name, shape in shapes().items():
             if name not in weights or tuple(weights[name].shape) != shape:
-                found = "missing" if name not in weights else f"of shape {tuple(weights[name].shape)}"
-                raise ValueError(f"Inception weights: {name} is {found}, but must be of shape {shape}")
+                state = "missing" if name not in weights else f"of shape {tuple(weights[name].shape)}"
+                raise ValueError(f"Inception weights: {name} is {state}, but must be of shape {shape}")
         self.sha256 = sha256
         self._kernels, self._offsets = {}, {}
         for unit in units():
@@ -86,16 +86,16 @@ class Inception:
         return Features(pooled, np.concatenate([part[1].numpy() for part in parts]))
 
     def _outputs_of_many_sizes(self, images: Sequence[NDArray[np.uint8 | np.float32]]) -> Features:
-        made = []
+        parts = []
         for first in range(0, len(images), BATCH):
             ready = [_ready(image) for image in images[first : first + BATCH]]
-            made.append(self._run_resized(tf.constant(np.stack(ready))))
-        return Features(*(np.concatenate([part[place].numpy() for part in made]) for place in (0, 1)))
+            parts.append(self._run_resized(tf.constant(np.stack(ready))))
+        return Features(*(np.concatenate([part[output].numpy() for part in parts]) for output in (0, 1)))
 
     def _network(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        for place, unit in enumerate(STEM):
+        for index, unit in enumerate(STEM):
             x = self._unit(x, unit)
-            if place in (2, 4):
+            if index in (2, 4):
                 x = tf.nn.max_pool2d(x, 3, 2, "VALID")
         for block in BLOCKS:
             x = self._block(x, block)
@@ -172,7 +172,7 @@ def random_weights(seed: int) -> dict[str, NDArray[np.float32]]:
     For tests of equality between implementations: any of them can make the same weights from the seed.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    made = {}
+    weights = {}
     for name, shape in sorted(shapes().items()):
         if name.endswith("conv.weight"):
             height, width, inputs, outputs = shape
@@ -184,16 +184,16 @@ def random_weights(seed: int) -> dict[str, NDArray[np.float32]]:
             value = (rng.standard_normal(shape[::-1]) / np.sqrt(shape[0])).astype(np.float32).T
         else:
             value = (rng.standard_normal(shape) * 0.1).astype(np.float32)
-        made[name] = np.ascontiguousarray(value)
-    return made
+        weights[name] = np.ascontiguousarray(value)
+    return weights
 
 
 def digest(weights: Mapping[str, NDArray[np.floating]]) -> str:
     """SHA-256 (hex) of weights in memory, by name."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for name in sorted(weights):
-        found.update(f"{name}:{zlib.crc32(np.ascontiguousarray(weights[name]).tobytes())}".encode())
-    return found.hexdigest()
+        hashed.update(f"{name}:{zlib.crc32(np.ascontiguousarray(weights[name]).tobytes())}".encode())
+    return hashed.hexdigest()
 
 
 def check_weights(path: Path, key: str) -> None:

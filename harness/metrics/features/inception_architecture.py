@@ -167,9 +167,9 @@ def units() -> Iterator[Unit]:
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Names and shapes of all 472 tensors in TensorFlow's layout (HWIO; dense: inputs × outputs)."""
-    found: dict[str, tuple[int, ...]] = {"fc.weight": (2048, 1008), "fc.bias": (1008,)}
+    tensors: dict[str, tuple[int, ...]] = {"fc.weight": (2048, 1008), "fc.bias": (1008,)}
     for unit in units():
-        found[f"{unit.name}.conv.weight"] = (*unit.kernel, unit.inputs, unit.outputs)
+        tensors[f"{unit.name}.conv.weight"] = (*unit.kernel, unit.inputs, unit.outputs)
         for part in ("weight", "bias", "running_mean", "running_var"):
-            found[f"{unit.name}.bn.{part}"] = (unit.outputs,)
-    return found
+            tensors[f"{unit.name}.bn.{part}"] = (unit.outputs,)
+    return tensors

@@ -33,7 +33,7 @@ def scope(name: str) -> str:
     matched = re.fullmatch(r"Mixed_(\w\w)\.(branch(?:_pool|[0-9x]+(?:dbl)?))(?:_(\d)([ab]?))?", name)
     if matched is None:
         raise ValueError(f"'{name}' is no unit of the network")
-    block, branch, place, end = matched.groups()
+    block, branch, position, end = matched.groups()
     index = _BLOCKS.index(block)
     prefix = f"mixed_{index}" if index else "mixed"
     if branch == "branch1x1" or (block == "6a" and branch == "branch3x3"):
@@ -41,7 +41,7 @@ def scope(name: str) -> str:
     tower = "tower" if block == "6a" else _TOWERS[branch]
     if end:
         return f"{prefix}/{tower}/mixed/{'conv' if end == 'a' else 'conv_1'}"
-    number = int(place or 1) - 1
+    number = int(position or 1) - 1
     return f"{prefix}/{tower}/conv" + (f"_{number}" if number else "")
 
 

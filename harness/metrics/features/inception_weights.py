@@ -82,10 +82,10 @@ def public(*, key: str = "evaluate.weights") -> Weights:
     path = cached()
     if not path.is_file():
         _download(path, key)
-    found = read(path)
-    if found.sha256 != SHA256:
-        raise WeightsError(f"{path}: SHA-256 is {found.sha256}, but must be {SHA256}; remove the file and run again")
-    return found
+    weights = read(path)
+    if weights.sha256 != SHA256:
+        raise WeightsError(f"{path}: SHA-256 is {weights.sha256}, but must be {SHA256}; remove the file and run again")
+    return weights
 
 
 def _download(path: Path, key: str) -> None:
@@ -123,7 +123,7 @@ def _pth(content: bytes) -> dict[str, NDArray[Any]]:
         state = _Restricted(io.BytesIO(archive.read(index[0])), archive, prefix).load()
     if not isinstance(state, dict):
         raise WeightsError("is not a state dict")
-    found = {}
+    tensors = {}
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, np.ndarray):
             raise WeightsError("is not a state dict of tensors")
@@ -132,8 +132,8 @@ def _pth(content: bytes) -> dict[str, NDArray[Any]]:
         elif value.ndim == 2:
             value = value.T
         if not name.endswith("num_batches_tracked"):
-            found[name] = np.ascontiguousarray(value)
-    return found
+            tensors[name] = np.ascontiguousarray(value)
+    return tensors
 
 
 class _Storage:
@@ -176,10 +176,10 @@ class _Restricted(pickle.Unpickler):
         raise WeightsError(f"asks for {module}.{name}, which weights have no use for: refused")
 
     def persistent_load(self, key: Any) -> NDArray[Any]:
-        word, storage, place, _, count = key
-        if word != "storage" or not isinstance(storage, _Storage) or not str(place).isalnum():
+        word, storage, entry, _, count = key
+        if word != "storage" or not isinstance(storage, _Storage) or not str(entry).isalnum():
             raise WeightsError("refers to something that is not a tensor's storage")
-        numbers = np.frombuffer(self._archive.read(f"{self._prefix}data/{place}"), dtype=_TYPES[storage.kind])
+        numbers = np.frombuffer(self._archive.read(f"{self._prefix}data/{entry}"), dtype=_TYPES[storage.kind])
         if len(numbers) != count:
             raise WeightsError("holds fewer numbers than a tensor needs")
         return numbers

@@ -26,6 +26,7 @@ from harness.models.nn.convolutions import (
 
 Initial = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float32]]
 BATCH_NORM_EPSILON = 1e-3
+GROUP_NORM_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,31 @@ class BatchNormalization:
 
 
 @dataclass(frozen=True)
+class GroupNormalization:
+    """Group normalisation (Wu & He 2018): each example by itself, over its pixels and a group of channels, in float32."""
+
+    per_example: ClassVar[bool] = True
+    channels: int
+    groups: int
+
+    def weights(self) -> Sequence[Weight]:
+        return Weight((self.channels,), ones), Weight((self.channels,), zeros)
+
+    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
+        scale, offset = weights
+        image = tf.cast(x, tf.float32)
+        centred = image - self._over_groups(image)
+        factor = scale * tf.math.rsqrt(self._over_groups(tf.square(centred)) + GROUP_NORM_EPSILON)
+        return tf.cast(centred * factor + offset, x.dtype)
+
+    def _over_groups(self, x: tf.Tensor) -> tf.Tensor:
+        """Means (n, 1, 1, channels) over pixels and groups of x (n, h, w, channels)."""
+        size = self.channels // self.groups
+        grouped = tf.reduce_mean(tf.reshape(tf.reduce_mean(x, (1, 2)), (-1, self.groups, size)), 2)
+        return tf.repeat(grouped, size, 1)[:, None, None]
+
+
+@dataclass(frozen=True)
 class Dropout:
     """Sets a fraction of the values, its rate, to 0 and scales the rest, by a stateless draw of 16 bits per value.
 
@@ -260,6 +286,31 @@ def reshape(*shape: int) -> Apply:
 def tanh() -> Apply:
     """Hyperbolic tangent: images in [-1, 1]."""
     return Apply(tf.tanh, per_example=True)
+
+
+def relu() -> Apply:
+    """max(x, 0)."""
+    return Apply(lambda x: tf.nn.relu(x), per_example=True)
+
+
+def silu() -> Apply:
+    """x · σ(x) (Elfwing et al. 2018)."""
+    return Apply(lambda x: tf.nn.silu(x), per_example=True)
+
+
+def doubled() -> Apply:
+    """Sides times 2: every pixel four times."""
+    return Apply(lambda x: tf.repeat(tf.repeat(x, 2, 1), 2, 2), per_example=True)
+
+
+def halved() -> Apply:
+    """Sides, which must be even, divided by 2: means of 2x2 pixels."""
+    return Apply(lambda x: tf.nn.avg_pool2d(x, 2, 2, "VALID"), per_example=True)
+
+
+def summed() -> Apply:
+    """Each channel's sum over all pixels, shape (n, channels)."""
+    return Apply(lambda x: tf.reduce_sum(x, (1, 2)), per_example=True)
 
 
 class Module(Protocol):

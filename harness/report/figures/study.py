@@ -140,6 +140,7 @@ def anytime(
     label: str,
     rates: Mapping[str, NDArray[np.float32]] | None = None,
     rate_label: str = "learning rate",
+    steps: str = "steps",
 ) -> Figure:
     """Score against step: mean and band of `stats.curve_bands`, single runs faint; beneath, where given, the rates.
 
@@ -169,17 +170,19 @@ def anytime(
         top.set_ylabel(style.wrapped(label, 2.0))
         style.legend(figure, top)
         style.few_ticks(bottom)
-        bottom.set_xlabel("generator steps")
+        bottom.set_xlabel(steps)
     return figure
 
 
-def rates(tables: Mapping[str, NDArray[np.float32]], *, schedules: Sequence[str], label: str) -> Figure:
+def rates(
+    tables: Mapping[str, NDArray[np.float32]], *, schedules: Sequence[str], label: str, steps: str = "steps"
+) -> Figure:
     """The learning rate of every step by schedule, (steps,), drawn at the number of steps done with it."""
     with style.context():
         figure, axes = style.figure(style.COLUMN, 2.5)
         _draw_rates(axes, tables, schedules, label=style.names(schedules))
         style.few_ticks(axes)
-        axes.set_xlabel("generator steps")
+        axes.set_xlabel(steps)
         axes.set_ylabel(style.wrapped(label, 1.6))
         style.legend(figure, axes)
     return figure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.kinds import Shape, number
 from harness.models.model import NetworkPart
-from harness.models.nn import layers
+from harness.models.nn import layers, sizes
 from harness.models.nn.layers import (
     BatchNormalization,
     Convolution,
@@ -30,20 +30,12 @@ class Settings:
     width: int = number(16, low=4, high=1024, text="channels of the widest resolution")
 
 
-def fits(shape: Shape) -> str | None:
-    """None for square images of 8, 12, … 64 pixels."""
-    size, width, _ = shape
-    return None if size == width and 8 <= size <= 64 and size % 4 == 0 else "images of 8, 12, … 64 pixels"
-
-
 def build(settings: Settings, shape: Shape) -> dict[str, Network]:
     """3x3 strided convolutions between 4 pixels (7 for 28) and the image."""
     size, _, channels = shape
-    doublings, base = 0, size
-    while base > 7 and base % 2 == 0:
-        doublings, base = doublings + 1, base // 2
-    sizes = [settings.width * 2**place for place in range(doublings)]  # from the image inwards
-    deepest = sizes[-1] * 2
+    doublings, base = sizes.halvings(size)
+    widths = [settings.width * 2**place for place in range(doublings)]  # from the image inwards
+    deepest = widths[-1] * 2
     generator: list[Layer] = [
         Dense(settings.latent, base * base * deepest, layers.normal),
         reshape(base, base, deepest),
@@ -51,7 +43,7 @@ def build(settings: Settings, shape: Shape) -> dict[str, Network]:
         leaky_relu(0.2),
     ]
     inputs = deepest
-    for outputs in reversed(sizes):
+    for outputs in reversed(widths):
         generator += [
             TransposedConvolution(4, inputs, outputs, initial=layers.normal),
             BatchNormalization(outputs, momentum=0.9),
@@ -61,7 +53,7 @@ def build(settings: Settings, shape: Shape) -> dict[str, Network]:
     generator += [Convolution(3, inputs, channels, initial=layers.normal), tanh()]
     discriminator: list[Layer] = []
     inputs = channels
-    for outputs in sizes:
+    for outputs in widths:
         discriminator += [
             Convolution(4, inputs, outputs * 2, stride=2, initial=layers.normal),
             leaky_relu(0.2),
@@ -76,7 +68,7 @@ PART = NetworkPart(
     help="compact DCGAN that sizes itself to 8 to 64 pixels, 1 or 3 channels",
     model="gan",
     settings=Settings,
-    fits=fits,
+    fits=sizes.fits,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,
     build=build,
 )

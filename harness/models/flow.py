@@ -1,0 +1,218 @@
+"""Rectified flow (Liu et al. 2022), which is flow matching with straight paths (Lipman et al. 2022), and a U-Net for it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import kinds
+from harness.kinds import Shape, choice, number
+from harness.lazy import tf
+from harness.models.model import ModelPart, NetworkPart, PartSettings, TrainSettings
+from harness.models.nn import sizes
+from harness.models.nn.blocks import Called, Chain, with_weights
+from harness.models.nn.draws import Draw
+from harness.models.nn.layers import (
+    Call,
+    Convolution,
+    Dense,
+    GroupNormalization,
+    Layer,
+    Module,
+    TransposedConvolution,
+    Weight,
+    silu,
+    zeros,
+)
+from harness.models.objective import Descent, Nets
+
+_GROUPS = 4  # of channels that are normalised together; fewer where 4 do not divide them
+_FREQUENCIES, _FASTEST = 8, 100.0  # by which the network sees the time: radians over a whole path, from 1
+_TENSORS = 60  # as large as the widest layer's output, forwards and gradients
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be set."""
+
+    steps: int = number(20, low=1, high=10_000, text="steps from noise to image when images are made")
+    solver: str = choice(
+        "euler", ("euler", "heun"), text="euler: one evaluation of the network per step; heun: two, of second order"
+    )
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A velocity field that carries noise (time 0) to images (time 1).
+
+    The network sees the point at a uniform time on the straight line from a draw of noise to an image and learns the
+    line's direction, image - noise. Images are made by following its velocity from the latents, one number per value of
+    an image.
+    """
+
+    modules: Mapping[str, Module]
+    shape: Shape
+    settings: Settings
+    losses = ("velocity",)
+    sampled = ("velocity",)
+
+    @property
+    def latent(self) -> int:
+        """One number per value of an image."""
+        return math.prod(self.shape)
+
+    def networks(self) -> Mapping[str, Module]:
+        """The velocity alone: of points (n, h, w, c) and times (n, 1)."""
+        return self.modules
+
+    def loss(self, nets: Nets, images: tf.Tensor, draw: Draw) -> Mapping[str, tf.Tensor]:
+        """The mean squared error of the velocity, over images and their values."""
+        noise = tf.cast(draw.normal(tf.shape(images)), images.dtype)
+        time = tf.cast(draw.uniform((tf.shape(images)[0], 1)), images.dtype)
+        share = time[:, :, None, None]
+        found = nets["velocity"](noise + share * (images - noise), time)
+        return {"velocity": tf.reduce_mean(tf.square(tf.cast(found - (images - noise), tf.float32)))}
+
+    def sample(self, nets: Nets, latents: tf.Tensor) -> tf.Tensor:
+        """Where the points `latents` are at time 1, in steps of equal length."""
+        count, length = self.settings.steps, 1.0 / self.settings.steps
+
+        def velocity(points: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+            time = tf.cast(step, tf.float32) / count
+            return nets["velocity"](points, tf.fill((tf.shape(points)[0], 1), tf.cast(time, points.dtype)))
+
+        def euler(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return step + 1, points + length * velocity(points, step)
+
+        def heun(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            here = velocity(points, step)
+            there = velocity(points + length * here, step + 1)
+            return step + 1, points + 0.5 * length * (here + there)
+
+        points = tf.reshape(latents, (-1, *self.shape))
+        body = {"euler": euler, "heun": heun}[self.settings.solver]
+        return tf.while_loop(lambda step, _: step < count, body, (tf.constant(0), points))[1]
+
+
+def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: Settings) -> Descent:
+    """The flow of a study's [model], [network] and [train], for training images uint8 (n, h, w, c)."""
+    shape: Shape = tuple(images.shape[1:])
+    part = kinds.find("network", network.name, key="network.name")
+    objective = Flow(part.builder(network.settings, shape), shape, settings)
+    return Descent(objective, train=train, images=images)
+
+
+# --- the network -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What may be set of the network."""
+
+    width: int = number(16, low=4, high=1024, text="channels of the widest resolution")
+
+
+class UNet:
+    """A U-Net (Ronneberger et al. 2015) of residual blocks that see the time (Ho et al. 2020), without attention.
+
+    Sides are halved until at most 7 pixels are left; channels double at the first two halvings.
+    """
+
+    per_example = True
+
+    def __init__(self, *, size: int, channels: int, width: int) -> None:
+        self._levels = sizes.halvings(size)[0]
+        widths = [width * min(2**level, 4) for level in range(self._levels + 1)]
+        embedded = 4 * width
+        self._layers: dict[str, Layer] = {
+            "time": Chain((Dense(2 * _FREQUENCIES, embedded), silu(), Dense(embedded, embedded), silu())),
+            "in": Convolution(3, channels, width),
+        }
+        for level, (outer, inner) in enumerate(itertools.pairwise(widths)):
+            self._layers |= _block(f"down {level}", outer, outer, embedded)
+            self._layers[f"halve {level}"] = Convolution(3, outer, inner, stride=2)
+            self._layers[f"double {level}"] = TransposedConvolution(4, inner, outer)
+            self._layers |= _block(f"up {level}", 2 * outer, outer, embedded)
+        self._layers |= _block("middle", widths[-1], widths[-1], embedded)
+        self._layers["out"] = Chain((_normalised(width), silu(), Convolution(3, width, channels, initial=zeros)))
+
+    def weights(self) -> list[Weight]:
+        """All weights in order."""
+        return [weight for layer in self._layers.values() for weight in layer.weights()]
+
+    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+        """Initial values of all weights, drawn one after another; the velocity is 0 at first."""
+        return [weight.initial(rng, weight.shape) for weight in self.weights()]
+
+    def __call__(self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
+        """The velocity at points (n, h, w, c) and times (n, 1)."""
+        points, time = x
+        called = with_weights(tuple(self._layers.values()), weights, call)
+        parts = dict(zip(self._layers, called, strict=True))
+        embedded = parts["time"](_features(time))
+        inner, skipped = parts["in"](points), []
+        for level in range(self._levels):
+            skipped.append(_through(f"down {level}", parts, inner, embedded))
+            inner = parts[f"halve {level}"](skipped[-1])
+        inner = _through("middle", parts, inner, embedded)
+        for level in reversed(range(self._levels)):
+            both = tf.concat([parts[f"double {level}"](inner), skipped[level]], -1)
+            inner = _through(f"up {level}", parts, both, embedded)
+        return parts["out"](inner)
+
+
+def _block(name: str, inputs: int, outputs: int, embedded: int) -> dict[str, Layer]:
+    """The layers of a residual block: before the time comes in, of the time, after it, and past all of them."""
+    return {
+        f"{name}, before": Chain((_normalised(inputs), silu(), Convolution(3, inputs, outputs))),
+        f"{name}, time": Dense(embedded, outputs),
+        f"{name}, after": Chain((silu(), Convolution(3, outputs, outputs, initial=zeros))),
+        f"{name}, past": Chain(()) if inputs == outputs else Convolution(1, inputs, outputs),
+    }
+
+
+def _through(name: str, parts: Mapping[str, Called], x: tf.Tensor, embedded: tf.Tensor) -> tf.Tensor:
+    """What a residual block makes of x (n, h, w, inputs)."""
+    timed = parts[f"{name}, before"](x) + parts[f"{name}, time"](embedded)[:, None, None]
+    return parts[f"{name}, after"](timed) + parts[f"{name}, past"](x)
+
+
+def _normalised(channels: int) -> GroupNormalization:
+    return GroupNormalization(channels, groups=math.gcd(channels, _GROUPS))
+
+
+def _features(time: tf.Tensor) -> tf.Tensor:
+    """Sines and cosines (n, 2 · frequencies) of times (n, 1), of geometrically spaced frequencies."""
+    angles = tf.cast(time, tf.float32) * np.geomspace(1.0, _FASTEST, _FREQUENCIES, dtype=np.float32)
+    return tf.cast(tf.concat([tf.sin(angles), tf.cos(angles)], -1), time.dtype)
+
+
+def networks(settings: NetworkSettings, shape: Shape) -> dict[str, UNet]:
+    """The velocity's U-Net for images of `shape`."""
+    return {"velocity": UNet(size=shape[0], channels=shape[2], width=settings.width)}
+
+
+PARTS = (
+    ModelPart(
+        name="flow",
+        help="rectified flow: noise is carried to images on nearly straight paths (Liu et al. 2022)",
+        settings=Settings,
+        networks=("velocity",),
+        network="unet",
+        build=build,
+    ),
+    NetworkPart(
+        name="unet",
+        help="small U-Net that sizes itself to 8 to 64 pixels, 1 or 3 channels",
+        model="flow",
+        settings=NetworkSettings,
+        fits=sizes.fits,
+        memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,
+        build=networks,
+    ),
+)
