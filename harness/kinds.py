@@ -197,7 +197,7 @@ class Part:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ " (did you mean 'x'?)", or nothing where no known name is near."""
+    """A hint that follows a name, such as "(did you mean 'x'?)"; empty where no known name is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
@@ -223,6 +223,7 @@ class Unread(Part):
     dimensions: int | None = None
     trained_on: str = ""
     check_weights: None = None
+    reads: tuple[str, ...] = ("beta1", "beta2", "momentum")
     optional: bool = True
     primary: bool = False
 
