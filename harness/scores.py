@@ -20,7 +20,7 @@ def count_name(count: int) -> str:
 class ScoreName:
     """The parts of a name such as `fid_inception_10k_ema`; `features` is empty of a score of the pixels themselves.
 
-    `weights` is 'raw' or 'ema': whose images were scored, the generator's as trained or as averaged.
+    `weights` is 'raw' or 'ema': by which weights the images were made, as trained or as averaged.
     """
 
     metric: str

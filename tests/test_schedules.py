@@ -159,9 +159,14 @@ def test_a_table_s_floats_give_the_schedule_that_whole_numbers_gave():
 @pytest.mark.parametrize("applies_to", ["both", "generator", "discriminator"])
 def test_the_network_that_does_not_follow_keeps_its_peak(applies_to):
     schedule = Schedule(schedules.Linear(), peak=0.5, warmup=0.25)
-    rates = schedules.by_network(schedule, 8, ratio=2.0, applies_to=applies_to)
+    rates = schedules.by_network(schedule, 8, ratios={"discriminator": 2.0}, applies_to=applies_to)
     for name, factor in (("generator", 1.0), ("discriminator", 2.0)):
         following = applies_to in ("both", name)
         expected = schedule.rates(8) if following else np.full(8, 0.5)
         assert rates[name].dtype == np.float32
         np.testing.assert_array_equal(rates[name], np.float32(factor) * expected.astype(np.float32))
+
+
+def test_networks_of_any_name_have_rates():
+    rates = schedules.by_network(Schedule(schedules.Linear(), peak=1.0), 4, networks=("velocity",))
+    assert rates["velocity"].tolist() == [1.0, 0.75, 0.5, 0.25]

@@ -19,14 +19,14 @@ from harness.results.tables import ResultsError
 class Rates:
     """By schedule the rate of every step, float32 (steps,), of the network whose rate the schedule sets."""
 
-    network: str
+    network: str  # empty where all networks have one rate
     by_schedule: dict[str, NDArray[np.float32]]
     note: str
 
     @property
     def label(self) -> str:
         """What an axis calls it."""
-        return f"{self.network}'s learning rate"
+        return f"{self.network}'s learning rate" if self.network else "learning rate"
 
 
 def of(analysis: Analysis) -> Rates:
@@ -63,7 +63,8 @@ def of(analysis: Analysis) -> Rates:
             path = analysis.results.path / "runs.csv"
             raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
         found[label], ratios[label] = tables[network], 1.0 if ratio is None else ratio
-    return Rates(network, found, _note(applies_to, networks, ratios))
+    one = applies_to == schedules.ALL and "discriminator" not in networks
+    return Rates("" if one else network, found, _note(applies_to, networks, ratios))
 
 
 def _stored(analysis: Analysis, row: Mapping[Hashable, Any], network: str) -> NDArray[np.float32]:
@@ -83,9 +84,7 @@ def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str
         kept = f"; {' and '.join(others)} kept {'its' if len(others) == 1 else 'their'} peak rate" if others else ""
         return f"The schedule was applied to the {applies_to} alone{kept}."
     if "discriminator" not in networks:
-        return (
-            f"The rate of {' and '.join(f'the {name}' for name in networks[1:])} was the same." if networks[1:] else ""
-        )
+        return f"It was that of {' and '.join(networks)} alike." if networks[1:] else ""
     if all(ratio == 1.0 for ratio in ratios.values()):
         return "The discriminator's rate was the same."
     each = ", ".join(f"{numbers.number(ratio)} ({numbers.name(label)})" for label, ratio in ratios.items())

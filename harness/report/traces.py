@@ -19,7 +19,12 @@ SHARE = 0.99  # of the points of finished runs that the axes show: the first ste
 def _rows(traces: pd.DataFrame) -> dict[str, str]:
     """Each loss's column and what its axis is called."""
     names = [str(name) for name in traces if str(name).startswith("loss_")]
-    return {name: f"loss of {name.removeprefix('loss_')}" for name in names}
+    return {name: _called(name.removeprefix("loss_")) for name in names}
+
+
+def _called(loss: str) -> str:
+    """What an axis calls a loss: of a network of an adversarial pair, or a loss of its own name."""
+    return f"loss of {loss}" if loss in ("generator", "discriminator") else f"{loss} loss"
 
 
 def losses(traces: pd.DataFrame, finished: set[str], *, schedules: Sequence[str]) -> Figure:

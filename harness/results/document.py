@@ -91,6 +91,12 @@ class Phases(_Part):
     confirm: Confirm
 
 
+class Model(_Part):
+    """The kind of model, by name; studies of the first release knew one."""
+
+    name: Text = "gan"
+
+
 class Network(_Part):
     """The networks, by name."""
 
@@ -115,6 +121,7 @@ class Evaluate(_Part):
 class Spec(_Part):
     """The study file with its defaults: what a report names of it. What resumes a study validates all of it."""
 
+    model: Model = Model()
     network: Network
     train: Train
     evaluate: Evaluate = Evaluate()

@@ -96,7 +96,8 @@ def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
-        faults = dict.fromkeys(_fault(fault) for fault in error.errors(include_url=False))
+        lines = (line for fault in error.errors(include_url=False) for line in _fault(fault).splitlines())
+        faults = dict.fromkeys(lines)
         raise SpecError("\n".join(f"{source}: {fault}" for fault in faults)) from error
 
 

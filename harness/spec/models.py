@@ -552,8 +552,8 @@ class StudySpec(Section):
             raise ValueError(
                 f"evaluate.points is {self.evaluate.points}, but allowed is at most train.steps = {self.train.steps}"
             )
-        for fault in self._model_faults():
-            raise ValueError(fault)
+        if faults := list(self._model_faults()):
+            raise ValueError("\n".join(faults))
         sampled = [key for key in self.shared_parameters if isinstance(getattr(self.space, key), Range)]
         if self.search.trials == 0 and (sampled or any(self.own_space(label) for label in self.schedules)):
             names = [f"space.{key}" for key in sampled] or ["a schedule's own range"]

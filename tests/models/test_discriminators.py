@@ -59,7 +59,7 @@ def pair(*, mixing):
 def trainer(monkeypatch, *, mixing, **changes):
     dcgan = kinds.find("network", "dcgan", key="network")
     changed = dataclasses.replace(dcgan, build=lambda settings, shape: pair(mixing=mixing))
-    known = (changed, *kinds.parts("loss").values())
+    known = (changed, *kinds.parts("loss").values(), *kinds.parts("optimizer").values())
     monkeypatch.setattr(kinds, "_shipped", lambda: known)
     return training.build(part("network", "dcgan", latent=8), settings(optimizer="sgd", **changes), IMAGES)
 

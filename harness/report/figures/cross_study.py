@@ -82,6 +82,6 @@ def sweeps(table: pd.DataFrame) -> Figure:
             axes.set_title(style.names(groups, 40)[group], loc="left")
             score = style.wrapped(f"{rows['score'].iloc[0]} (↓ better)", 1.5, lines=2)
             axes.set_ylabel(f"difference in\n{score}")
-        np.atleast_1d(panels)[-1].set_xlabel("generator steps of the study")
+        np.atleast_1d(panels)[-1].set_xlabel("steps of the study")
         style.legend(figure, np.atleast_1d(panels)[0])
     return figure

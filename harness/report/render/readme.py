@@ -33,7 +33,7 @@ def render(contents: Contents[Analysis]) -> str:
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
     lines += [
-        f"- network `{spec.network.name}`, {numbers.count(spec.train.steps, 'step')} of "
+        f"- {'' if spec.model.name == 'gan' else f'model `{spec.model.name}`, '}network `{spec.network.name}`, {numbers.count(spec.train.steps, 'step')} of "
         f"{numbers.count(spec.train.batch, 'image')}"
     ]
     lines += [
