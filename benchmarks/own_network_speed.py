@@ -55,8 +55,9 @@ def model(name, shape):
     """The GAN of a network's name, on random images."""
     part = kinds.find("network", name, key="network.name")
     loss = kinds.find("loss", "non_saturating", key="train.loss")
+    adam = kinds.find("optimizer", "adam", key="train.optimizer")
     train = SimpleNamespace(
-        batch=BATCH, optimizer="adam", beta1=0.5, beta2=0.999, momentum=0.0, ema=0.999, precision="float32", xla=False,
+        batch=BATCH, optimizer=SimpleNamespace(name=adam.name, settings=adam.set({})), beta1=0.5, beta2=0.999, momentum=0.0, ema=0.999, precision="float32", xla=False,
         discriminator_steps=1, loss=SimpleNamespace(name=loss.name, settings=loss.set({})),
     )  # fmt: skip
     settings = part.set({"latent": LATENT} | ({"width": WIDTH} if name == "dcgan" else {}))

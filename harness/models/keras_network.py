@@ -26,7 +26,6 @@ from harness.own_code import CodeError, fault
 
 LATENT = 64  # length of the latent vector unless a study sets it
 _EXAMPLES = 4  # images in a batch that looks at a network
-_IMAGES = ("generator", "decoder")  # networks from latents to images; all others take images
 
 # Keras layers that surely look at each example of a batch by itself, whatever their arguments.
 _ALONE = (
@@ -380,19 +379,31 @@ def examples_of(source: Source, role: str, network: Any) -> list[tf.Tensor]:
 
 
 def example_inputs(network: Any, role: str, latent: Sequence[int], shape: Shape) -> list[tf.Tensor]:
-    """A batch, float32, for each input of a network: by the shapes it declares, else latents or images by its role."""
+    """A batch, float32, for each input of a network: of the shapes it declares, else of those that its role has."""
     shapes = [tuple(tensor.shape[1:]) for tensor in getattr(network, "inputs", None) or ()]
     if not shapes or any(side is None for declared in shapes for side in declared):
-        shapes = [tuple(latent) if role in _IMAGES else tuple(shape)]
+        shapes = _expected(role, latent, shape)[0]
     rng = np.random.default_rng(0)
     return [tf.constant(rng.uniform(-1, 1, (_EXAMPLES, *declared)).astype(np.float32)) for declared in shapes]
+
+
+def _expected(role: str, latent: Sequence[int], shape: Shape) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
+    """The shapes of inputs and output that a network of a built-in kind has; None where nothing is known of the output."""
+    roles: dict[str, tuple[list[tuple[int, ...]], tuple[int, ...]]] = {
+        "generator": ([tuple(latent)], shape),
+        "discriminator": ([shape], (1,)),
+        "encoder": ([shape], (2 * latent[0],)),
+        "decoder": ([tuple(latent)], shape),
+        "velocity": ([shape, (1,)], shape),
+    }
+    return roles.get(role, ([shape], None))
 
 
 def _built(network: Any, inputs: Sequence[tf.Tensor], source: Source, role: str) -> Any:
     """The network with its variables, which a model without declared inputs makes at its first call."""
     if hasattr(network, "built") and not (network.built and network.variables):
         with source.told():
-            network(_single(inputs))
+            network(*inputs)
     return network
 
 
@@ -415,12 +426,11 @@ def values_of(module: Module) -> Sequence[NDArray[np.float32]]:
 def _look(source: Source, role: str, module: Module, inputs: Sequence[tf.Tensor]) -> None:
     """Raise CodeError unless a network takes and makes what its role says, hides no state, and keeps its word."""
     values = values_of(module)
-    latent, shape = (source.settings.latent,), tuple(source.shape)
-    wanted = {"generator": (latent, shape), "decoder": (latent, shape), "discriminator": (shape, (1,))}.get(role)
-    if wanted is not None and tuple(inputs[0].shape[1:]) != wanted[0]:
-        raise CodeError(
-            f"{source.name}: network '{role}' takes {_shown(inputs[0].shape[1:])}, but gets {_shown(wanted[0])}"
-        )
+    wanted, output = _expected(role, (source.settings.latent,), source.shape)
+    shapes = [tuple(tensor.shape[1:]) for tensor in inputs]
+    if output is not None and shapes != wanted:
+        taken, given = (" and ".join(map(_shown, each)) for each in (shapes, wanted))
+        raise CodeError(f"{source.name}: network '{role}' takes {taken}, but gets {given}")
 
     def run(training: bool) -> Callable[..., Any]:
         def forward(*given: tf.Tensor) -> Any:
@@ -431,9 +441,9 @@ def _look(source: Source, role: str, module: Module, inputs: Sequence[tf.Tensor]
 
     with source.told():
         y = run(False)(*inputs)
-        if wanted is not None and tuple(y.shape[1:]) != wanted[1]:
+        if output is not None and tuple(y.shape[1:]) != output:
             raise CodeError(
-                f"{source.name}: network '{role}' makes {_shown(y.shape[1:])}, but must make {_shown(wanted[1])}"
+                f"{source.name}: network '{role}' makes {_shown(y.shape[1:])}, but must make {_shown(output)}"
             )
         specs = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in inputs]
         for training in (True, False):
@@ -553,4 +563,7 @@ class OwnKind:
 
 
 def _open(network: Any) -> Callable[..., Any]:
-    return lambda *inputs: network(_single(inputs), training=True)
+    """A network of the user's as `losses` calls it, before its variables are made."""
+    if getattr(network, "inputs", None):
+        return lambda *inputs: network(inputs[0] if len(inputs) == 1 else list(inputs), training=True)
+    return lambda *inputs: network(*inputs, training=True)

@@ -37,6 +37,38 @@ def test_sound_networks_and_kinds_have_no_fault(tmp_path):
         assert all(check.good for check in found.values()), found
 
 
+FLOW = """
+import keras
+L = keras.layers
+
+
+class Velocity(keras.Model):
+    def __init__(self, shape):
+        super().__init__()
+        self.hidden, self.out, self.sides = L.Dense(16, "silu"), L.Dense(shape[0] * shape[1] * shape[2]), shape
+
+    def call(self, x, time, training=False):
+        hidden = self.hidden(keras.ops.concatenate([L.Flatten()(x), time], -1))
+        return keras.ops.reshape(self.out(hidden), (-1, *self.sides))
+
+
+def build(shape, latent):
+    return {"velocity": Velocity(shape)}
+"""
+AUTOENCODER = networks(
+    GENERATOR.format(ends="'tanh'"), "keras.Sequential([keras.Input(shape), L.Flatten(), L.Dense(2 * latent)])"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [("flow", FLOW), ("vae", AUTOENCODER.replace("'generator'", "'decoder'").replace("'discriminator'", "'encoder'"))],
+)
+def test_networks_for_other_kinds_of_model_have_no_fault(tmp_path, model, source):
+    found = checks(tmp_path, source, model=model)
+    assert all(check.good for check in found.values()), found
+
+
 def test_images_out_of_range_and_fixed_initial_weights_and_idle_weights_are_named(tmp_path):
     fixed = "keras.Sequential([keras.Input((latent,)), L.Dense(64, kernel_initializer='ones'), L.Reshape(shape)])"
     idle = "keras.Sequential([keras.Input(shape), L.Flatten(), L.Dense(4, name='idle'), L.Lambda(tf.stop_gradient), L.Dense(1)])"
