@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks.record import figure, save
 from harness import kinds
 from harness.seeds import Seeds
 from harness.worker import device
@@ -97,12 +98,17 @@ def main():
     options.add_argument("--rounds", type=int, default=15)
     chosen = options.parse_args()
     device.configure(threads=1, gpu=None)
+    figures = []
     for size in chosen.sizes:
         steps = max(8, 20_000 // size**2)
         ours, theirs = compare((size, size, 1), rounds=chosen.rounds, steps=steps)
         print(
             f"{size}x{size}x1: built in {ours:.2f} ms per step, Keras file {theirs:.2f} ms, ratio {theirs / ours:.2f}"
         )
+        figures.append(
+            figure(f"step of a Keras file against the network built in, {size}x{size}x1", theirs / ours, "x")
+        )
+    save("own_network_speed", figures, [])
 
 
 if __name__ == "__main__":

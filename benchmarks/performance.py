@@ -42,6 +42,7 @@ BENCHMARKS = (
     Benchmark("worker_memory", ("--runs", "40")),
     Benchmark("report_scale", ("1000",)),
     Benchmark("growth", ("--quick",)),
+    Benchmark("own_network_speed", ("--rounds", "5")),
 )
 
 

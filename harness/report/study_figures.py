@@ -123,7 +123,7 @@ def learning_rates(analysis: Analysis) -> Drawing | None:
     return Drawing(
         lambda: figures.rates(used.by_schedule, schedules=analysis.schedules, label=used.label, steps=analysis.steps),
         f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
-        f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}",
+        f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}".rstrip(),
     )
 
 

@@ -151,7 +151,7 @@ def test_they_are_listed_allowed_and_offered_to_editors(installed, capsys):
         assert line in said
     definitions = specs.schema()["$defs"]
     assert "stripes" in definitions["DataSpec"]["properties"]["name"]["enum"]
-    assert "corners" in definitions["EvaluateSpec"]["properties"]["features"]["enum"]
+    assert "corners" in definitions["EvaluateSpec"]["properties"]["features"]["anyOf"][0]["enum"]
     assert definitions["QuestionSpec"]["properties"]["score"]["enum"] == ["fid", "kid", "gap"]
     wrong = STUDY.replace('"corners"', '"corner"').replace('"brightness"', '"brigthness"').replace('"gap"', '"recall"')
     with pytest.raises(specs.SpecError) as fault:
