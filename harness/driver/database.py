@@ -21,7 +21,7 @@ from optuna.storages import RDBStorage
 
 # A server that falls silent is noticed within a minute, by the driver and (for its lock) by the server.
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-CREATIONS = 20  # attempts at making the tables while another driver makes them too
+CREATIONS = 20  # attempts at making a file or its tables while another driver makes them too
 _EXAMPLES = (
     "sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or another address that SQLAlchemy knows, "
     "such as mysql+pymysql://…"
@@ -210,7 +210,7 @@ class Database:
 
                 @sqlalchemy.event.listens_for(storage.engine, "connect")
                 def _connect(connection: Any, _: Any) -> None:
-                    connection.execute("PRAGMA journal_mode=WAL")
+                    _use_write_ahead_log(connection)
                     connection.execute("PRAGMA synchronous=FULL")
 
                 storage.engine.dispose()  # connections opened before the listener lack its settings
@@ -232,6 +232,18 @@ class Database:
     def close(self) -> None:
         """End our own connections."""
         self.engine.dispose()
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch an SQLite file to it; another driver that does so now makes SQLite refuse at once, whatever its time limit."""
+    for attempt in range(CREATIONS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if attempt + 1 == CREATIONS or "locked" not in str(error):
+                raise
+            time.sleep(0.1)
 
 
 def _parsed(url: str) -> sqlalchemy.URL:
