@@ -14,7 +14,8 @@ from typing import IO
 def whole(path: Path, *, keep: Path | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` when the block ends well; otherwise nothing changes.
 
-    It outlasts a crash of the machine, unless `durable` is false: waiting for the disk takes milliseconds. What was at `path` is kept as `keep` where that is given. The folder is made where it is missing. Raises OSError.
+    It outlasts a crash of the machine, unless `durable` is false: waiting for the disk takes milliseconds. What was at
+    `path` is kept as `keep` where that is given. The folder is made where it is missing. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)

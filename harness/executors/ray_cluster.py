@@ -48,16 +48,16 @@ class _Worker:
         self._shared = shared
 
     def ready(self) -> dict[str, Any]:
-        """Build the workshop; return where this is and all that must be the same on every node."""
-        shop = process.workshop(self._setup)
+        """Build the worker context; return where this is and all that must be the same on every node."""
+        context = process.context_of(self._setup)
         return {
             "node": ray.get_runtime_context().get_node_id(),
             "shared": self._shared,
             "facts": {
-                "the device": shop.environment["device"],
-                "the images' fingerprint": shop.images.fingerprint,
-                "the feature network's sha256": shop.evaluator.extractor.sha256,
-                **{f"the version of {name}": value for name, value in shop.environment["versions"].items()},
+                "the device": context.environment["device"],
+                "the images' fingerprint": context.images.fingerprint,
+                "the feature network's sha256": context.evaluator.extractor.sha256,
+                **{f"the version of {name}": value for name, value in context.environment["versions"].items()},
             },
         }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness import files
 
 MAGIC = b"harness checkpoint 1\n"
 _META = "meta.json"
@@ -39,24 +40,9 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]
     note = np.frombuffer(json.dumps(dict(meta)).encode(), dtype=np.uint8)
     np.savez(buffer, allow_pickle=False, **{_META: note}, **dict(arrays))
     content = buffer.getvalue()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n")
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if path.exists():
-            path.replace(_previous(path))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with files.whole(path, keep=_previous(path)) as stream:
+        stream.write(MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n")
+        stream.write(content)
 
 
 def load(path: Path) -> Checkpoint | None:

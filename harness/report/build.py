@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from harness import files
 from harness.report import catalogue, numbers
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
 from harness.results import load
-from harness.results.tables import write_bytes, write_frame
+from harness.results.tables import write_frame
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -24,15 +25,15 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
         write_frame(folder / f"{name}.csv", frame)
     study = analysis.results.study.name
     for name, table in catalogue.papers(analysis).items():
-        write_bytes(folder / "latex" / f"{name}.tex", latex.render(table, label=f"{study}-{name}").encode())
+        files.write(folder / "latex" / f"{name}.tex", latex.render(table, label=f"{study}-{name}").encode())
     contents = catalogue.contents(analysis)
     for name, drawing in contents.figures.items():
         figure = drawing.draw()
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
-            write_bytes(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
-    write_bytes(folder / "README.md", readme.render(contents).encode())
-    write_bytes(folder / "report.md", markdown.render(contents, folder=folder).encode())
-    write_bytes(folder / "report.html", html.render(contents, folder=folder).encode())
+            files.write(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
+    files.write(folder / "README.md", readme.render(contents).encode())
+    files.write(folder / "report.md", markdown.render(contents, folder=folder).encode())
+    files.write(folder / "report.html", html.render(contents, folder=folder).encode())
     return folder / "report.html"
 
 

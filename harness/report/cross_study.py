@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness import stats
+from harness import files, stats
 from harness.report import entries, numbers
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, Drawing, Entry, FigureEntry, Section, TableEntry
@@ -18,7 +18,7 @@ from harness.report.figures import style
 from harness.report.render import html, markdown
 from harness.report.tables import Cell, Row, Table, estimate, table, value
 from harness.results import load
-from harness.results.tables import write_bytes, write_frame
+from harness.results.tables import write_frame
 
 Analyses = Mapping[str, Analysis]
 
@@ -45,7 +45,7 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
     for name, drawing in contents.figures.items():
         figure = drawing.draw()
         for kind in ("svg", "png", *(("pdf",) if pdf else ())):
-            write_bytes(output / f"{name}.{kind}", style.rendered(figure, kind))
+            files.write(output / f"{name}.{kind}", style.rendered(figure, kind))
     answer = headline(studies.frames["verdicts"])
     page = (
         html.environment()
@@ -60,8 +60,8 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
             studies={name: analysis.results.study for name, analysis in analyses.items()},
         )
     )
-    write_bytes(output / "report.html", page.encode())
-    write_bytes(output / "report.md", _markdown(contents, answer).encode())
+    files.write(output / "report.html", page.encode())
+    files.write(output / "report.md", _markdown(contents, answer).encode())
     return output / "report.html"
 
 

@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness import files
 from harness.results import document, trace
 from harness.results.record import RunRecord, moment, posix
 
@@ -84,30 +83,9 @@ class Results:
     traces: pd.DataFrame
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole and durably: temporary name, fsync, rename, fsync of the folder. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV whose floats read back exactly."""
-    write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
+    files.write(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
 def read_frame(path: Path, *, dtype: Any, na_values: Sequence[str] = ()) -> pd.DataFrame:
@@ -123,7 +101,7 @@ def read_frame(path: Path, *, dtype: Any, na_values: Sequence[str] = ()) -> pd.D
 
 def write_study(path: Path, study: Mapping[str, Any]) -> None:
     """Write study.json into the results folder `path`."""
-    write_bytes(path / "study.json", (json.dumps(study, indent=1, ensure_ascii=False) + "\n").encode())
+    files.write(path / "study.json", (json.dumps(study, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]) -> None:
@@ -132,7 +110,7 @@ def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], sc
     runs, curves = frames(ordered, phases=phases, schedules=schedules)
     write_frame(path / "curves.csv", curves)
     if any(each.trace for each in ordered) or (path / "traces.csv").exists():
-        write_bytes(path / "traces.csv", _traces(ordered))
+        files.write(path / "traces.csv", _traces(ordered))
     write_frame(path / "runs.csv", runs)
 
 

@@ -50,7 +50,7 @@ class RunOutcome:
 
 
 _setup: WorkerSetup | None = None
-_workshop: Any = None
+_context: Any = None
 _terminated = threading.Event()
 
 
@@ -88,14 +88,14 @@ def _end_with(driver: int) -> None:
     os._exit(1)
 
 
-def workshop(setup: WorkerSetup) -> Any:
-    """This process's workshop for `setup`, built at the first call."""
-    global _workshop
-    if _workshop is None or _workshop.spec != setup.spec:
+def context_of(setup: WorkerSetup) -> Any:
+    """This process's worker context for `setup`, built at the first call."""
+    global _context
+    if _context is None or _context.spec != setup.spec:
         from harness.worker.context import build
 
-        _workshop = build(setup.spec, cache=setup.cache, commit=setup.commit)
-    return _workshop
+        _context = build(setup.spec, cache=setup.cache, commit=setup.commit)
+    return _context
 
 
 def train(design: Design) -> RunOutcome:
@@ -118,7 +118,7 @@ def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
             stop=lambda: _terminated.is_set() or (work is not None and (work / STOP).exists()),
         )
         control.report({"run": design.run, "step": 0, "scores": {}})
-        result = train_run(design, workshop(setup), control)
+        result = train_run(design, context_of(setup), control)
     except Interrupted:
         return RunOutcome(None, {})
     except MemoryError as error:
@@ -140,13 +140,13 @@ def answer(question: Question) -> dict[str, Any]:
 
 def answer_with(setup: WorkerSetup, question: Question) -> dict[str, Any]:
     """Answer `question` with `setup`; used by local workers and by cluster tasks."""
-    from harness.worker import context as shops
+    from harness.worker import context
 
     started = time.monotonic()
-    shop = workshop(setup)
+    shared = context_of(setup)
     if question == "probe":
-        return shops.probe(shop, started=started)
-    return shops.facts(shop) if question == "facts" else shops.summary(shop)
+        return context.probe(shared, started=started)
+    return context.facts(shared) if question == "facts" else context.summary(shared)
 
 
 def _out_of_memory(spec: StudySpec, error: Exception) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness import files
 from harness.results import RunRecord, tables, trace
 from harness.results.record import moment, posix
 from harness.results.tables import ResultsError
@@ -102,14 +103,14 @@ def test_damage_is_one_sentence_that_names_the_file(case, tmp_path):
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
-    tables.write_bytes(path, b"old")
+    files.write(path, b"old")
 
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        tables.write_bytes(path, b"new")
+        files.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
 

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from harness.driver import event_files
+from harness.files import write
 from harness.results import CurvePoint, trace
-from harness.results.tables import write_bytes
 from tests.report.example import _record, pair
 
 SCORE = "fid_digits_100"
@@ -36,7 +36,7 @@ def picture():
 
 
 def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
-    write_bytes(tmp_path / "samples" / f"{record.run}-ema.png", picture())
+    write(tmp_path / "samples" / f"{record.run}-ema.png", picture())
     event_files.write(tmp_path / "board", [record], samples=tmp_path / "samples")
     event_files.write(tmp_path / "board", [record], samples=tmp_path / "samples")  # again: no event twice
     found = EventAccumulator(str(tmp_path / "board" / record.run)).Reload()
