@@ -26,7 +26,7 @@ BUILTIN = "quick"  # name of the study that ships with the package
 
 
 class SpecError(ValueError):
-    """A study file that cannot be run; the message has one line a fault."""
+    """A study file that cannot be run; the message has one line per fault."""
 
 
 class Placed(Protocol):
