@@ -15,10 +15,11 @@ from harness.kinds import Shape, choice, number
 from harness.lazy import tf
 from harness.models.model import ModelPart, NetworkPart, PartSettings, TrainSettings
 from harness.models.nn import sizes
-from harness.models.nn.blocks import Called, Chain, with_weights
+from harness.models.nn.blocks import Chain
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import (
     Call,
+    Called,
     Convolution,
     Dense,
     GroupNormalization,
@@ -27,6 +28,7 @@ from harness.models.nn.layers import (
     TransposedConvolution,
     Weight,
     silu,
+    with_weights,
     zeros,
 )
 from harness.models.objective import Descent, Nets

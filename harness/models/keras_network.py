@@ -21,7 +21,7 @@ from harness.kinds import Shape
 from harness.lazy import tf
 from harness.models.model import NetworkPart
 from harness.models.nn.draws import Draw
-from harness.models.nn.layers import Call, Module, Weight, zeros
+from harness.models.nn.layers import Call, Module, Weight, joined, zeros
 from harness.own_code import CodeError, fault
 
 LATENT = 64  # length of the latent vector unless a study sets it
@@ -188,14 +188,10 @@ def mixes(module: Module, values: Sequence[Any], inputs: Sequence[tf.Tensor]) ->
     call = Call(training=True, seed=tf.constant([3, 5], tf.int64))
     with tf.GradientTape() as tape:
         tape.watch(list(inputs))
-        y = module(_single(inputs), [tf.constant(value) for value in values], call)
+        y = module(joined(inputs), [tf.constant(value) for value in values], call)
         first = tf.reduce_sum(y[0])
     slopes = [slope for slope in tape.gradient(first, list(inputs)) if slope is not None]
     return any(bool(tf.reduce_any(slope[1:] != 0.0)) for slope in slopes)
-
-
-def _single(inputs: Sequence[Any]) -> Any:
-    return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
 def hidden_state(function: Callable[..., Any], *inputs: tf.TensorSpec) -> list[str]:
@@ -435,7 +431,7 @@ def _look(source: Source, role: str, module: Module, inputs: Sequence[tf.Tensor]
     def run(training: bool) -> Callable[..., Any]:
         def forward(*given: tf.Tensor) -> Any:
             call = Call(training=training, seed=tf.constant([3, 5], tf.int64))
-            return module(_single(given), [tf.constant(value) for value in values], call)
+            return module(joined(given), [tf.constant(value) for value in values], call)
 
         return forward
 
@@ -540,7 +536,7 @@ class OwnKind:
                 if not training and role not in used:
                     used.append(role)
                 call = Call(training=training, seed=tf.constant([3, 5], tf.int64))
-                return self._modules[role](_single(inputs), [tf.constant(each) for each in values[role]], call)
+                return self._modules[role](joined(inputs), [tf.constant(each) for each in values[role]], call)
 
             return forward
 

@@ -16,7 +16,7 @@ from harness import kinds, own_code
 from harness.kinds import Shape
 from harness.lazy import tf
 from harness.models import keras_network
-from harness.models.nn.layers import Call
+from harness.models.nn.layers import Call, joined
 from harness.models.training import Training
 from harness.own_code import CodeError, Named
 from harness.seeds import Seeds
@@ -139,7 +139,7 @@ def _written(module: keras_network.KerasNetwork, model: Training, request: Reque
     """Indices of the weights that a training pass writes."""
     call = Call(training=True, seed=tf.constant([3, 5], tf.int64))
     inputs = keras_network.example_inputs(module.model, module.role, (model.latent,), request.shape)
-    module(inputs[0] if len(inputs) == 1 else tuple(inputs), [tf.constant(value) for value in module.values()], call)
+    module(joined(inputs), [tf.constant(value) for value in module.values()], call)
     return sorted(call.moved)
 
 

@@ -16,7 +16,7 @@ from harness.lazy import tf
 from harness.models.model import TrainSettings
 from harness.models.nn import draws
 from harness.models.nn.draws import Draw
-from harness.models.nn.layers import Call, Module
+from harness.models.nn.layers import Call, Module, joined
 from harness.models.nn.packing import Packing
 from harness.models.training import Training
 
@@ -101,7 +101,7 @@ class Descent(Training):
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         def resting(name: str) -> Callable[..., tf.Tensor]:
-            return lambda *inputs: self._modules[name](_single(inputs), weights[name], Call(training=False))
+            return lambda *inputs: self._modules[name](joined(inputs), weights[name], Call(training=False))
 
         images: tf.Tensor = self._objective.sample(
             {name: resting(name) for name in weights}, tf.cast(latents, self._compute)
@@ -120,11 +120,7 @@ class _Passes:
         """The output for the network's inputs."""
         self._count += 1
         call = Call(training=True, seed=self._seed + tf.constant([0, self._count * _PASS], tf.int64))
-        output = self._module(_single(inputs), self._weights, call)
+        output = self._module(joined(inputs), self._weights, call)
         for index, moved in call.moved.items():
             self.statistics.moved[index] = self._weights[index] = self._packing.carried(index, moved)
         return output
-
-
-def _single(inputs: tuple[Any, ...]) -> Any:
-    return inputs[0] if len(inputs) == 1 else inputs

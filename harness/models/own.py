@@ -19,7 +19,7 @@ from harness.models.objective import Descent
 def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: object = None) -> Descent:
     """The model of the object that the file of `network` gives, for training images uint8 (n, h, w, c).
 
-    Raises ValueError, or OwnFault naming file and line, for an object that cannot be trained.
+    Raises ValueError, or CodeError naming file and line, for an object that cannot be trained.
     """
     part = kinds.find("network", network.name, key="network.name")
     shape: kinds.Shape = tuple(images.shape[1:])

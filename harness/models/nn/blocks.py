@@ -1,25 +1,12 @@
-"""Layers made of layers: chains, sums of branches, and networks whose layers are called in any order."""
+"""Layers made of layers: chains, and sums of branches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeAlias
 
 from harness.lazy import tf
-from harness.models.nn.layers import Call, Layer, Weight
-
-Called: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"
-
-
-def with_weights(layers: Sequence[Layer], weights: Sequence[tf.Tensor], call: Call, first: int = 0) -> Iterator[Called]:
-    """Each of `layers` as a function of its input, with its own share of `weights`, which are those of all in order."""
-    start = 0
-    for layer in layers:
-        end = start + len(layer.weights())
-        yield partial(layer, weights=weights[start:end], call=call, first=first + start)
-        start = end
+from harness.models.nn.layers import Call, Layer, Weight, with_weights
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ generator, and maps an input to an output. Batch normalisation reads and returns
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from harness.models.nn.convolutions import (
     to_some_channels,
 )
 
+Called: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"
 Initial = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float32]]
 BATCH_NORM_EPSILON = 1e-3
 GROUP_NORM_EPSILON = 1e-5
@@ -313,6 +315,20 @@ def summed() -> Apply:
     return Apply(lambda x: tf.reduce_sum(x, (1, 2)), per_example=True)
 
 
+def joined(inputs: Sequence[Any]) -> Any:
+    """A network's inputs as it is called with them: the one that there is, or a tuple of several."""
+    return inputs[0] if len(inputs) == 1 else tuple(inputs)
+
+
+def with_weights(layers: Sequence[Layer], weights: Sequence[tf.Tensor], call: Call, first: int = 0) -> Iterator[Called]:
+    """Each of `layers` as a function of its input, with its own share of `weights`, which are those of all in order."""
+    start = 0
+    for layer in layers:
+        end = start + len(layer.weights())
+        yield partial(layer, weights=weights[start:end], call=call, first=first + start)
+        start = end
+
+
 class Module(Protocol):
     """A network: `per_example` says that an example's output depends on no other example of its batch."""
 
@@ -350,9 +366,6 @@ class Network:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
         """The output for `x`."""
-        first = 0
-        for layer in self.layers:
-            count = len(layer.weights())
-            x = layer(x, weights[first : first + count], call, first)
-            first += count
+        for layer in with_weights(self.layers, weights, call):
+            x = layer(x)
         return x
