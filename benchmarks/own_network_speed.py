@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks import ours
 from benchmarks.record import figure, save
 from harness import kinds
 from harness.seeds import Seeds
+from harness.spec.models import TrainSpec
 from harness.worker import device
 
 BATCH, LATENT, WIDTH = 64, 64, 16
@@ -54,18 +55,9 @@ def keras_dcgan(shape, latent):
 
 def model(name, shape):
     """The GAN of a network's name, on random images."""
-    part = kinds.find("network", name, key="network.name")
-    loss = kinds.find("loss", "non_saturating", key="train.loss")
-    adam = kinds.find("optimizer", "adam", key="train.optimizer")
-    train = SimpleNamespace(
-        batch=BATCH, optimizer=SimpleNamespace(name=adam.name, settings=adam.set({})), beta1=0.5, beta2=0.999, momentum=0.0, ema=0.999, precision="float32", xla=False,
-        discriminator_steps=1, loss=SimpleNamespace(name=loss.name, settings=loss.set({})),
-    )  # fmt: skip
-    settings = part.set({"latent": LATENT} | ({"width": WIDTH} if name == "dcgan" else {}))
+    width = {"width": WIDTH} if name == "dcgan" else {}
     images = np.random.default_rng(0).integers(0, 256, (1000, *shape), dtype=np.uint8)
-    made = kinds.find("model", "gan", key="model.name").builder(
-        SimpleNamespace(name=name, settings=settings), train, images
-    )
+    made = ours.model(name, TrainSpec(steps=1, batch=BATCH), images, latent=LATENT, **width)
     made.start(Seeds.of(0, "benchmark", 0))
     return made
 
@@ -82,11 +74,11 @@ def compare(shape, *, rounds, steps):
     rates = np.full(steps, 2e-4, np.float32)
     times = {name: [] for name in models}
     for made in models.values():  # traced before they are timed
-        made.advance({"generator": rates[:2], "discriminator": rates[:2]})
+        made.advance(ours.both(rates[:2]))
     for _ in range(rounds):
         for name, made in models.items():
             before = time.perf_counter()
-            made.advance({"generator": rates, "discriminator": rates})
+            made.advance(ours.both(rates))
             times[name].append((time.perf_counter() - before) / steps * 1e3)
     return [statistics.median(each) for each in times.values()]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.kinds import Part
+from harness.models.nn.optimizer import Moments
 from harness.seeds import Seeds
 
 Losses = Mapping[str, NDArray[np.float32]]  # by name, of every step of a chunk: float32 (k,) each
@@ -69,19 +70,13 @@ class PartSettings(Protocol):
     def settings(self) -> Any: ...
 
 
-class TrainSettings(Protocol):
-    """What every model reads of a study's [train]."""
+class TrainSettings(Moments, Protocol):
+    """What every model reads of a study's [train], besides what its optimizer does."""
 
     @property
     def batch(self) -> int: ...
     @property
     def optimizer(self) -> PartSettings: ...
-    @property
-    def beta1(self) -> float: ...
-    @property
-    def beta2(self) -> float: ...
-    @property
-    def momentum(self) -> float: ...
     @property
     def ema(self) -> float: ...
     @property

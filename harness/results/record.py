@@ -8,9 +8,8 @@ from dataclasses import MISSING, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from harness.results.trace import LOSS, RATE, prefixed, taken
+from harness.results.trace import LOSS, PAIR, RATE, prefixed, taken
 
-_PAIR_LOSSES = ("loss_generator", "loss_discriminator")
 STATUSES = ("finished", "diverged", "failed")
 
 
@@ -131,7 +130,7 @@ class RunRecord:
         plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "losses"}
         return {
             **plain,
-            **(prefixed(LOSS, self.losses) if self.losses else dict.fromkeys(_PAIR_LOSSES)),
+            **prefixed(LOSS, self.losses or dict.fromkeys(PAIR)),
             "params": dict(self.params),
             "scores": dict(self.scores),
             "versions": dict(self.versions),

@@ -183,20 +183,16 @@ def frames(
     return pd.DataFrame(runs, columns=run_columns), pd.DataFrame(curves, columns=curve_columns)
 
 
-def _by_step(ordered: Iterable[RunRecord]) -> tuple[list[str], list[str]]:
+def _by_step(ordered: Sequence[RunRecord]) -> tuple[list[str], list[str]]:
     """Columns of rates and of losses: those of the runs, or an adversarial pair's where no run has any."""
-    rows = [point.to_json() for record in ordered for point in record.curve]
-    rows += [trace.prefixed(trace.LOSS, record.losses) for record in ordered]
-    names = list(dict.fromkeys(name for row in rows for name in row)) or list(trace.columns([]))
-    found = {
-        prefix: [name for name in names if name.startswith(prefix)] or list(_of_pair(prefix))
-        for prefix in (trace.RATE, trace.LOSS)
-    }
-    return found[trace.RATE], found[trace.LOSS]
-
-
-def _of_pair(prefix: str) -> tuple[str, ...]:
-    return tuple(name for name in trace.columns([]) if name.startswith(prefix))
+    points = [point for record in ordered for point in record.curve]
+    networks = dict.fromkeys(network for point in points for network in point.rates)
+    measured = [*(point.losses for point in points), *(record.losses for record in ordered)]
+    losses = dict.fromkeys(name for by_name in measured for name in by_name)
+    return (
+        list(trace.prefixed(trace.RATE, networks or dict.fromkeys(trace.PAIR))),
+        list(trace.prefixed(trace.LOSS, losses or dict.fromkeys(trace.PAIR))),
+    )
 
 
 def load(path: str | Path) -> Results:

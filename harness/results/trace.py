@@ -16,8 +16,9 @@ import numpy as np
 _Value = TypeVar("_Value")
 RATE, LOSS = "rate_", "loss_"  # beginnings of the names of columns
 LOSS_DIGITS = 6  # significant ones of a mean loss: seeds differ in the second or third
-# Of an adversarial pair; a packed trace of these columns does not name them, as the first release wrote it.
-_PAIR = ("rate_generator", "rate_discriminator", "loss_generator", "loss_discriminator")
+PAIR = ("generator", "discriminator")  # networks, and losses, of an adversarial pair: all that the first release knew
+# A packed trace of these columns does not name them, as the first release wrote it.
+_UNNAMED = tuple(f"{prefix}{name}" for prefix in (RATE, LOSS) for name in PAIR)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def point(step: int, *, rates: Mapping[str, float], losses: Mapping[str, float])
 
 def columns(points: Sequence[TracePoint]) -> tuple[str, ...]:
     """The names of the columns besides `step`; of no points those of an adversarial pair."""
-    return tuple(points[0].row)[1:] if points else _PAIR
+    return tuple(points[0].row)[1:] if points else _UNNAMED
 
 
 def pack(points: Iterable[TracePoint]) -> str:
@@ -69,13 +70,13 @@ def pack(points: Iterable[TracePoint]) -> str:
     names = columns(kept)
     rows = np.array([tuple(each.row.values()) for each in kept], dtype=_packed(names))
     content = base64.b64encode(rows.tobytes()).decode("ascii")
-    return content if names == _PAIR else f"{','.join(names)}:{content}"
+    return content if names == _UNNAMED else f"{','.join(names)}:{content}"
 
 
 def unpack(text: str) -> list[TracePoint]:
     """The points that `pack` was given; raises ValueError if `text` is not of its making."""
     head, separator, content = text.rpartition(":")
-    names = tuple(head.split(",")) if separator else _PAIR
+    names = tuple(head.split(",")) if separator else _UNNAMED
     if not all(name.startswith((RATE, LOSS)) for name in names):
         raise ValueError(f"a packed trace begins with {head[:80]!r}")
     try:
