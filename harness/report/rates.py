@@ -13,6 +13,7 @@ from harness import kinds, schedules
 from harness.report import numbers
 from harness.report.analysis import Analysis
 from harness.results.tables import ResultsError
+from harness.results.trace import RATE
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ def of(analysis: Analysis) -> Rates:
     They are the first network's (a GAN's generator), or that network's to which alone the schedule is applied. Raises
     ResultsError if a row of runs.csv holds parameters that make no schedule.
     """
-    applies_to = str(analysis.results.study["spec"]["train"].get("applies_to", schedules.ALL))
-    networks = [str(name)[5:] for name in analysis.results.curves if str(name).startswith("rate_")]
+    applies_to = analysis.results.study.spec.train.applies_to
+    networks = [name.removeprefix(RATE) for name in map(str, analysis.results.curves) if name.startswith(RATE)]
     network = networks[0] if applies_to == schedules.ALL else applies_to
     found, ratios = {}, {}
     for row in analysis.confirmed.drop_duplicates("schedule").to_dict("records"):
