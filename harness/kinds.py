@@ -31,6 +31,8 @@ PACKAGES = (
     "harness.models.gan",
     "harness.models.gan.networks",
     "harness.models.gan.losses",
+    "harness.models.gan.penalties",
+    "harness.models.gan.augmentations",
     "harness.models.nn.optimizers",
     "harness.metrics.scores",
     "harness.metrics.features",
@@ -54,7 +56,7 @@ class Setting:
     """One setting of a part: its type, default, limits and meaning.
 
     `low` and `high` are the ends of a number's range, which `open_low` and `open_high` exclude; `choices` are all that a
-    text may be.
+    text may be. A setting that came `later` than its part is left out of a study's written form while it has its default.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Setting:
     open_low: bool = False
     open_high: bool = False
     choices: tuple[str, ...] = ()
+    later: bool = False
 
     @property
     def allowed(self) -> str:
@@ -98,24 +101,24 @@ class Setting:
         return above and below  # NaN is neither
 
 
-def number(default: float, *, low: float, high: float, text: str, open_ends: str = "") -> Any:
+def number(default: float, *, low: float, high: float, text: str, open_ends: str = "", later: bool = False) -> Any:
     """A dataclass field that holds a number; `open_ends` names the ends that are excluded ("low", "high").
 
     It holds whole numbers only if `default` is an int.
     """
     metadata = {"low": low, "high": high, "help": text}
-    metadata |= {"open_low": "low" in open_ends, "open_high": "high" in open_ends}
+    metadata |= {"open_low": "low" in open_ends, "open_high": "high" in open_ends, "later": later}
     return field(default=default, metadata=metadata)
 
 
-def choice(default: str, choices: Iterable[str], *, text: str) -> Any:
+def choice(default: str, choices: Iterable[str], *, text: str, later: bool = False) -> Any:
     """A dataclass field that holds one of `choices`."""
-    return field(default=default, metadata={"choices": tuple(choices), "help": text})
+    return field(default=default, metadata={"choices": tuple(choices), "help": text, "later": later})
 
 
-def flag(default: bool, *, text: str) -> Any:
+def flag(default: bool, *, text: str, later: bool = False) -> Any:
     """A dataclass field that holds true or false."""
-    return field(default=default, metadata={"help": text})
+    return field(default=default, metadata={"help": text, "later": later})
 
 
 def settings_of(declared: type) -> tuple[Setting, ...]:

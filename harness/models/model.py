@@ -115,3 +115,24 @@ class LossPart(Part):
     """An adversarial loss. `build` takes its settings and returns a harness.models.gan.loss.Loss."""
 
     role: ClassVar[str] = "loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyPart(Part):
+    """A penalty on the discriminator's slopes. `build` takes its settings and returns a harness.models.gan.penalty.Penalty.
+
+    The settings extend harness.models.gan.penalty.Settings.
+    """
+
+    role: ClassVar[str] = "penalty"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationPart(Part):
+    """An augmentation of what the discriminator sees, real and generated alike.
+
+    `build` takes its settings and returns a function (images, draw) to images of the same shape (n, h, w, c) in [-1, 1],
+    through which gradients go; all its randomness comes from `draw`, a harness.models.nn.draws.Draw.
+    """
+
+    role: ClassVar[str] = "augmentation"

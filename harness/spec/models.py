@@ -211,16 +211,32 @@ class OptimizerSpec(NamedSection):
     role: ClassVar[str] = "optimizer"
 
 
+class PenaltySpec(NamedSection):
+    """A penalty on the discriminator's slopes, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "penalty"
+
+
+class AugmentationSpec(NamedSection):
+    """An augmentation of what the discriminator sees, by name alone or as a table with its settings."""
+
+    role: ClassVar[str] = "augmentation"
+
+
 if TYPE_CHECKING:
     AnyNetwork = NetworkSpec
     AnyModel = ModelSpec
     AnyLoss = LossSpec
     AnyOptimizer = OptimizerSpec
+    AnyPenalty = PenaltySpec
+    AnyAugmentation = AugmentationSpec
 else:
     AnyNetwork = variants(NetworkSpec, default="dcgan", text="which networks")
     AnyModel = variants(ModelSpec, default="gan", text="which kind of model")
     AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
     AnyLoss = variants(LossSpec, default="non_saturating", text="adversarial loss", plain=True)
+    AnyPenalty = variants(PenaltySpec, default="", text="penalty", plain=True)
+    AnyAugmentation = variants(AugmentationSpec, default="", text="augmentation", plain=True)
 
 
 def default_of(base: type[PartSection], name: str) -> Any:
@@ -248,6 +264,40 @@ class TrainSpec(Section):
     loss: AnyLoss = Field(
         default_factory=lambda: default_of(LossSpec, "non_saturating"),
         description="adversarial loss, by name or as a table with its settings (gan)",
+    )
+    penalties: tuple[AnyPenalty, ...] = Field(
+        default=(),
+        strict=False,
+        description="penalties on the discriminator's slopes besides the loss's own, by name or as tables (gan)",
+        json_schema_extra={"later": True},
+    )
+    augment: tuple[AnyAugmentation, ...] = Field(
+        default=(),
+        strict=False,
+        description="augmentations of what the discriminator sees, real and generated alike, in this order (gan)",
+        json_schema_extra={"later": True},
+    )
+    flip: bool = Field(
+        default=False,
+        description="mirror each training image left to right with probability 1/2",
+        json_schema_extra={"later": True},
+    )
+    updates: Literal["joint", "alternating"] = Field(
+        default="joint",
+        description="joint: both networks from the same images and weights; alternating: the generator after the discriminator, with images of its own, as most published code does (gan)",
+        json_schema_extra={"later": True},
+    )
+    generator_batch: int | None = Field(
+        default=None,
+        ge=2,
+        le=65_536,
+        description="images per update of the generator, where other than `batch`; needs alternating updates (gan)",
+        json_schema_extra={"later": True},
+    )
+    conditional: bool = Field(
+        default=False,
+        description="networks see the class of each image: needs a data set with classes and a network for them",
+        json_schema_extra={"later": True},
     )
     ema: FiniteFloat = Field(
         default=0.999,

@@ -118,7 +118,7 @@ def _variant(base: type[PartSection], part: Part, text: str) -> type[PartSection
 
 
 def _field(setting: Setting) -> tuple[Any, Any]:
-    limits: dict[str, Any] = {}
+    limits: dict[str, Any] = {"json_schema_extra": {"later": True}} if setting.later else {}
     if setting.type in (int, float):
         limits["gt" if setting.open_low else "ge"] = setting.type(setting.low)
         limits["lt" if setting.open_high else "le"] = setting.type(setting.high)

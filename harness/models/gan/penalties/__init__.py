@@ -1,0 +1,1 @@
+"""Penalties on the discriminator's slopes, one per file."""
