@@ -642,9 +642,9 @@ class StudySpec(Section):
 
     def _class_faults(self) -> Iterator[str]:
         """What stands in the way of networks that see the class of each image."""
+        parts: dict[str, Any] = kinds.parts("network")
         network = self.network.part
         if not kinds.is_own(network.name) and not network.conditional:
-            parts: dict[str, Any] = kinds.parts("network")
             allowed = ", ".join(
                 name for name, part in parts.items() if part.conditional and part.model == network.model
             )
