@@ -654,8 +654,8 @@ class StudySpec(Section):
             )
         data: Any = kinds.find("data", self.data.name, key="data.name")
         if not data.classes:
-            parts = kinds.parts("data")
-            allowed = ", ".join(name for name, part in parts.items() if part.classes)
+            sets: dict[str, Any] = kinds.parts("data")
+            allowed = ", ".join(name for name, part in sets.items() if part.classes)
             yield f"train.conditional is true, but data.name is '{self.data.name}', without classes; {allowed} have them"
 
     @property
