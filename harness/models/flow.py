@@ -142,12 +142,19 @@ def steps_of(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.float3
     return exact.astype(np.float32), np.diff(exact).astype(np.float32)
 
 
-def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: Settings) -> Descent:
+def build(
+    network: PartSettings,
+    train: TrainSettings,
+    images: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    controls: Sequence[str] = (),
+) -> Descent:
     """The flow of a study's [model], [network] and [train], for training images uint8 (n, h, w, c)."""
     shape: Shape = tuple(images.shape[1:])
     part = kinds.find("network", network.name, key="network.name")
     objective = Flow(part.builder(network.settings, shape), shape, settings)
-    return Descent(objective, train=train, images=images)
+    return Descent(objective, train=train, images=images, controls=controls)
 
 
 # --- the network -----------------------------------------------------------------------------------------------------

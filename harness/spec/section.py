@@ -27,7 +27,11 @@ class Section(BaseModel):
             return False
         if getattr(self, key) != field.get_default(call_default_factory=True):
             return True
-        left_out = [name for name in type(self).model_fields if name not in self.model_fields_set]
+        left_out = [
+            name
+            for name, each in type(self).model_fields.items()
+            if name not in self.model_fields_set and not marked(each, "later")  # which `--dry-run` leaves out itself
+        ]
         return key in self.model_fields_set and any(getattr(self, name) is not None for name in left_out)
 
     @model_serializer(mode="wrap")

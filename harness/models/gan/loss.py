@@ -14,10 +14,12 @@ Critic: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images (n, h, w, c) to
 class Loss(Protocol):
     """Logits float32 (n,) of real and generated images to the losses of both networks, float32 scalars.
 
-    `per_example` says that the loss is right only with a discriminator that looks at each image by itself.
+    `per_example` says that the loss is right only with a discriminator that looks at each image by itself; `pairs`, that
+    the generator's loss reads the logits of real images too, pair by pair.
     """
 
     per_example: bool
+    pairs: bool
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """What the discriminator descends, without its penalty."""
@@ -34,9 +36,10 @@ class Loss(Protocol):
 
 
 class NoPenalty:
-    """Of losses that are made of logits alone."""
+    """What most losses have: they are made of logits alone, and the generator's of those of its own images."""
 
     per_example = False
+    pairs = False
 
     def penalty(self, critic: Critic, real: tf.Tensor, fake: tf.Tensor, draw: Draw) -> tf.Tensor | None:
         return None

@@ -6,8 +6,9 @@ Each is Keras' formula with Keras' epsilon, so that a setting means what a Keras
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from harness.kinds import Part, number
@@ -52,9 +53,18 @@ class Optimizer(ABC):
         self._settings, self._moments = settings, moments
 
     def update(
-        self, weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+        self,
+        weights: tf.Variable,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Variable],
+        rate: tf.Tensor,
+        count: tf.Tensor,
+        controls: Mapping[str, tf.Tensor] = MappingProxyType({}),
     ) -> None:
-        """Update `weights` (n,) by the `gradient` of their loss; `count` is 1 at the first update."""
+        """Update `weights` (n,) by the `gradient` of their loss; `count` is 1 at the first update.
+
+        `controls` hold this step's beta2 or weight decay where they change from step to step.
+        """
         if self._settings.clip_norm:
             gradient = tf.clip_by_norm(gradient, self._settings.clip_norm)
         if self._settings.weight_decay:

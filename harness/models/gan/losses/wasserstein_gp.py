@@ -24,6 +24,7 @@ class WassersteinPenalty:
 
     weight: float
     per_example = True  # the penalty of an image is of its own slope
+    pairs = False
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(fake) - tf.reduce_mean(real)
