@@ -1,6 +1,4 @@
-"""Losses, optimizers, layers and checkpoints against independent formulas and Keras."""
-
-from types import SimpleNamespace
+"""Losses, layers and checkpoints against independent formulas and Keras."""
 
 import keras
 import numpy as np
@@ -89,40 +87,6 @@ def test_gradient_penalty_of_a_linear_critic_is_its_slope():
             lambda x: tf.linalg.matvec(x, slope), points, points + 1.0, draw
         )
         assert penalty.numpy() == pytest.approx(expected, rel=1e-5)
-
-
-KERAS = {
-    "adam": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9),
-    "sgd": lambda: keras.optimizers.SGD(0.01, momentum=0.8),
-    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8),
-    "adamw": lambda: keras.optimizers.AdamW(0.01, beta_1=0.5, beta_2=0.9),
-    "adam, weight_decay = 0.3": lambda: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.9, weight_decay=0.3),
-    "sgd, weight_decay = 0.3": lambda: keras.optimizers.SGD(0.01, momentum=0.8, weight_decay=0.3),
-    "rmsprop, weight_decay = 0.3": lambda: keras.optimizers.RMSprop(0.01, rho=0.9, momentum=0.8, weight_decay=0.3),
-    "sgd, clip_norm = 2.0": lambda: keras.optimizers.SGD(0.01, momentum=0.8, global_clipnorm=2.0),
-}
-
-
-def test_every_optimizer_has_an_example():
-    assert {name for name in KERAS if "," not in name} == kinds.parts("optimizer").keys()
-
-
-@pytest.mark.parametrize("name", KERAS)
-def test_optimizers_equal_keras_over_many_updates(name):
-    rng = np.random.default_rng(3)
-    start, gradients = rng.normal(size=20).astype(np.float32), rng.normal(size=(30, 20)).astype(np.float32)
-    variable = tf.Variable(start)
-    reference = KERAS[name]()
-    name, _, setting = name.partition(", ")
-    values = {setting.split(" = ")[0]: float(setting.split(" = ")[1])} if setting else {}
-    part = kinds.find("optimizer", name, key="optimizer")
-    ours = part.builder(part.set(values), SimpleNamespace(beta1=0.5, beta2=0.9, momentum=0.8))
-    weights = tf.Variable(start)
-    slots = [tf.Variable(tf.zeros(20)) for _ in range(ours.slots)]
-    for count, gradient in enumerate(gradients, start=1):
-        reference.apply_gradients([(tf.constant(gradient), variable)])
-        ours.update(weights, tf.constant(gradient), slots, tf.constant(0.01), tf.constant(count))
-    np.testing.assert_allclose(weights.numpy(), variable.numpy(), rtol=2e-5, atol=2e-6)
 
 
 def test_batch_normalisation_equals_keras_in_training_and_inference():
