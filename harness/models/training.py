@@ -80,7 +80,6 @@ class Training(ABC):
         )
         part = kinds.find("optimizer", train.optimizer.name, key="train.optimizer")
         self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
-        self._slots = self._optimizer.slots
         self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
         self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
         vector = tf.TensorSpec((None,), tf.float32)
@@ -100,7 +99,8 @@ class Training(ABC):
         for name, packing in self._packing.items():
             trained, moving = sum(packing.sizes(moving=False)), sum(packing.sizes(moving=True))
             layout |= {name: trained, f"{name}_moving": moving}
-            layout |= {f"{name}_slot{slot}": trained for slot in range(self._slots)}
+            slots = self._optimizer.initial(np.zeros(trained, np.float32))
+            layout |= {f"{name}_slot{slot}": len(vector) for slot, vector in enumerate(slots)}
         for name in self._averaged:
             layout |= {f"{name}_average": layout[name], f"{name}_average_moving": layout[f"{name}_moving"]}
         return layout
@@ -111,8 +111,8 @@ class Training(ABC):
             trained, moving = packing.initial((seeds.weights, index))
             self._vectors[name].assign(trained)
             self._vectors[f"{name}_moving"].assign(moving)
-            for slot in range(self._slots):
-                self._vectors[f"{name}_slot{slot}"].assign(np.zeros_like(trained))
+            for slot, vector in enumerate(self._optimizer.initial(trained)):
+                self._vectors[f"{name}_slot{slot}"].assign(vector)
         for name in self._averaged:
             self._vectors[f"{name}_average"].assign(self._vectors[name])
             self._vectors[f"{name}_average_moving"].assign(self._vectors[f"{name}_moving"])
@@ -168,8 +168,8 @@ class Training(ABC):
         """
         if weights not in WEIGHTS:
             raise ValueError(f"weights is {weights!r}, but allowed is one of: {', '.join(WEIGHTS)}")
-        suffix = "" if weights == "raw" else "_average"
-        vectors = [vector for name in self._averaged for vector in self._read(f"{name}{suffix}")]
+        pairs = [self._scored(name) if weights == "raw" else self._read(f"{name}_average") for name in self._averaged]
+        vectors = [vector for pair in pairs for vector in pair]
         parts = [
             self._sample(tf.constant(latents[first : first + _GENERATE]), *vectors).numpy()
             for first in range(0, len(latents), _GENERATE)
@@ -186,8 +186,8 @@ class Training(ABC):
         return images
 
     def weights(self, name: str) -> list[tf.Tensor]:
-        """All weights of a network in its order, as they are now."""
-        return self._packing[name].unpack(*self._read(name))
+        """All weights of a network in its order, as they are now and scores see them."""
+        return self._packing[name].unpack(*self._scored(name))
 
     @property
     def modules(self) -> Mapping[str, Module]:
@@ -273,6 +273,13 @@ class Training(ABC):
         """The vectors of trained weights and of moving statistics of a network (or its average), as they are now."""
         return self._vectors[name].value(), self._vectors[f"{name}_moving"].value()
 
+    def _slots(self, name: str) -> list[tf.Variable]:
+        return [self._vectors[f"{name}_slot{slot}"] for slot in range(self._optimizer.slots)]
+
+    def _scored(self, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `_read`, of the weights that the optimizer has scored."""
+        return self._optimizer.scored(self._vectors[name], self._slots(name)).value(), self._read(name)[1]
+
     def _real(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
         """A batch of training images in [-1, 1], drawn with replacement; `part` is the number of the draw in the step."""
         images = tf.gather(self._images, self._drawn(step, part, batch))
@@ -296,9 +303,7 @@ class Training(ABC):
     ) -> None:
         """Update a network with the gradient of its scaled loss; `count` is 1 at its first update."""
         gradient = gradient if self._scale == 1.0 else gradient / self._scale
-        slots = [self._vectors[f"{name}_slot{slot}"] for slot in range(self._slots)]
-        of_optimizer = {name: value for name, value in controls.items() if name in ("beta2", "weight_decay")}
-        self._optimizer.update(self._vectors[name], gradient, slots, rate, count, of_optimizer)
+        self._optimizer.update(self._vectors[name], gradient, self._slots(name), rate, count, controls)
 
     def _rewrite(self, name: str, trained: tf.Tensor, call: Call) -> None:
         """Store the trained weights of a network that a pass wrote itself, before its update."""
@@ -314,7 +319,8 @@ class Training(ABC):
     def _average(self, step: tf.Tensor, controls: Mapping[str, tf.Tensor]) -> None:
         """Move the averages towards the networks; early on faster, so that the initial weights are soon forgotten.
 
-        A control says the decay of each step itself. Moving statistics are averaged alike, so that they belong to the averaged weights and not to the last ones.
+        A control says the decay of each step itself. Moving statistics are averaged alike, so that they belong to the
+        averaged weights and not to the last ones.
         """
         decay = controls.get("ema")
         if decay is None:
@@ -322,13 +328,13 @@ class Training(ABC):
             decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
         for network in self._averaged:
             for average, current in (
-                (f"{network}_average", network),
-                (f"{network}_average_moving", f"{network}_moving"),
+                (f"{network}_average", self._optimizer.scored(self._vectors[network], self._slots(network))),
+                (f"{network}_average_moving", self._vectors[f"{network}_moving"]),
             ):
                 tf.raw_ops.ResourceApplyGradientDescent(  # average -= (1 - decay) * (average - current), in one pass
                     var=self._vectors[average].handle,
                     alpha=1.0 - decay,
-                    delta=self._vectors[average] - self._vectors[current],
+                    delta=self._vectors[average] - current,
                 )
 
     @property

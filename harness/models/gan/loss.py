@@ -52,3 +52,9 @@ def squared_slope(critic: Critic, images: tf.Tensor) -> tf.Tensor:
         logits = critic(images)
     slope = tf.cast(tape.gradient(logits, images), tf.float32)
     return tf.reduce_sum(tf.square(slope), axis=list(range(1, len(images.shape))))
+
+
+def unit_slope(critic: Critic, images: tf.Tensor) -> tf.Tensor:
+    """Mean of (‖∇critic‖ - 1)² over `images`, float32 scalar."""
+    norm = tf.sqrt(squared_slope(critic, images) + 1e-12)  # a root has no slope at 0
+    return tf.reduce_mean(tf.square(norm - 1.0))

@@ -10,7 +10,7 @@ from typing import Protocol
 from harness import kinds
 from harness.kinds import number
 from harness.lazy import tf
-from harness.models.gan.loss import Critic
+from harness.models.gan.loss import Critic, Loss
 from harness.models.model import PartSettings
 from harness.models.nn.draws import Draw
 
@@ -41,6 +41,31 @@ class Penalty(Protocol):
         `critic` maps images (n, h, w, c) to logits float32 (n,) by the discriminator as it is now; `real` and `fake` are
         images in [-1, 1], as they are before augmentation; no gradient for `fake` goes through the penalty.
         """
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """A loss with a penalty of its own, which belongs to it at every update."""
+
+    loss: Loss
+    own: Penalty
+
+    @property
+    def per_example(self) -> bool:
+        return self.loss.per_example or self.own.per_example
+
+    @property
+    def pairs(self) -> bool:
+        return self.loss.pairs
+
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return self.loss.discriminator(real, fake)
+
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return self.loss.generator(real, fake)
+
+    def penalty(self, critic: Critic, real: tf.Tensor, fake: tf.Tensor, draw: Draw) -> tf.Tensor:
+        return self.own(critic, real, fake, draw)
 
 
 @dataclass(frozen=True)

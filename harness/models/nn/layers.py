@@ -62,6 +62,11 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
+def uniform_in(terms: int) -> Initial:
+    """Uniform in ±1/√terms: PyTorch's default, for weights and biases alike, where an output sums `terms` products."""
+    return lambda rng, shape: rng.uniform(-(terms**-0.5), terms**-0.5, shape).astype(np.float32)
+
+
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Normal with standard deviation 0.02 (Radford et al. 2016)."""
     return (0.02 * rng.standard_normal(shape)).astype(np.float32)
