@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.kinds import Shape
+from harness.models.nn import resampling
 from harness.models.nn.blocks import Chain, Sum
-from harness.models.nn.initial import scaled_glorot, uniform
+from harness.models.nn.initial import scaled_glorot
 from harness.models.nn.layers import (
     Apply,
     BatchNormalization,
@@ -28,6 +29,7 @@ from harness.models.nn.layers import (
     reshape,
     summed,
     tanh,
+    uniform_in,
     zeros,
 )
 from harness.models.nn.spectral import SpectrallyNormalised
@@ -63,7 +65,7 @@ class Code:
 
     def biases(self, inputs: int) -> Initial:
         """How the biases of a layer are drawn that has so many inputs to each output."""
-        return uniform(1.0 / math.sqrt(inputs)) if self.spread_biases else zeros
+        return uniform_in(inputs) if self.spread_biases else zeros
 
     def convolution(self, kernel: int, inputs: int, outputs: int, initial: Initial) -> Convolution:
         """A convolution with biases."""
@@ -72,6 +74,11 @@ class Code:
     def normalisation(self, channels: int) -> BatchNormalization:
         """Batch normalisation; all codes let a moving statistic keep nine tenths."""
         return BatchNormalization(channels, momentum=0.9, epsilon=self.epsilon, initial=self.scales)
+
+
+def bilinear() -> Apply:
+    """Sides times 2 by bilinear interpolation."""
+    return Apply(resampling.bilinearly_doubled, per_example=True)
 
 
 def fits(shape: Shape) -> str | None:

@@ -7,17 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.models.nn.layers import Initial, glorot
+from harness.models.nn.layers import Initial, glorot, uniform_in
 
 
 def scaled_glorot(gain: float) -> Initial:
     """Glorot's uniform distribution times `gain`, as PyTorch's xavier_uniform_ has it."""
     return lambda rng, shape: np.float32(gain) * glorot(rng, shape)
-
-
-def uniform(limit: float) -> Initial:
-    """Uniform in ±`limit`."""
-    return lambda rng, shape: rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
 def normal_around(mean: float, deviation: float) -> Initial:
@@ -30,7 +25,7 @@ def fan_in_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[
 
     For a transposed convolution PyTorch counts pixels and outputs instead; so does this, given our order of axes.
     """
-    return uniform(1.0 / math.sqrt(math.prod(shape[:-1])))(rng, shape)
+    return uniform_in(math.prod(shape[:-1]))(rng, shape)
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -6,12 +6,11 @@ sees what it would of images turned by half a circle.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from harness.kinds import Shape, number
 from harness.models.model import NetworkPart
-from harness.models.nn.initial import fan_in_uniform, uniform
+from harness.models.nn.initial import fan_in_uniform
 from harness.models.nn.layers import (
     BatchNormalization,
     Convolution,
@@ -23,6 +22,7 @@ from harness.models.nn.layers import (
     relu,
     reshape,
     tanh,
+    uniform_in,
 )
 
 _EPSILON = 1e-5
@@ -45,9 +45,9 @@ def fits(shape: Shape) -> str | None:
 def build(settings: Settings, shape: Shape) -> dict[str, Network]:
     """Four doublings from 2 pixels; four halvings; no biases but the last, and PyTorch's default initial values."""
     width, widest = settings.width, 16 * settings.width
-    limit = 1.0 / math.sqrt(2 * 2 * widest)  # the first layer is a transposed convolution of one pixel to 2x2
+    first = uniform_in(2 * 2 * widest)  # PyTorch has a transposed convolution of one pixel to 2x2
     generator: list[Layer] = [
-        Dense(settings.latent, 2 * 2 * widest, uniform(limit), bias=None),
+        Dense(settings.latent, 2 * 2 * widest, first, bias=None),
         reshape(2, 2, widest),
         *_normalised(widest),
     ]
@@ -61,7 +61,7 @@ def build(settings: Settings, shape: Shape) -> dict[str, Network]:
     for inputs in (width, 2 * width, 4 * width):
         discriminator += [*_halving(inputs, 2 * inputs), BatchNormalization(2 * inputs, momentum=0.9, epsilon=_EPSILON)]
     units = 2 * 2 * 8 * width
-    discriminator += [reshape(units), Dense(units, 1, fan_in_uniform, bias=uniform(1.0 / math.sqrt(units)))]
+    discriminator += [reshape(units), Dense(units, 1, fan_in_uniform, bias=uniform_in(units))]
     return {"generator": Network(tuple(generator)), "discriminator": Network(tuple(discriminator))}
 
 

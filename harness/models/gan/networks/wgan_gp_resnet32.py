@@ -16,11 +16,10 @@ from harness.models.gan.resnet32 import Code
 from harness.models.model import NetworkPart
 from harness.models.nn.initial import fan_in_uniform
 from harness.models.nn.layers import Network, averaged
-from harness.models.nn.resampling import bilinearly_doubled
 
 CODES = {
     "mimicry": Code(
-        doubled=bilinearly_doubled,
+        doubled=resnet32.bilinear,
         past=fan_in_uniform,
         image=fan_in_uniform,
         spread_biases=True,
