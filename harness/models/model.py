@@ -45,8 +45,13 @@ class Model(Protocol):
     def start(self, seeds: Seeds) -> None:
         """Go to the beginning of the run with `seeds`."""
 
-    def advance(self, rates: Mapping[str, NDArray[np.float32]]) -> Losses:
-        """Train as many steps as there are rates, float32 (k,) by network, from `step` on; raises Diverged."""
+    def advance(
+        self, rates: Mapping[str, NDArray[np.float32]], controls: Mapping[str, NDArray[np.float32]] | None = None
+    ) -> Losses:
+        """Train as many steps as there are rates, float32 (k,) by network, from `step` on; raises Diverged.
+
+        `controls` are what else changes from step to step, float32 (k,) by the names that the model was built with.
+        """
 
     def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
         """Images uint8 (n, h, w, c) of standard normal `latents` float32 (n, latent), by 'raw' or 'ema' weights."""
