@@ -69,8 +69,9 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
 
     def make(optimizer: OptimizerSpec) -> Model:
         train = spec.train.model_copy(update={"optimizer": optimizer})
-        controls = {"controls": spec.controls} if spec.controls else {}
-        model: Model = spec.model.part.builder(spec.network, train, images.train, spec.model.settings, **controls)
+        further: dict[str, Any] = {"labels": images.train_labels} if spec.train.conditional else {}
+        further |= {"controls": spec.controls} if spec.controls else {}
+        model: Model = spec.model.part.builder(spec.network, train, images.train, spec.model.settings, **further)
         return model
 
     context = WorkerContext(spec, images, make, evaluator, environment, cache=cache)

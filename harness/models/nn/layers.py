@@ -62,6 +62,11 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
+def uniform_in(terms: int) -> Initial:
+    """Uniform in ±1/√terms: PyTorch's default, for weights and biases alike, where an output sums `terms` products."""
+    return lambda rng, shape: rng.uniform(-(terms**-0.5), terms**-0.5, shape).astype(np.float32)
+
+
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Normal with standard deviation 0.02 (Radford et al. 2016)."""
     return (0.02 * rng.standard_normal(shape)).astype(np.float32)
@@ -104,9 +109,10 @@ class Dense:
     inputs: int
     outputs: int
     initial: Initial = glorot
+    bias: Initial = zeros
 
     def weights(self) -> Sequence[Weight]:
-        return Weight((self.inputs, self.outputs), self.initial), Weight((self.outputs,), zeros)
+        return Weight((self.inputs, self.outputs), self.initial), Weight((self.outputs,), self.bias)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         return tf.nn.bias_add(tf.matmul(x, tf.cast(weights[0], x.dtype)), tf.cast(weights[1], x.dtype))
@@ -122,10 +128,11 @@ class Convolution:
     outputs: int
     stride: int = 1
     initial: Initial = glorot
+    bias: Initial = zeros
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.kernel, self.kernel, self.inputs, self.outputs)
-        return Weight(shape, self.initial), Weight((self.outputs,), zeros)
+        return Weight(shape, self.initial), Weight((self.outputs,), self.bias)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         y = self._form(x)(x, tf.cast(weights[0], x.dtype))

@@ -1,28 +1,40 @@
-"""Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019), which is Adam with decoupled weight decay."""
+"""Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019), which is Adam with decoupled weight decay.
+
+There are two forms, which differ only in where epsilon goes. PyTorch's (torch/optim/adam.py, `_single_tensor_adam`) is the
+paper's algorithm 1: epsilon is added to the root of the second moment after its bias correction. Keras' (and
+TensorFlow's, Chainer's) adds it before: the paper's "epsilon hat", which at step t is epsilon · √(1 - β₂^t) of PyTorch's, so
+the same number there matters more in early steps. Weight decay is PyTorch's AdamW's in both: weights are first multiplied by
+1 - rate · decay. (`torch.optim.Adam(weight_decay=...)` adds to the gradient instead, which is not offered.)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.kinds import number
+from harness.kinds import choice, number
 from harness.lazy import tf
-from harness.models.nn.optimizer import EPSILON, Optimizer, OptimizerPart, Settings
+from harness.models.nn.optimizer import Optimizer, OptimizerPart, Settings, epsilon, weight_of_past
 
 
 class Adam(Optimizer):
-    """Adam in Keras' form, with the bias correction in the rate."""
+    """Adam with the bias correction in the rate; where beta2 changes, by its present value, as in PyTorch."""
 
     slots: ClassVar[int] = 2
 
     def _apply(
-        self, weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+        self,
+        weights: tf.Variable,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Variable],
+        rate: tf.Tensor,
+        count: tf.Tensor,
+        controls: Mapping[str, tf.Tensor],
     ) -> None:
-        beta1, beta2 = self._moments.beta1, self._moments.beta2
-        time = tf.cast(count, tf.float64)
-        correction = tf.sqrt(1.0 - tf.pow(tf.constant(beta2, tf.float64), time))
-        correction /= 1.0 - tf.pow(tf.constant(beta1, tf.float64), time)
+        beta1, beta2, added = self._moments.beta1, self._beta2(controls), self._settings.epsilon
+        root = tf.sqrt(1.0 - weight_of_past(beta2, count))
+        correction = root / (1.0 - weight_of_past(beta1, count))
         tf.raw_ops.ResourceApplyAdam(
             var=weights.handle,
             m=slots[0].handle,
@@ -32,13 +44,28 @@ class Adam(Optimizer):
             lr=rate * tf.cast(correction, tf.float32),
             beta1=beta1,
             beta2=beta2,
-            epsilon=EPSILON,
+            epsilon=added if self._settings.form == "keras" else tf.cast(added * root, tf.float32),
             grad=gradient,
         )
 
 
 @dataclass(frozen=True)
-class DecaySettings(Settings):
+class AdamSettings(Settings):
+    """What may be set of Adam."""
+
+    epsilon: float = epsilon(
+        text="added to the root of the second moment (Keras': 1e-7; PyTorch's and Chainer's: 1e-8)"
+    )
+    form: str = choice(
+        "keras",
+        ("keras", "torch"),
+        text="whose: epsilon is added before ('keras') or after ('torch') the second moment's bias correction",
+        later=True,
+    )
+
+
+@dataclass(frozen=True)
+class DecaySettings(AdamSettings):
     """What may be set of AdamW."""
 
     weight_decay: float = number(
@@ -50,7 +77,7 @@ PARTS = (
     OptimizerPart(
         name="adam",
         help="adaptive moments (Kingma & Ba 2015)",
-        settings=Settings,
+        settings=AdamSettings,
         reads=("beta1", "beta2"),
         position=0,
         build=Adam,

@@ -1,8 +1,12 @@
-"""Stochastic gradient descent with (heavy-ball) momentum."""
+"""Stochastic gradient descent with (heavy-ball) momentum.
+
+Keras' form: the velocity takes in the rate, so that a rate that changes leaves earlier steps' share as it was. PyTorch
+multiplies the whole velocity by the present rate; at a constant rate both are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.lazy import tf
@@ -15,7 +19,13 @@ class GradientDescent(Optimizer):
     slots: ClassVar[int] = 1
 
     def _apply(
-        self, weights: tf.Variable, gradient: tf.Tensor, slots: Sequence[tf.Variable], rate: tf.Tensor, count: tf.Tensor
+        self,
+        weights: tf.Variable,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Variable],
+        rate: tf.Tensor,
+        count: tf.Tensor,
+        controls: Mapping[str, tf.Tensor],
     ) -> None:
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=weights.handle, accum=slots[0].handle, lr=rate, grad=gradient, momentum=self._moments.momentum
