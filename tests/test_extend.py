@@ -36,7 +36,8 @@ seeds = 1
 """
 ADVERSARIAL = STUDY.format(
     name="pair",
-    more='[network]\nname = "dense_pair"\nwidth = 8\n[train]\nsteps = 2\nbatch = 8\nloss = "relativistic"\n',
+    more='[network]\nname = "dense_pair"\nwidth = 8\n[train]\nsteps = 2\nbatch = 8\nloss = "total_variation"\n'
+    'penalties = ["drift"]\naugment = [{ name = "instance_noise", deviation = 0.2 }]\n',
     evaluate='features = "quadrants"\nmetrics = ["brightness"]',
 )
 AUTOENCODER = STUDY.format(
@@ -77,13 +78,14 @@ def run(site, folder, *words):
 
 def test_every_recipe_is_there():
     assert FILES.keys() == {
-        *("half_time", "relativistic", "dense_pair", "autoencoder", "brightness", "quadrants", "one_at_a_time"),
+        *("half_time", "total_variation", "drift", "instance_noise", "dense_pair", "autoencoder", "brightness"),
+        *("quadrants", "one_at_a_time"),
     }
 
 
 def test_parts_of_an_installed_package_are_listed_with_their_settings(site, tmp_path):
     out = run(site, tmp_path, "--list")
-    for name in ("half_time", "relativistic", "dense_pair", "dense_autoencoder", "brightness", "quadrants"):
+    for name in (*FILES.keys() - EXECUTORS - {"autoencoder"}, "dense_autoencoder"):
         assert re.search(rf"^  {name} ", out, re.M), name
     assert "fraction of the steps after the warm-up before the fall; at least 0 and at most 1" in out
     assert re.search(r"^  one_at_a_time +a fresh worker process per run", out, re.M)

@@ -43,13 +43,14 @@ class DataPart(Part):
     says how many images are published to train on and held out; where none is published, `count` tells how many there
     are without decoding one, and `data.held_out` splits them. `check` raises DataError for what can be found wrong
     without decoding images. `needs` are the keys of [data] that it cannot do without, each with what it means;
-    `files` says whether it reads `data.data_dir` at all.
+    `classes` is how many classes its images have, 0 where they have none. `files` says whether it reads `data.data_dir` at all.
     """
 
     role: ClassVar[str] = "data"
     title: str
     shape: Shape | None = None
     split: tuple[int, int] | None = None
+    classes: int = 0
     count: Callable[[DataSettings], int] = lambda _: 0
     check: Callable[[DataSettings], None] = _nothing_to_check
     needs: Mapping[str, str] = field(default_factory=dict)

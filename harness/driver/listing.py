@@ -19,6 +19,8 @@ ROLES = {
     "model": "kinds of model (model.name)",
     "network": "networks (network.name)",
     "loss": "losses (train.loss)",
+    "penalty": "penalties (train.penalties)",
+    "augmentation": "augmentations (train.augment)",
     "optimizer": "optimizers (train.optimizer)",
     "schedule": "schedules (kind, in [schedules.LABEL])",
     "features": "feature networks (evaluate.features)",

@@ -36,6 +36,8 @@ from harness.models.objective import Descent, Nets
 _GROUPS = 4  # of channels that are normalised together; fewer where 4 do not divide them
 _FREQUENCIES, _FASTEST = 8, 100.0  # by which the network sees the time: radians over a whole path, from 1
 _TENSORS = 60  # as large as the widest layer's output, forwards and gradients
+_MEAN, _SPREAD, _EARLIEST = -1.2, 1.2, 1e-4  # of the logarithm of skewed noise; the least time
+_MOST_NOISE, _LEAST_NOISE, _BEND = 80.0, 0.002, 7.0  # of the noise levels that edm spacing steps through
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Settings:
     steps: int = number(20, low=1, high=10_000, text="steps from noise to image when images are made")
     solver: str = choice(
         "euler", ("euler", "heun"), text="euler: one evaluation of the network per step; heun: two, of second order"
+    )
+    times: str = choice(
+        "uniform",
+        ("uniform", "skewed"),
+        text="how training draws times. uniform: in [0, 1); skewed: 1 / (1 + s), ln s normal with mean -1.2 and standard deviation 1.2, as EDM draws noise levels (Karras et al. 2022)",
+        later=True,
+    )
+    spacing: str = choice(
+        "even",
+        ("even", "edm"),
+        text="steps when images are made. even: equal lengths from time 0; edm: through EDM's noise levels, 80 to 0.002 and 0, short near the image (Karras et al. 2022)",
+        later=True,
     )
 
 
@@ -74,39 +88,73 @@ class Flow:
 
     def loss(self, nets: Nets, images: tf.Tensor, draw: Draw) -> Mapping[str, tf.Tensor]:
         """The mean squared error of the velocity, over images and their values."""
-        noise = tf.cast(draw.normal(tf.shape(images)), images.dtype)
-        time = tf.cast(draw.uniform((tf.shape(images)[0], 1)), images.dtype)
-        share = time[:, :, None, None]
-        found = nets["velocity"](noise + share * (images - noise), time)
-        return {"velocity": tf.reduce_mean(tf.square(tf.cast(found - (images - noise), tf.float32)))}
+        target = tf.cast(images, tf.float32)
+        noise = draw.normal(tf.shape(images))
+        time = self._times(draw, tf.shape(images)[0])
+        points = noise + time[:, :, None, None] * (target - noise)
+        found = nets["velocity"](tf.cast(points, images.dtype), time)
+        return {"velocity": tf.reduce_mean(tf.square(tf.cast(found, tf.float32) - (target - noise)))}
+
+    def _times(self, draw: Draw, count: tf.Tensor) -> tf.Tensor:
+        """Times (count, 1) of a training step."""
+        if self.settings.times == "uniform":
+            return draw.uniform((count, 1))
+        noise = tf.exp(_SPREAD * draw.normal((count, 1)) + _MEAN)
+        return tf.maximum(1.0 / (1.0 + noise), _EARLIEST)
 
     def sample(self, nets: Nets, latents: tf.Tensor) -> tf.Tensor:
-        """Where the points `latents` are at time 1, in steps of equal length."""
-        count, length = self.settings.steps, 1.0 / self.settings.steps
+        """Where the points `latents`, which are taken to be at the first time, are at time 1.
+
+        The path is followed in float32, whatever the precision of the network.
+        """
+        times, lengths = (tf.constant(each) for each in steps_of(self.settings))
 
         def velocity(points: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-            time = tf.cast(step, tf.float32) / count
-            return nets["velocity"](points, tf.fill((tf.shape(points)[0], 1), tf.cast(time, points.dtype)))
+            time = tf.fill((tf.shape(points)[0], 1), times[step])
+            return tf.cast(nets["velocity"](tf.cast(points, latents.dtype), time), tf.float32)
 
         def euler(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return step + 1, points + length * velocity(points, step)
+            return step + 1, points + lengths[step] * velocity(points, step)
 
         def heun(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             here = velocity(points, step)
-            there = velocity(points + length * here, step + 1)
-            return step + 1, points + 0.5 * length * (here + there)
+            there = velocity(points + lengths[step] * here, step + 1)
+            return step + 1, points + 0.5 * lengths[step] * (here + there)
 
-        points = tf.reshape(latents, (-1, *self.shape))
+        points = tf.cast(tf.reshape(latents, (-1, *self.shape)), tf.float32)
         body = {"euler": euler, "heun": heun}[self.settings.solver]
-        return tf.while_loop(lambda step, _: step < count, body, (tf.constant(0), points))[1]
+        return tf.while_loop(lambda step, _: step < self.settings.steps, body, (tf.constant(0), points))[1]
 
 
-def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: Settings) -> Descent:
+def steps_of(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The times (steps + 1,) at which steps begin and end, and the steps' lengths (steps,).
+
+    With edm spacing the noise levels s are those of Karras et al. 2022, and time is 1 / (1 + s), where a straight path
+    has s times as much noise as image: the first time is 1/81, not 0, as in facebookresearch/flow_matching
+    (examples/image/training/edm_time_discretization.py).
+    """
+    count = settings.steps
+    if settings.spacing == "even":
+        times = np.arange(count + 1, dtype=np.float32) / np.float32(count)
+        return times, np.full(count, 1.0 / count, np.float32)
+    roots = np.linspace(_MOST_NOISE ** (1.0 / _BEND), _LEAST_NOISE ** (1.0 / _BEND), count)
+    exact = 1.0 / (1.0 + np.append(roots**_BEND, 0.0))
+    return exact.astype(np.float32), np.diff(exact).astype(np.float32)
+
+
+def build(
+    network: PartSettings,
+    train: TrainSettings,
+    images: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    controls: Sequence[str] = (),
+) -> Descent:
     """The flow of a study's [model], [network] and [train], for training images uint8 (n, h, w, c)."""
     shape: Shape = tuple(images.shape[1:])
     part = kinds.find("network", network.name, key="network.name")
     objective = Flow(part.builder(network.settings, shape), shape, settings)
-    return Descent(objective, train=train, images=images)
+    return Descent(objective, train=train, images=images, controls=controls)
 
 
 # --- the network -----------------------------------------------------------------------------------------------------
@@ -156,7 +204,7 @@ class UNet:
         points, time = x
         called = with_weights(tuple(self._layers.values()), weights, call)
         parts = dict(zip(self._layers, called, strict=True))
-        embedded = parts["time"](_features(time))
+        embedded = parts["time"](tf.cast(_features(time), points.dtype))
         inner, skipped = parts["in"](points), []
         for level in range(self._levels):
             skipped.append(_through(f"down {level}", parts, inner, embedded))
@@ -190,8 +238,8 @@ def _normalised(channels: int) -> GroupNormalization:
 
 def _features(time: tf.Tensor) -> tf.Tensor:
     """Sines and cosines (n, 2 · frequencies) of times (n, 1), of geometrically spaced frequencies."""
-    angles = tf.cast(time, tf.float32) * np.geomspace(1.0, _FASTEST, _FREQUENCIES, dtype=np.float32)
-    return tf.cast(tf.concat([tf.sin(angles), tf.cos(angles)], -1), time.dtype)
+    angles = time * np.geomspace(1.0, _FASTEST, _FREQUENCIES, dtype=np.float32)
+    return tf.concat([tf.sin(angles), tf.cos(angles)], -1)
 
 
 def networks(settings: NetworkSettings, shape: Shape) -> dict[str, UNet]:

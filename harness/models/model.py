@@ -45,8 +45,13 @@ class Model(Protocol):
     def start(self, seeds: Seeds) -> None:
         """Go to the beginning of the run with `seeds`."""
 
-    def advance(self, rates: Mapping[str, NDArray[np.float32]]) -> Losses:
-        """Train as many steps as there are rates, float32 (k,) by network, from `step` on; raises Diverged."""
+    def advance(
+        self, rates: Mapping[str, NDArray[np.float32]], controls: Mapping[str, NDArray[np.float32]] | None = None
+    ) -> Losses:
+        """Train as many steps as there are rates, float32 (k,) by network, from `step` on; raises Diverged.
+
+        `controls` are what else changes from step to step, float32 (k,) by the names that the model was built with.
+        """
 
     def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
         """Images uint8 (n, h, w, c) of standard normal `latents` float32 (n, latent), by 'raw' or 'ema' weights."""
@@ -80,6 +85,8 @@ class TrainSettings(Moments, Protocol):
     @property
     def ema(self) -> float: ...
     @property
+    def flip(self) -> bool: ...
+    @property
     def precision(self) -> str: ...
     @property
     def xla(self) -> bool: ...
@@ -90,24 +97,30 @@ class ModelPart(Part):
     """A kind of model. `build` takes (network, train, images, settings) and returns a Model.
 
     `networks` are the names of its networks, `network` is the built-in part that a study uses unless it names another.
-    `ratio` names the network, if any, whose rate may be a multiple of the others' (space.discriminator_ratio).
+    `ratio` names the network, if any, whose rate may be a multiple of the others' (space.discriminator_ratio). `reads` are
+    the keys of [train] that it reads besides those of every model; where `conditional` is among them, `build` also takes
+    `labels`, the classes of the images, int64 (n,). It takes `controls` where values other than rates change from step
+    to step: some of harness.models.training.CONTROLS.
     """
 
     role: ClassVar[str] = "model"
     networks: tuple[str, ...]
     network: str
     ratio: str = ""
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPart(Part):
     """Networks for a kind of model. `build` takes (settings, shape) and returns them by name.
 
-    `memory` takes (settings, shape) and returns the megabytes of activations per image of a batch.
+    Where `conditional` is true, they can see classes: `build` also takes the number of `classes`, 0 for none; with
+    classes, each network is called with (input, classes one-hot (n, classes)). `memory` takes (settings, shape) and returns the megabytes of activations per image of a batch.
     """
 
     role: ClassVar[str] = "network"
     model: str
+    conditional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,13 @@ def _settings(batch: int) -> SimpleNamespace:
         ema=0.999,
         precision="float32",
         xla=False,
+        flip=False,
         discriminator_steps=1,
+        generator_batch=None,
+        updates="joint",
+        penalties=(),
+        augment=(),
+        conditional=False,
         loss=SimpleNamespace(name=loss.name, settings=loss.set({})),
     )
 

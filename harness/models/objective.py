@@ -51,7 +51,14 @@ class Objective(Protocol):
 class Descent(Training):
     """Training of an `Objective`."""
 
-    def __init__(self, objective: Objective, *, train: TrainSettings, images: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        train: TrainSettings,
+        images: NDArray[np.uint8],
+        controls: Sequence[str] = (),
+    ) -> None:
         """For training images uint8 (n, h, w, c); ValueError if a network has no loss to descend."""
         networks = objective.networks()
         super().__init__(
@@ -61,6 +68,7 @@ class Descent(Training):
             latent=objective.latent,
             train=train,
             images=images,
+            controls=controls,
         )
         self._objective = objective
         sharing = tuple(name for name in networks if name not in objective.losses)
@@ -73,7 +81,9 @@ class Descent(Training):
         if sharing:
             self._descents[sharing] = shared
 
-    def _step(self, step: tf.Tensor, rates: Mapping[str, tf.Tensor]) -> Sequence[tf.Tensor]:
+    def _step(
+        self, step: tf.Tensor, rates: Mapping[str, tf.Tensor], controls: Mapping[str, tf.Tensor]
+    ) -> Sequence[tf.Tensor]:
         images = self._real(step, 0)
         vectors = {name: self._read(name) for name in self.networks}
         with tf.GradientTape(persistent=len(self._descents) > 1) as tape:
@@ -89,9 +99,9 @@ class Descent(Training):
             gradients |= zip(names, slopes, strict=True)
         for name in self.networks:
             self._rewrite(name, vectors[name][0], passes[name].statistics)
-            self._apply(name, gradients[name], rates[name], step + 1)
+            self._apply(name, gradients[name], rates[name], step + 1, controls)
             self._keep(name, self._packing[name].moved(vectors[name][1], passes[name].statistics))
-        self._average(step)
+        self._average(step, controls)
         return [losses[name] for name in self.losses]
 
     def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> _Passes:

@@ -6,6 +6,7 @@ descends losses (harness.models.objective).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from harness.models.model import ModelPart, PartSettings, TrainSettings
 from harness.models.objective import Descent
 
 
-def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: object = None) -> Descent:
+def build(
+    network: PartSettings,
+    train: TrainSettings,
+    images: NDArray[np.uint8],
+    settings: object = None,
+    *,
+    controls: Sequence[str] = (),
+) -> Descent:
     """The model of the object that the file of `network` gives, for training images uint8 (n, h, w, c).
 
     Raises ValueError, or CodeError naming file and line, for an object that cannot be trained.
@@ -29,7 +37,7 @@ def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8]
             f"network.name is '{network.name}', which gives networks ({', '.join(objective)}), but model.name is 'own', "
             "which needs an object with networks, losses and sample; leave model.name out to train a GAN"
         )
-    return Descent(objective, train=train, images=images)
+    return Descent(objective, train=train, images=images, controls=controls)
 
 
 PART = ModelPart(

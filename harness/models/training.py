@@ -28,11 +28,15 @@ from harness.models.nn.optimizer import Optimizer
 from harness.models.nn.packing import Packing
 from harness.seeds import Seeds
 
-__all__ = ["LOSS_SCALE", "Training", "evaluation_latents"]
+__all__ = ["CONTROLS", "LOSS_SCALE", "Training", "evaluation_latents"]
 
+# What else than rates may change from step to step: Adam's decay of the second moment, the average's decay per step, a
+# factor of the penalties' weights, decoupled weight decay.
+CONTROLS = ("beta2", "ema", "penalty", "weight_decay")
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
 WEIGHTS = ("raw", "ema")
 _SETTLING = 50  # steps after which little is left of what moving statistics were before
+_FLIPS = 2048  # number of the first draw of a step by which images are mirrored: beyond those of batches
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
 
 
@@ -52,12 +56,22 @@ class Training(ABC):
         latent: int,
         train: TrainSettings,
         images: NDArray[np.uint8],
+        labels: NDArray[np.int64] | None = None,
+        controls: Sequence[str] = (),
     ) -> None:
         """Lay out the state of `networks`, for training images uint8 (n, h, w, c).
 
         `losses` are the names of what a step returns; `averaged` are the networks that make images, whose moving average
-        (EMA) is kept; `latent` is the length of the vectors that images are made from.
+        (EMA) is kept; `latent` is the length of the vectors that images are made from. `labels` are the classes of the
+        images, from 0 on, where networks see them. `controls` names those of CONTROLS that `advance` is given; the others
+        are as the settings have them. ValueError names one that is none.
         """
+        for name in controls:
+            if name not in CONTROLS:
+                raise ValueError(f"control is {name!r}, but allowed is one of: {', '.join(CONTROLS)}")
+        self.controls = tuple(controls)
+        self._labels = None if labels is None else tf.constant(labels.astype(np.int32))
+        self.classes = 0 if labels is None else int(labels.max()) + 1
         self.networks, self.losses, self.latent, self.step = tuple(networks), tuple(losses), latent, 0
         self._modules, self._averaged, self._settings = dict(networks), tuple(averaged), train
         self._packing = {name: Packing(module) for name, module in networks.items()}
@@ -73,7 +87,7 @@ class Training(ABC):
         vector = tf.TensorSpec((None,), tf.float32)
         self._chunk = tf.function(
             self._train_chunk,
-            input_signature=[tf.TensorSpec((), tf.int64), *[vector] * len(self.networks)],
+            input_signature=[tf.TensorSpec((), tf.int64), *[vector] * (len(self.networks) + len(self.controls))],
             jit_compile=True if train.xla else None,
         )
         self._sample = tf.function(
@@ -113,27 +127,35 @@ class Training(ABC):
         XLA compiles for every length of a chunk by itself, when it first meets it.
         """
         if self.traces == 0 and not self._settings.xla:
-            self._chunk(tf.constant(0, tf.int64), *[tf.zeros(0)] * len(self.networks))
+            self._chunk(tf.constant(0, tf.int64), *[tf.zeros(0)] * (len(self.networks) + len(self.controls)))
 
-    def advance(self, rates: Mapping[str, NDArray[np.float32]]) -> Losses:
-        """Train as many steps as there are rates, from `step` on; float32 (k,) by network.
+    def advance(
+        self, rates: Mapping[str, NDArray[np.float32]], controls: Mapping[str, NDArray[np.float32]] | None = None
+    ) -> Losses:
+        """Train as many steps as there are rates, from `step` on; float32 (k,) by network, and by name of `controls`.
 
         Raises Diverged at the first step whose losses or new weights are not finite; how steps are cut into chunks
         changes no number. After Diverged, only `start` and `restore` make the model usable again. Raises ValueError if
-        networks and rates do not fit together.
+        networks and rates, or controls, do not fit together.
         """
+        controls = controls or {}
         if set(rates) != set(self.networks):
             raise ValueError(f"rates are of {', '.join(rates)}, but the networks are {', '.join(self.networks)}")
-        counts = {name: len(rates[name]) for name in self.networks}
+        if set(controls) != set(self.controls):
+            raise ValueError(
+                f"controls are {', '.join(controls) or 'none'}, but the model was built with "
+                f"{', '.join(self.controls) or 'none'}"
+            )
+        counts = {f"{name} rates": len(rates[name]) for name in self.networks}
+        counts |= {f"{name} values": len(controls[name]) for name in self.controls}
         if len(set(counts.values())) > 1:
-            raise ValueError(", but ".join(f"{count} {name} rates" for name, count in counts.items()))
+            raise ValueError(", but ".join(f"{count} {name}" for name, count in counts.items()))
         count = next(iter(counts.values()))
         if not count:
             return {name: np.zeros(0, np.float32) for name in self.losses}
         self._settled = {}
-        bad, *stacked = self._chunk(
-            tf.constant(self.step, tf.int64), *(tf.constant(rates[name]) for name in self.networks)
-        )
+        vectors = [*(rates[name] for name in self.networks), *(controls[name] for name in self.controls)]
+        bad, *stacked = self._chunk(tf.constant(self.step, tf.int64), *map(tf.constant, vectors))
         losses = {name: values.numpy() for name, values in zip(self.losses, stacked, strict=True)}
         if int(bad) >= 0:
             sound = int(bad) - self.step
@@ -202,8 +224,10 @@ class Training(ABC):
     # --- what a kind of model adds -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _step(self, step: tf.Tensor, rates: Mapping[str, tf.Tensor]) -> Sequence[tf.Tensor]:
-        """Update all networks once, with float32 scalar rates; return the losses in the order of their names."""
+    def _step(
+        self, step: tf.Tensor, rates: Mapping[str, tf.Tensor], controls: Mapping[str, tf.Tensor]
+    ) -> Sequence[tf.Tensor]:
+        """Update all networks once, with float32 scalar rates and controls; return the losses in their names' order."""
 
     @abstractmethod
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
@@ -211,15 +235,21 @@ class Training(ABC):
 
     # --- what is compiled --------------------------------------------------------------------------------------------
 
-    def _train_chunk(self, first: tf.Tensor, *rates: tf.Tensor) -> Any:
-        count = tf.size(rates[0])
+    def _train_chunk(self, first: tf.Tensor, *vectors: tf.Tensor) -> Any:
+        count = tf.size(vectors[0])
+        rates = dict(zip(self.networks, vectors, strict=False))
+        controls = dict(zip(self.controls, vectors[len(self.networks) :], strict=True))
 
         def going(index: tf.Tensor, bad: tf.Tensor, *_: tf.TensorArray) -> tf.Tensor:
             return tf.logical_and(index < count, bad < 0)
 
         def body(index: tf.Tensor, bad: tf.Tensor, *written: tf.TensorArray) -> Any:
             step = first + tf.cast(index, tf.int64)
-            losses = self._step(step, {name: rate[index] for name, rate in zip(self.networks, rates, strict=True)})
+            losses = self._step(
+                step,
+                {name: rate[index] for name, rate in rates.items()},
+                {name: values[index] for name, values in controls.items()},
+            )
             # Sums are finite only if all terms are; adding them up is the cheapest look at every weight.
             seen = functools.reduce(operator.add, losses) + sum(
                 tf.reduce_sum(self._vectors[name]) for name in self.networks
@@ -283,15 +313,30 @@ class Training(ABC):
             vector.assign(kept[name])
         return settled
 
-    def _real(self, step: tf.Tensor, part: int) -> tf.Tensor:
+    def _real(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
         """A batch of training images in [-1, 1], drawn with replacement; `part` is the number of the draw in the step."""
-        indices = draws.batch_indices(self._roles, step, part, batch=self._settings.batch, images=self._images.shape[0])
-        return tf.cast(tf.gather(self._images, indices), self._compute) * (1.0 / 127.5) - 1.0
+        images = tf.gather(self._images, self._drawn(step, part, batch))
+        if self._settings.flip:
+            seed = draws.seed_at(self._roles, draws.DATA, step, _FLIPS + part)
+            flipped = tf.random.stateless_uniform((batch or self._settings.batch, 1, 1, 1), seed) < 0.5
+            images = tf.where(flipped, tf.reverse(images, (2,)), images)
+        return tf.cast(images, self._compute) * (1.0 / 127.5) - 1.0
 
-    def _apply(self, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor) -> None:
+    def _classes(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
+        """The classes of the same batch, one-hot (batch, classes)."""
+        return tf.one_hot(tf.gather(self._labels, self._drawn(step, part, batch)), self.classes, dtype=self._compute)
+
+    def _drawn(self, step: tf.Tensor, part: int, batch: int | None) -> tf.Tensor:
+        """Indices of a batch of training images."""
+        batch, images = batch or self._settings.batch, self._images.shape[0]
+        return draws.batch_indices(self._roles, step, part, batch=batch, images=images)
+
+    def _apply(
+        self, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor, controls: Mapping[str, tf.Tensor]
+    ) -> None:
         """Update a network with the gradient of its scaled loss; `count` is 1 at its first update."""
         gradient = gradient if self._scale == 1.0 else gradient / self._scale
-        self._optimizer.update(self._vectors[name], gradient, self._slots(name), rate, count)
+        self._optimizer.update(self._vectors[name], gradient, self._slots(name), rate, count, controls)
 
     def _rewrite(self, name: str, trained: tf.Tensor, call: Call) -> None:
         """Store the trained weights of a network that a pass wrote itself, before its update."""
@@ -304,13 +349,16 @@ class Training(ABC):
         if self._vectors[f"{name}_moving"].shape[0]:
             self._vectors[f"{name}_moving"].assign(moving)
 
-    def _average(self, step: tf.Tensor) -> None:
+    def _average(self, step: tf.Tensor, controls: Mapping[str, tf.Tensor]) -> None:
         """Move the averages towards the networks; early on faster, so that the initial weights are soon forgotten.
 
-        Moving statistics are averaged alike, so that they belong to the averaged weights and not to the last ones.
+        A control says the decay of each step itself. Moving statistics are averaged alike, so that they belong to the
+        averaged weights and not to the last ones.
         """
-        time = tf.cast(step, tf.float32)
-        decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
+        decay = controls.get("ema")
+        if decay is None:
+            time = tf.cast(step, tf.float32)
+            decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
         for network in self._averaged:
             for average, current in (
                 (f"{network}_average", self._vector(network, "raw")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,12 +88,19 @@ def divergence(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_sum(tf.square(mean) + tf.exp(log_variance) - 1.0 - log_variance, -1)
 
 
-def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: Settings) -> Descent:
+def build(
+    network: PartSettings,
+    train: TrainSettings,
+    images: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    controls: Sequence[str] = (),
+) -> Descent:
     """The autoencoder of a study's [model], [network] and [train], for training images uint8 (n, h, w, c)."""
     part = kinds.find("network", network.name, key="network.name")
     modules = part.builder(network.settings, tuple(images.shape[1:]))
     objective = Autoencoder(modules, settings.variance, network.settings.latent)
-    return Descent(objective, train=train, images=images)
+    return Descent(objective, train=train, images=images, controls=controls)
 
 
 @dataclass(frozen=True)

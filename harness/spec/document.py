@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,21 +35,24 @@ def schema() -> dict[str, Any]:
                 del definitions[title]["properties"][name]
     own = {"type": "string", "pattern": f"^{kinds.OWN_NAME}$"}
     definitions["Network-own"] = _with_file(definitions["Network-own"])
-    for section, field, default in (
-        (found, "model", "gan"),
-        (found, "network", "dcgan"),
-        (definitions["TrainSpec"], "optimizer", "adam"),
-        (definitions["TrainSpec"], "loss", "non_saturating"),
+    train = definitions["TrainSpec"]["properties"]
+    # The property, the part of a table without a name, and whether a name may stand for the table.
+    for property_, default, plain in (
+        (found["properties"]["model"], "gan", False),
+        (found["properties"]["network"], "dcgan", False),
+        (train["optimizer"], "adam", True),
+        (train["loss"], "non_saturating", True),
+        (train["penalties"]["items"], "", True),
+        (train["augment"]["items"], "", True),
     ):
-        members = section["properties"][field].pop("oneOf")
+        members = property_.pop("oneOf")
         properties = [definitions[_title(member)]["properties"] for member in members]
         names = [each["name"]["const"] for each in properties if "const" in each["name"]]
         properties[-1]["name"]["pattern"] = own["pattern"]  # the last is of files of the user's own
         for name, member in zip(names, members, strict=False):
-            if name != default:  # a table without a name is the default's
+            if name != default:
                 definitions[_title(member)]["required"] = ["name"]
-        plain = [{"enum": names}, own] if section is not found else []
-        section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
+        property_["anyOf"] = [*([{"enum": names}, own] if plain else []), *members]
     for table in (found, *definitions.values()):
         for property_ in table.get("properties", {}).values():
             property_.pop("later", None)
@@ -93,7 +97,11 @@ def _title(reference: Mapping[str, str]) -> str:
 
 def _choices(definitions: Mapping[str, Any]) -> list[str]:
     """The tables that are one of several parts."""
-    return [title for title in definitions if title.startswith(("Network-", "Model-", "Loss-", "Optimizer-"))]
+    return [
+        title
+        for title in definitions
+        if title.startswith(("Network-", "Model-", "Loss-", "Optimizer-", "Penalty-", "Augmentation-"))
+    ]
 
 
 def _shape_schema(kind: str) -> dict[str, Any]:
@@ -147,6 +155,9 @@ def keys_page() -> str:
             for key in ("optimizer", "loss"):
                 lines += [f"`{key}` has settings of its own in the table `[train.{key}]`:", ""]
                 lines += _rows([*tagged(TrainSpec.model_fields[key].annotation).values()])
+            for key in ("penalties", "augment"):
+                lines += [f"`{key}` is a list of names, or of tables `{{ name = … }}` with the settings of each:", ""]
+                lines += _rows([*tagged(typing.get_args(TrainSpec.model_fields[key].annotation)[0]).values()])
     lines += ["## [schedules.LABEL]", ""]
     lines += [
         "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",

@@ -196,6 +196,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
     message = message[0].lower() + message[1:]
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
+    if kind == "tuple_type":
+        message = "allowed is a list"
     if kind in ("model_type", "model_attributes_type"):
         message = "allowed is a name or a table" if path in NAMED else "allowed is a table"
     if NUMBER in fault["loc"]:
@@ -218,6 +220,9 @@ def _keys_at(location: Sequence[int | str]) -> list[str]:
     for part in location:
         if str(part).startswith("<"):
             annotation = tagged(annotation).get(str(part))
+            continue
+        if isinstance(part, int):  # within a list
+            annotation = typing.get_args(annotation)[0]
             continue
         model = model_of(annotation)
         field = model.model_fields.get(part) if is_model(model) else None

@@ -625,12 +625,38 @@ class StudySpec(Section):
         allowed = [schedules.ALL, *model.networks]
         if model.networks and self.train.applies_to not in allowed:  # else a worker knows the networks
             yield f"train.applies_to is {self.train.applies_to!r}, but allowed is one of: {', '.join(allowed)}"
-        if model.name != "gan" and not own_model:
-            for key in ("loss", "discriminator_steps"):
-                if self.train.sets(key):
-                    yield f"train.{key} is set, but it is of model.name 'gan', and model.name is '{model.name}'"
+        models: dict[str, Any] = kinds.parts("model")
+        for key in () if own_model else sorted({key for part in models.values() for key in part.reads}):
+            if key not in model.reads and self.train.sets(key):
+                readers = " or ".join(f"'{name}'" for name, part in models.items() if key in part.reads)
+                yield f"train.{key} is set, but it is of model.name {readers}, and model.name is '{model.name}'"
+        if self.train.generator_batch is not None and self.train.updates != "alternating":
+            yield (
+                f"train.generator_batch is {self.train.generator_batch}, but the generator has a batch of its own only with "
+                'train.updates = "alternating"'
+            )
+        if self.train.conditional:
+            yield from self._class_faults()
         if not model.ratio and self.space.sets("discriminator_ratio"):
             yield f"space.discriminator_ratio is set, but model.name is '{model.name}', which has no discriminator"
+
+    def _class_faults(self) -> Iterator[str]:
+        """What stands in the way of networks that see the class of each image."""
+        parts: dict[str, Any] = kinds.parts("network")
+        network = self.network.part
+        if not kinds.is_own(network.name) and not network.conditional:
+            allowed = ", ".join(
+                name for name, part in parts.items() if part.conditional and part.model == network.model
+            )
+            yield (
+                f"train.conditional is true, but the networks of network.name '{network.name}' see no classes; "
+                f"{f'those of {allowed} do' if allowed else 'no networks of this model do'}"
+            )
+        data: Any = kinds.find("data", self.data.name, key="data.name")
+        if not data.classes:
+            sets: dict[str, Any] = kinds.parts("data")
+            allowed = ", ".join(name for name, part in sets.items() if part.classes)
+            yield f"train.conditional is true, but data.name is '{self.data.name}', without classes; {allowed} have them"
 
     @property
     def shared_parameters(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def _own(base: type[PartSection], text: str) -> type[PartSection]:
             length = Field(default=None, ge=1, description="length of the latent vector (64)", json_schema_extra=later)
             fields["latent"] = (int | None, length)
         title = f"{base.__name__.removesuffix('Spec')}-own"
-        help_ = f"a {base.role} of your own, in a file beside the study (docs/own_code.md)"
+        help_ = f"{'an' if base.role[0] in 'aeo' else 'a'} {base.role} of your own, in a file beside the study (docs/own_code.md)"
         _own_models[base] = create_model(title, __base__=base, __doc__=help_, __module__=__name__, **fields)
     return _own_models[base]
 

@@ -27,7 +27,8 @@ class Section(BaseModel):
             return False
         if getattr(self, key) != field.get_default(call_default_factory=True):
             return True
-        left_out = [name for name in type(self).model_fields if name not in self.model_fields_set]
+        fields = type(self).model_fields  # the written form leaves out those that are marked `later`
+        left_out = [name for name in fields if name not in self.model_fields_set and not marked(fields[name], "later")]
         return key in self.model_fields_set and any(getattr(self, name) is not None for name in left_out)
 
     @model_serializer(mode="wrap")

@@ -65,7 +65,8 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         fingerprint=images.fingerprint,
         extras=(*spec.evaluate.metrics, spec.question.score),
     )
-    model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings)
+    further = {"labels": images.train_labels} if spec.train.conditional else {}
+    model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings, **further)
     if spec.train.applies_to not in (ALL, *model.networks):
         allowed = ", ".join((ALL, *model.networks))
         raise ValueError(f"train.applies_to is {spec.train.applies_to!r}, but allowed is one of: {allowed}")

@@ -1,7 +1,6 @@
 """Rectified flow: losses and paths whose velocity is known in closed form, the U-Net, and runs."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from harness import kinds
-from harness.models.flow import Flow, UNet
+from harness.models.flow import Flow, Settings, UNet
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call
 from harness.models.training import evaluation_latents
@@ -28,8 +27,8 @@ def made(size=8, channels=1, images=None, model=None, **changes):
     return chosen.builder(part("network", "unet", width=4), settings(**changes), images, chosen.set(model or {}))
 
 
-def flow(shape=(2, 2, 1), steps=20, solver="euler"):
-    return Flow({}, shape, SimpleNamespace(steps=steps, solver=solver))
+def flow(shape=(2, 2, 1), **changes):
+    return Flow({}, shape, Settings(**changes))
 
 
 def run(model, parts):

@@ -26,9 +26,14 @@ EXPECTED = {
     ),
     "hinge": (np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
     "least_squares": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
-    "wasserstein_gp": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
+    "minimax": (
+        -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(),
+        np.log(1 - sigmoid(FAKE)).mean(),
+    ),
+    "wasserstein": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
+    "relativistic": (-np.log(sigmoid(REAL - FAKE)).mean(), -np.log(sigmoid(FAKE - REAL)).mean()),
 }
-EXPECTED["r1"] = EXPECTED["non_saturating"]  # besides its penalty
+EXPECTED["r1"], EXPECTED["wasserstein_gp"] = EXPECTED["non_saturating"], EXPECTED["wasserstein"]  # besides penalties
 
 
 def test_every_loss_has_an_example():
@@ -45,6 +50,32 @@ def test_losses_are_their_papers_formulas(name):
     real, fake = tf.constant(REAL), tf.constant(FAKE)
     found = made(name).discriminator(real, fake).numpy(), made(name).generator(real, fake).numpy()
     np.testing.assert_allclose(found, EXPECTED[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_gradients_of_losses_are_their_finite_differences(name):
+    logits, loss, step = [REAL, FAKE], made(name), 1e-6
+    for value in (loss.discriminator, loss.generator):
+        with tf.GradientTape() as tape:
+            watched = [tf.constant(each) for each in logits]
+            tape.watch(watched)
+            found = tape.gradient(value(*watched), watched, unconnected_gradients="zero")
+        for which in range(2):
+            for place in range(3):
+                moved = [[each.copy() for each in logits] for _ in range(2)]
+                moved[0][which][place] -= step
+                moved[1][which][place] += step
+                below, above = (float(value(*map(tf.constant, each))) for each in moved)
+                assert float(found[which][place]) == pytest.approx((above - below) / (2 * step), abs=1e-8)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_loss_says_whether_its_generator_reads_real_logits(name):
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    with tf.GradientTape() as tape:
+        tape.watch(real)
+        value = made(name).generator(real, fake)
+    assert made(name).pairs == (tape.gradient(value, real) is not None)
 
 
 def test_gradient_penalty_of_a_linear_critic_is_its_slope():

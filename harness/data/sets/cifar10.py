@@ -44,6 +44,7 @@ PART = DataPart(
     help="CIFAR-10, 50,000 + 10,000 of 32x32x3: data_dir, or Keras' download",
     position=30,
     build=read,
+    classes=10,
     shape=(32, 32, 3),
     split=(50_000, 10_000),
     check=lambda settings: published.check(settings, FILES),

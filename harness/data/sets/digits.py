@@ -25,6 +25,7 @@ PART = DataPart(
     help="handwritten digits, 1,797 of 8x8x1, shipped with scikit-learn: no download",
     position=10,
     build=read,
+    classes=10,
     shape=(8, 8, 1),
     count=lambda _: _COUNT,
     files=False,

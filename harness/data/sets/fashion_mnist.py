@@ -58,6 +58,7 @@ PART = DataPart(
     help="Fashion-MNIST, 60,000 + 10,000 of 28x28x1: data_dir, or Keras' download",
     position=20,
     build=read,
+    classes=10,
     shape=(28, 28, 1),
     split=(60_000, 10_000),
     check=lambda settings: published.check(settings, FILES),

@@ -14,10 +14,12 @@ Critic: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images (n, h, w, c) to
 class Loss(Protocol):
     """Logits float32 (n,) of real and generated images to the losses of both networks, float32 scalars.
 
-    `per_example` says that the loss is right only with a discriminator that looks at each image by itself.
+    `per_example` says that the loss is right only with a discriminator that looks at each image by itself; `pairs`, that
+    the generator's loss reads the logits of real images too, pair by pair.
     """
 
     per_example: bool
+    pairs: bool
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """What the discriminator descends, without its penalty."""
@@ -34,9 +36,10 @@ class Loss(Protocol):
 
 
 class NoPenalty:
-    """Of losses that are made of logits alone."""
+    """What most losses have: they are made of logits alone, and the generator's of those of its own images."""
 
     per_example = False
+    pairs = False
 
     def penalty(self, critic: Critic, real: tf.Tensor, fake: tf.Tensor, draw: Draw) -> tf.Tensor | None:
         return None
@@ -49,3 +52,9 @@ def squared_slope(critic: Critic, images: tf.Tensor) -> tf.Tensor:
         logits = critic(images)
     slope = tf.cast(tape.gradient(logits, images), tf.float32)
     return tf.reduce_sum(tf.square(slope), axis=list(range(1, len(images.shape))))
+
+
+def unit_slope(critic: Critic, images: tf.Tensor) -> tf.Tensor:
+    """Mean of (‖∇critic‖ - 1)² over `images`, float32 scalar."""
+    norm = tf.sqrt(squared_slope(critic, images) + 1e-12)  # a root has no slope at 0
+    return tf.reduce_mean(tf.square(norm - 1.0))

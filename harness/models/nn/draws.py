@@ -47,6 +47,10 @@ class Draw:
         """`seed` is the step's, int64 (2,)."""
         self._seed, self._count = seed, 0
 
+    def apart(self, index: int) -> Draw:
+        """Draws of their own for one of several takers, from 0 to 126: not those drawn here, nor another's."""
+        return Draw(self._seed + tf.constant([0, (index + 1) * 2**56], tf.int64))
+
     def _next(self) -> tf.Tensor:
         seed = self._seed + tf.constant([0, self._count * 2**48], tf.int64)  # beyond all steps and their parts
         self._count += 1
@@ -59,3 +63,8 @@ class Draw:
     def uniform(self, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
         """Uniform numbers in [0, 1), float32 of `shape`."""
         return tf.random.stateless_uniform(shape, self._next())
+
+
+def whole(uniform: tf.Tensor, count: int) -> tf.Tensor:
+    """Whole numbers from 0 to `count` - 1, int32, of uniform numbers in [0, 1)."""
+    return tf.cast(tf.floor(uniform * count), tf.int32)
