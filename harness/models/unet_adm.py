@@ -37,7 +37,7 @@ from harness.models.nn.layers import (
 
 _GROUPS = 32  # of channels that are normalised together; fewer where 32 do not divide them
 _SLOWEST = 1e-4  # of the frequencies by which the network sees the time: radians over a whole path, from 1 down
-_TENSORS = 20  # as large as a residual block's output, per residual block: forwards and gradients
+_TENSORS = 16  # as large as a residual block's output, per residual block, forwards and gradients: as measured
 
 
 @dataclass(frozen=True)

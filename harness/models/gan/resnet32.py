@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.kinds import Shape
-from harness.models.nn import resampling
 from harness.models.nn.blocks import Chain, Sum
 from harness.models.nn.initial import scaled_glorot
 from harness.models.nn.layers import (
@@ -74,11 +73,6 @@ class Code:
     def normalisation(self, channels: int) -> BatchNormalization:
         """Batch normalisation; all codes let a moving statistic keep nine tenths."""
         return BatchNormalization(channels, momentum=0.9, epsilon=self.epsilon, initial=self.scales)
-
-
-def bilinear() -> Apply:
-    """Sides times 2 by bilinear interpolation."""
-    return Apply(resampling.bilinearly_doubled, per_example=True)
 
 
 def fits(shape: Shape) -> str | None:

@@ -63,3 +63,8 @@ class Draw:
     def uniform(self, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
         """Uniform numbers in [0, 1), float32 of `shape`."""
         return tf.random.stateless_uniform(shape, self._next())
+
+
+def whole(uniform: tf.Tensor, count: int) -> tf.Tensor:
+    """Whole numbers from 0 to `count` - 1, int32, of uniform numbers in [0, 1)."""
+    return tf.cast(tf.floor(uniform * count), tf.int32)

@@ -17,7 +17,7 @@ NETWORKS = {  # settings of the networks, and the side of the images
     "unet_adm": ({"width": 16, "blocks": 1, "attention": 8, "dropout": 0.0}, 16),
     "unet_adm, as TorchCFM": (
         {
-            "width": 16,
+            "width": 32,
             "blocks": 1,
             "attention": 8,
             "dropout": 0.0,

@@ -15,9 +15,10 @@ from harness.models.gan.resnet32 import Code
 from harness.models.model import NetworkPart
 from harness.models.nn.initial import fan_in_uniform, normal_around
 from harness.models.nn.layers import Network, glorot
+from harness.models.nn.resampling import bilinearly_doubled
 
 CODES = {
-    "mimicry": Code(doubled=resnet32.bilinear, spread_biases=True, rectified_past=True),
+    "mimicry": Code(doubled=bilinearly_doubled, spread_biases=True, rectified_past=True),
     "sngan_projection": Code(epsilon=2e-5, logit_bias=False),
     "sngan_pytorch": Code(
         scales=normal_around(1.0, 0.02),

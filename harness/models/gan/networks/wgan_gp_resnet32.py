@@ -16,10 +16,11 @@ from harness.models.gan.resnet32 import Code
 from harness.models.model import NetworkPart
 from harness.models.nn.initial import fan_in_uniform
 from harness.models.nn.layers import Network, averaged
+from harness.models.nn.resampling import bilinearly_doubled
 
 CODES = {
     "mimicry": Code(
-        doubled=resnet32.bilinear,
+        doubled=bilinearly_doubled,
         past=fan_in_uniform,
         image=fan_in_uniform,
         spread_biases=True,
