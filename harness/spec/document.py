@@ -45,12 +45,15 @@ def schema() -> dict[str, Any]:
         (train["augment"]["items"], "", True),
     ):
         members = holder.pop("oneOf")
-        properties = [definitions[_title(member)]["properties"] for member in members]
-        names = [each["name"]["const"] for each in properties if "const" in each["name"]]
-        properties[-1]["name"]["pattern"] = own["pattern"]  # the last is of files of the user's own
-        for name, member in zip(names, members, strict=False):
-            if name != default:  # a table without a name is the default's
-                definitions[_title(member)]["required"] = ["name"]
+        names = []
+        for table in (definitions[_title(member)] for member in members):
+            name = table["properties"]["name"]
+            if "const" not in name:  # of files of the user's own
+                name["pattern"] = own["pattern"]
+                continue
+            names.append(name["const"])
+            if name["const"] != default:  # a table without a name is the default's
+                table["required"] = ["name"]
         holder["anyOf"] = [*([{"enum": names}, own] if plain else []), *members]
     definitions |= _schedule_schemas(own, train["optimizer"]["anyOf"])
     features = definitions["EvaluateSpec"]["properties"]["features"]
@@ -58,7 +61,9 @@ def schema() -> dict[str, Any]:
     for section in (found, *definitions.values()):
         for property_ in section.get("properties", {}).values():
             property_.pop("later", None)
-    found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
+    labels = found["properties"]["schedules"]
+    (pattern,) = labels.pop("patternProperties")
+    found["properties"]["schedules"] = {**labels, "propertyNames": {"pattern": pattern}, **_labels()}
     for name in ("ScheduleSpec", "ShapeSpec"):
         definitions.pop(name, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
