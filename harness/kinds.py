@@ -33,6 +33,7 @@ PACKAGES = (
     "harness.models.gan.losses",
     "harness.models.gan.penalties",
     "harness.models.gan.augmentations",
+    "harness.models.ddgan",
     "harness.models.nn.optimizers",
     "harness.metrics.scores",
     "harness.metrics.features",

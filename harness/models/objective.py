@@ -104,10 +104,10 @@ class Descent(Training):
         self._average(step, controls)
         return [losses[name] for name in self.losses]
 
-    def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> _Passes:
+    def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> Passes:
         index = self.networks.index(name)
         seed = draws.seed_at(self._roles, draws.NOISE, step) + tf.constant([0, index * _NETWORK], tf.int64)
-        return _Passes(self._modules[name], self._packing[name], self._packing[name].unpack(*vectors), seed)
+        return Passes(self._modules[name], self._packing[name], self._packing[name].unpack(*vectors), seed)
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         def resting(name: str) -> Callable[..., tf.Tensor]:
@@ -119,7 +119,7 @@ class Descent(Training):
         return images
 
 
-class _Passes:
+class Passes:
     """A network in one step: each pass has draws of its own, and sees the statistics that the one before left."""
 
     def __init__(self, module: Module, packing: Packing, weights: list[tf.Tensor], seed: tf.Tensor) -> None:
