@@ -36,6 +36,7 @@ def schema() -> dict[str, Any]:
     own = {"type": "string", "pattern": f"^{kinds.OWN_NAME}$"}
     definitions["Network-own"] = _with_file(definitions["Network-own"])
     train = definitions["TrainSpec"]["properties"]
+    # The property, the part of a table without a name, and whether a name may stand for the table.
     for holder, default, plain in (
         (found["properties"]["model"], "gan", False),
         (found["properties"]["network"], "dcgan", False),
