@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from harness.lazy import tf
+
+TAPS = np.outer([1.0, 3.0, 3.0, 1.0], [1.0, 3.0, 3.0, 1.0]) / 64.0  # whose sum is 1
 
 
 def doubled(x: tf.Tensor) -> tf.Tensor:
     """(n, h, w, c) to (n, 2h, 2w, c): a pixel's new neighbours are 3/4 of it and 1/4 of the pixel next to it."""
-    for axis in (1, 2):
-        before, after = _shifted(x, axis)
-        x = tf.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
-        sides = [side * 2 if place == axis else side for place, side in enumerate(_sides(x, axis))]
-        x = tf.reshape(x, (-1, *sides[1:]))
-    return x
+    _, height, width, channels = x.shape
+    sizes = (tf.shape(x)[0], 2 * height, 2 * width, channels)
+    return tf.nn.depthwise_conv2d_backprop_input(sizes, taps(x, 4.0), x, [1, 2, 2, 1], "SAME")
 
 
 def halved(x: tf.Tensor) -> tf.Tensor:
     """(n, h, w, c), whose sides are even, to (n, h/2, w/2, c): means of four pixels a side, weighted 1, 3, 3, 1."""
-    for axis in (1, 2):
-        sides = x.shape.as_list()
-        pairs = tf.reshape(x, (-1, *sides[1:axis], sides[axis] // 2, 2, *sides[axis + 1 :]))
-        first, second = tf.unstack(pairs, axis=axis + 1)
-        x = (_shifted(second, axis)[0] + 3.0 * first + 3.0 * second + _shifted(first, axis)[1]) * 0.125
-    return x
+    return tf.nn.depthwise_conv2d(x, taps(x), [1, 2, 2, 1], "SAME")
 
 
-def _sides(stacked: tf.Tensor, axis: int) -> list[int]:
-    """The shape of a stack of two without the stack's own axis."""
-    sides: list[int] = stacked.shape.as_list()
-    return [side for place, side in enumerate(sides) if place != axis + 1]
-
-
-def _shifted(x: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each pixel's neighbours before and after it along an axis; 0 beyond the border."""
-    padding = [[1, 1] if place == axis else [0, 0] for place in range(4)]
-    padded, size = tf.pad(x, padding), x.shape[axis]
-    places = [slice(None)] * axis
-    return padded[(*places, slice(0, size))], padded[(*places, slice(2, size + 2))]
+def taps(x: tf.Tensor, gain: float = 1.0) -> tf.Tensor:
+    """The filter for each channel of x, (4, 4, channels, 1), whose sum is `gain`."""
+    return tf.constant(np.repeat(gain * TAPS[:, :, None, None], x.shape[3], 2), x.dtype)
