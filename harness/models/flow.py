@@ -139,7 +139,8 @@ def steps_of(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.float3
     """
     count = settings.steps
     if settings.spacing == "even":
-        times = np.arange(count + 1, dtype=np.float32) / np.float32(count)
+        # By a product with the reciprocal, which is what TensorFlow made of a division here in the first release.
+        times = np.arange(count + 1, dtype=np.float32) * np.float32(1.0 / count)
         return times, np.full(count, 1.0 / count, np.float32)
     roots = np.linspace(_MOST_NOISE ** (1.0 / _BEND), _LEAST_NOISE ** (1.0 / _BEND), count)
     exact = 1.0 / (1.0 + np.append(roots**_BEND, 0.0))
