@@ -8,7 +8,8 @@ import tensorflow as tf
 from harness.metrics.metric import MetricPart
 from harness.metrics.extractor import FeaturesPart
 from harness.models.gan.loss import NoPenalty
-from harness.models.model import LossPart
+from harness.models.gan.penalty import Settings
+from harness.models.model import AugmentationPart, LossPart, PenaltyPart
 
 L = keras.layers
 
@@ -55,6 +56,13 @@ class Softened(NoPenalty):
         return tf.reduce_mean(tf.nn.softplus(-fake))
 
 
+class Drift:
+    per_example = False
+
+    def __call__(self, critic, real, fake, draw):
+        return 1e-3 * tf.reduce_mean(tf.square(critic(real)))
+
+
 class Brightness:
     def prepare(self, real):
         return float(np.mean(real.sample.features))
@@ -76,6 +84,8 @@ class Pixels:
 
 PARTS = (
     LossPart(name="softened", help="logistic loss with a margin", build=lambda settings: Softened()),
+    PenaltyPart(name="drift", help="keeps logits near 0", settings=Settings, build=lambda settings: Drift()),
+    AugmentationPart(name="dim", help="less contrast", build=lambda settings: lambda images, draw: 0.9 * images),
     FeaturesPart(name="pixels", help="means and deviations of four bands", dimensions=4, build=Pixels),
     MetricPart(
         name="brightness", title="brightness", help="mean feature, relative", direction="one", needs="features",
@@ -109,6 +119,12 @@ class Waves:
 PART = ShapePart.of(Waves)
 '''
 
+GAN = """
+loss = "mine.py:softened"
+penalties = [{ name = "mine.py:drift", options = { every = 2 } }]
+augment = ["mine.py:dim", "translation"]
+"""
+
 STUDY = """
 name = "{name}"
 [data]
@@ -139,9 +155,7 @@ seeds = 2
 """
 
 
-def write(
-    folder, *, name="own", network="options = { width = 4 }\nlatent = 8", train='loss = "mine.py:softened"', more=""
-):
+def write(folder, *, name="own", network="options = { width = 4 }\nlatent = 8", train=GAN, more=""):
     """The files and the study in `folder`; returns the study file's path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mine.py").write_text(MINE, encoding="utf-8")

@@ -98,6 +98,20 @@ def test_what_shows_without_executing_is_refused_by_key(tmp_path, file, old, new
     assert any(line.startswith(said) for line in faults(path)), faults(path)
 
 
+def test_a_schedule_may_name_files_for_its_optimizer_and_the_shapes_of_networks(tmp_path):
+    more = '[schedules.other]\nkind = "linear"\noptimizer = "slow.py"\n[schedules.other.generator]\nkind = "waves.py"\nperiods = 2\n'
+    path = example.write(tmp_path, more=more)
+    assert faults(path) == [
+        f"schedules.other.optimizer is 'slow.py', but there is no file {tmp_path / 'slow.py'} or {tmp_path / 'code' / 'slow.py'}"
+    ]
+    changed(path, 'optimizer = "slow.py"\n', "")
+    spec = load(path, allow_code=True)
+    assert spec.whole("other") == {"generator.periods"}
+    assert [each.key for each in spec.named_code()].count("schedules.other.generator.kind") == 1
+    changed(path, "periods = 2", "period = 2")
+    assert "schedules.other.generator: waves.py has no field 'period' (did you mean" in faults(path, allow_code=True)[0]
+
+
 def test_all_faults_of_all_files_are_named_at_once(tmp_path):
     path = example.write(tmp_path)
     (tmp_path / "waves.py").unlink()
@@ -133,7 +147,10 @@ def test_nothing_is_executed_without_leave(tmp_path, capsys, monkeypatch):
         assert run_study.main([str(path), *words]) == 2
         lines = capsys.readouterr().err.splitlines()
         keys = [line.split(": ")[1].split(" is ")[0] for line in lines]
-        assert keys == ["network.name", "train.loss", "schedules.waves.kind", "evaluate.features", "evaluate.metrics"]
+        assert keys == [
+            *("network.name", "train.loss", "train.penalties[0]", "train.augment[0]", "schedules.waves.kind"),
+            *("evaluate.features", "evaluate.metrics"),
+        ]
         assert all("only with --allow-code" in line for line in lines)
     assert not (tmp_path / "results").exists()
 
