@@ -8,7 +8,6 @@ import tensorflow as tf
 from harness.metrics.metric import MetricPart
 from harness.metrics.extractor import FeaturesPart
 from harness.models.gan.loss import NoPenalty
-from harness.models.gan.penalty import Settings
 from harness.models.model import AugmentationPart, LossPart, PenaltyPart
 
 L = keras.layers
@@ -60,7 +59,11 @@ class Drift:
     per_example = False
 
     def __call__(self, critic, real, fake, draw):
-        return 1e-3 * tf.reduce_mean(tf.square(critic(real)))
+        return 0.001 * tf.reduce_mean(tf.square(critic(real)))
+
+
+def noisy(images, draw):
+    return images + 0.1 * draw.normal(tf.shape(images))
 
 
 class Brightness:
@@ -84,8 +87,8 @@ class Pixels:
 
 PARTS = (
     LossPart(name="softened", help="logistic loss with a margin", build=lambda settings: Softened()),
-    PenaltyPart(name="drift", help="keeps logits near 0", settings=Settings, build=lambda settings: Drift()),
-    AugmentationPart(name="dim", help="less contrast", build=lambda settings: lambda images, draw: 0.9 * images),
+    PenaltyPart(name="drift", help="logits stay near 0", build=lambda settings: Drift()),
+    AugmentationPart(name="noisy", help="instance noise", build=lambda settings: noisy),
     FeaturesPart(name="pixels", help="means and deviations of four bands", dimensions=4, build=Pixels),
     MetricPart(
         name="brightness", title="brightness", help="mean feature, relative", direction="one", needs="features",
@@ -119,12 +122,6 @@ class Waves:
 PART = ShapePart.of(Waves)
 '''
 
-GAN = """
-loss = "mine.py:softened"
-penalties = [{ name = "mine.py:drift", options = { every = 2 } }]
-augment = ["mine.py:dim", "translation"]
-"""
-
 STUDY = """
 name = "{name}"
 [data]
@@ -155,7 +152,16 @@ seeds = 2
 """
 
 
-def write(folder, *, name="own", network="options = { width = 4 }\nlatent = 8", train=GAN, more=""):
+EVERY_PART = """
+loss = "mine.py:softened"
+penalties = ["r1", "mine.py:drift"]
+augment = ["mine.py:noisy"]
+"""
+
+
+def write(
+    folder, *, name="own", network="options = { width = 4 }\nlatent = 8", train='loss = "mine.py:softened"', more=""
+):
     """The files and the study in `folder`; returns the study file's path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mine.py").write_text(MINE, encoding="utf-8")

@@ -42,6 +42,16 @@ def test_the_hash_of_every_file_is_part_of_a_study_and_its_content_only_where_it
     assert digest(load(path)) != digest(read)
 
 
+def test_parts_in_lists_are_code_as_well(tmp_path):
+    spec = load(example.write(tmp_path, train='penalties = ["mine.py:drift", "r1"]\naugment = ["mine.py:noisy"]'))
+    named = {(each.key, each.role, each.name) for each in spec.named_code()}
+    assert {
+        ("train.penalties[0]", "penalty", "mine.py:drift"),
+        ("train.augment[0]", "augmentation", "mine.py:noisy"),
+    } < named
+    assert not any(name == "r1" for *_, name in named)
+
+
 def test_studies_without_code_have_no_word_of_it():
     from harness.spec import builtin
 
@@ -147,10 +157,7 @@ def test_nothing_is_executed_without_leave(tmp_path, capsys, monkeypatch):
         assert run_study.main([str(path), *words]) == 2
         lines = capsys.readouterr().err.splitlines()
         keys = [line.split(": ")[1].split(" is ")[0] for line in lines]
-        assert keys == [
-            *("network.name", "train.loss", "train.penalties[0]", "train.augment[0]", "schedules.waves.kind"),
-            *("evaluate.features", "evaluate.metrics"),
-        ]
+        assert keys == ["network.name", "train.loss", "schedules.waves.kind", "evaluate.features", "evaluate.metrics"]
         assert all("only with --allow-code" in line for line in lines)
     assert not (tmp_path / "results").exists()
 
@@ -220,7 +227,7 @@ def study(folder, *words, cwd):
 
 @pytest.mark.slow
 def test_a_study_of_own_parts_trains_from_anywhere_and_is_reproduced_from_its_copy(tmp_path):
-    path = example.write(tmp_path / "mine")
+    path = example.write(tmp_path / "mine", train=example.EVERY_PART)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     code, _, err = study(path, path, "--allow-code", "--workers", 2, "--quiet", cwd=elsewhere)

@@ -47,10 +47,11 @@ def schema() -> dict[str, Any]:
     ):
         members = holder.pop("oneOf")
         names = []
-        for table in (definitions[_title(member)] for member in members):
+        for member in members:
+            table = definitions[_title(member)]
             name = table["properties"]["name"]
-            if "const" not in name:  # of files of the user's own
-                name["pattern"] = own["pattern"]
+            if "const" not in name:  # of files of the user's own; of models also of the kind that is called so
+                name["pattern"] = f"^(own|{kinds.OWN_NAME})$" if default == "gan" else own["pattern"]
                 continue
             names.append(name["const"])
             if name["const"] != default:  # a table without a name is the default's
@@ -63,7 +64,7 @@ def schema() -> dict[str, Any]:
         for property_ in section.get("properties", {}).values():
             property_.pop("later", None)
     labels = found["properties"]["schedules"]
-    (pattern,) = labels.pop("patternProperties")
+    (pattern,) = labels.pop("patternProperties")  # to a form of schedules that no file has
     found["properties"]["schedules"] = {**labels, "propertyNames": {"pattern": pattern}, **_labels()}
     for name in ("ScheduleSpec", "ShapeSpec"):
         definitions.pop(name, None)

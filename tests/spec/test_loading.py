@@ -206,6 +206,8 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
     assert "r1" in names["enum"]
     assert re.match(own["pattern"], "mine.py")
     assert {"$ref": "#/$defs/Penalty-r1"} in tables
+    written = json.dumps(schema)
+    assert set(re.findall(r'"#/\$defs/([^"]+)"', written)) <= schema["$defs"].keys()
     assert schema["$defs"]["Penalty-r1"]["required"] == ["name"]
 
 
