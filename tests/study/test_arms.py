@@ -85,6 +85,10 @@ def test_a_tuner_samples_what_each_schedule_has(options):
     assert len(decays["alone"]) > 2 < len(decays["linear"])
 
 
+SCHEDULED = (
+    "scheduled = {{ beta2 = {{ start = 0.9, end = 0.99 }}, "
+    'ema = {{ start = 0, end = 0.999, kind = "cosine", until = 0.5 }} }}'
+)
 PUBLISHED = '[published]\nsource = "a paper, its code"\nfigure = "FID 16.77"\ngpu_hours = 12\ncomparison = "none"\n'
 
 
@@ -92,12 +96,12 @@ PUBLISHED = '[published]\nsource = "a paper, its code"\nfigure = "FID 16.77"\ngp
 def folder(tmp_path_factory):
     """A study of which all runs are stored."""
     folder = tmp_path_factory.mktemp("study") / "out"
-    conduct(study(ARMS + PUBLISHED, space=DECAY), folder, Instant())[1].close()
+    conduct(study(ARMS + PUBLISHED, space=DECAY, train=SCHEDULED), folder, Instant())[1].close()
     return folder
 
 
 def test_parameters_of_networks_shapes_have_names_that_tables_optuna_and_reports_carry(folder, tmp_path):
-    spec = study(ARMS + PUBLISHED, space=DECAY)
+    spec = study(ARMS + PUBLISHED, space=DECAY, train=SCHEDULED)
     runs = pd.read_csv(folder / "runs.csv")
     drops = runs.loc[runs["schedule"] == "mixed", "params_discriminator.drops"]
     assert drops.notna().all()
@@ -151,6 +155,8 @@ def test_the_report_says_what_schedules_differ_in_and_draws_each_networks_rate(f
         "Figure: FID 16.77",
         "GPU hours per run: 12",
         "Comparison that it makes possible: none",
+        "Changed within runs besides the rates: beta2 from 0.9 to 0.99, along with the schedule; ema from 0 to 0.999, by a "
+        "shape of its own (cosine over the first 50 % of the steps)",
     ):
         assert said in page
 
