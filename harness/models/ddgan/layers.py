@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
+from harness.models.nn import resampling
 from harness.models.nn.layers import (
     Call,
     Called,
@@ -27,7 +28,6 @@ from harness.models.nn.layers import (
 
 Resample: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images to others with half or twice their sides
 EPSILON = 1e-6  # of group normalisation, as in the published code
-_TAPS = np.outer([1.0, 3.0, 3.0, 1.0], [1.0, 3.0, 3.0, 1.0]).astype(np.float32) / 64.0  # whose sum is 1
 
 
 def scaled(scale: float) -> Initial:
@@ -40,23 +40,6 @@ def scaled(scale: float) -> Initial:
 
 
 almost_zero = scaled(1e-10)  # what the published code draws where a scale of 0 is asked for
-
-
-def halved(x: tf.Tensor) -> tf.Tensor:
-    """Sides, which must be even, divided by 2 by the filter [1, 3, 3, 1] / 8 along each (Karras et al. 2020)."""
-    return tf.nn.depthwise_conv2d(x, _filter(x, 1.0), [1, 2, 2, 1], "SAME")
-
-
-def doubled(x: tf.Tensor) -> tf.Tensor:
-    """Sides times 2 by the filter [1, 3, 3, 1] / 4 along each: the transpose of `halved`, times 4."""
-    count, height, width, channels = tf.shape(x)[0], x.shape[1], x.shape[2], x.shape[3]
-    return tf.nn.depthwise_conv2d_backprop_input(
-        (count, 2 * height, 2 * width, channels), _filter(x, 4.0), x, [1, 2, 2, 1], "SAME"
-    )
-
-
-def _filter(x: tf.Tensor, gain: float) -> tf.Tensor:
-    return tf.constant(np.repeat(gain * _TAPS[:, :, None, None], x.shape[3], 2), x.dtype)
 
 
 def waves(time: tf.Tensor, count: int) -> tf.Tensor:
@@ -163,7 +146,7 @@ class Unbiased:
 
 @dataclass(frozen=True)
 class FilteredConvolution:
-    """A 3x3 convolution with stride 2 of an input that the filter of `halved` has smoothed: sides divided by 2."""
+    """A 3x3 convolution with stride 2 of an input smoothed by [1, 3, 3, 1] / 8 along both sides, which it divides by 2."""
 
     per_example: ClassVar[bool] = True
     inputs: int
@@ -174,7 +157,7 @@ class FilteredConvolution:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        smooth = tf.nn.depthwise_conv2d(padded, _filter(x, 1.0), [1, 1, 1, 1], "VALID")
+        smooth = tf.nn.depthwise_conv2d(padded, resampling.taps(x), [1, 1, 1, 1], "VALID")
         return tf.nn.bias_add(
             tf.nn.conv2d(smooth, tf.cast(weights[0], x.dtype), 2, "VALID"), tf.cast(weights[1], x.dtype)
         )
@@ -266,7 +249,7 @@ class TimedBlock(Composed):
         inner = convolve(tf.nn.leaky_relu(image, 0.2)) + timed(time)[:, None, None]
         inner = tf.nn.leaky_relu(inner, 0.2)
         if self.halves:
-            inner, image = halved(inner), halved(image)
+            inner, image = resampling.halved(inner), resampling.halved(image)
         return halfway(convolve_again(inner), past(image))
 
 

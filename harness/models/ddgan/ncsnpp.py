@@ -25,9 +25,7 @@ from harness.models.ddgan.layers import (
     StyledBlock,
     TimedBlock,
     almost_zero,
-    doubled,
     halfway,
-    halved,
     waves,
 )
 from harness.models.model import NetworkPart
@@ -44,6 +42,7 @@ from harness.models.nn.layers import (
     tanh,
     with_weights,
 )
+from harness.models.nn.resampling import doubled, halved
 
 _TENSORS = 120  # as large as the widest layer's output, forwards and gradients of both networks
 

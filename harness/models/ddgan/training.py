@@ -68,6 +68,7 @@ class Denoising(Training):
         latent: int,
         train: TrainSettings,
         images: NDArray[np.uint8],
+        controls: Sequence[str] = (),
     ) -> None:
         """For training images uint8 (n, h, w, c); `latent` is the length of z."""
         self._shape: Shape = tuple(images.shape[1:])
@@ -78,17 +79,20 @@ class Denoising(Training):
             latent=settings.steps * (latent + math.prod(self._shape)),
             train=train,
             images=images,
+            controls=controls,
         )
         self._length, self._regularised, self._loss = latent, settings, NonSaturating()
         self._diffusion = Diffusion(steps=settings.steps, beta_min=settings.beta_min, beta_max=settings.beta_max)
 
-    def _step(self, step: tf.Tensor, rates: Mapping[str, tf.Tensor]) -> Sequence[tf.Tensor]:
+    def _step(
+        self, step: tf.Tensor, rates: Mapping[str, tf.Tensor], controls: Mapping[str, tf.Tensor]
+    ) -> Sequence[tf.Tensor]:
         """One update of each network; both see the same real images, as in the published code."""
         images = tf.cast(self._real(step, 0), tf.float32)
         draw = Draw(draws.seed_at(self._roles, draws.LATENTS, step))
-        loss_d = self._discriminator_update(step, self._transition(images, draw), rates["discriminator"])
-        loss_g = self._generator_update(step, self._transition(images, draw), rates["generator"])
-        self._average(step)
+        loss_d = self._discriminator_update(step, self._transition(images, draw), rates["discriminator"], controls)
+        loss_g = self._generator_update(step, self._transition(images, draw), rates["generator"], controls)
+        self._average(step, controls)
         return loss_g, loss_d
 
     def _transition(self, images: tf.Tensor, draw: Draw) -> _Transition:
@@ -100,7 +104,9 @@ class Denoising(Training):
         point, noisier = self._diffusion.pair(images, time, (draw.normal(size), draw.normal(size)))
         return _Transition(time, point, noisier, draw.normal((count, self._length)), draw.normal(size))
 
-    def _discriminator_update(self, step: tf.Tensor, seen: _Transition, rate: tf.Tensor) -> tf.Tensor:
+    def _discriminator_update(
+        self, step: tf.Tensor, seen: _Transition, rate: tf.Tensor, controls: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
         fake = self._generated(self._passes("generator", step, 0), seen)
         trained, moving = self._read("discriminator")
         with tf.GradientTape() as tape:
@@ -113,11 +119,11 @@ class Denoising(Training):
         if self._regularised.r1:
             gradient = tf.cond(
                 tf.equal(step % self._regularised.r1_every, 0),
-                lambda: gradient + self._penalty_gradient(step, seen, trained),
+                lambda: gradient + controls.get("penalty", 1.0) * self._penalty_gradient(step, seen, trained),
                 lambda: gradient,
             )
         self._rewrite("discriminator", trained, passes.statistics)
-        self._apply("discriminator", gradient, rate, step + 1)
+        self._apply("discriminator", gradient, rate, step + 1, controls)
         self._keep("discriminator", self._packing["discriminator"].moved(moving, passes.statistics))
         return loss
 
@@ -130,7 +136,9 @@ class Denoising(Training):
             penalty = self._scale * 0.5 * self._regularised.r1 * tf.reduce_mean(slope)
         return tape.gradient(penalty, trained)
 
-    def _generator_update(self, step: tf.Tensor, seen: _Transition, rate: tf.Tensor) -> tf.Tensor:
+    def _generator_update(
+        self, step: tf.Tensor, seen: _Transition, rate: tf.Tensor, controls: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
         trained, moving = self._read("generator")
         with tf.GradientTape() as tape:
             tape.watch(trained)
@@ -141,7 +149,7 @@ class Denoising(Training):
             scaled = self._scale * loss
         gradient = tape.gradient(scaled, trained)
         self._rewrite("generator", trained, passes.statistics)
-        self._apply("generator", gradient, rate, step + 1)
+        self._apply("generator", gradient, rate, step + 1, controls)
         self._keep("generator", self._packing["generator"].moved(moving, passes.statistics))
         return loss
 
@@ -181,7 +189,14 @@ class Denoising(Training):
         return tf.while_loop(lambda step, _: step >= 0, back, (tf.constant(steps - 1), noises[:, 0]))[1]
 
 
-def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8], settings: Settings) -> Denoising:
+def build(
+    network: PartSettings,
+    train: TrainSettings,
+    images: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    controls: Sequence[str] = (),
+) -> Denoising:
     """The denoising diffusion GAN of a study's [model], [network] and [train], for training images uint8 (n, h, w, c).
 
     Raises ValueError that says which images the networks can make, or which batches the discriminator can compare.
@@ -198,7 +213,7 @@ def build(network: PartSettings, train: TrainSettings, images: NDArray[np.uint8]
             f"train.batch is {train.batch}, but the discriminator of network '{part.name}' compares images in groups of "
             f"{group}: allowed is a multiple of {group}, or fewer"
         )
-    return Denoising(networks, settings, latent=network.settings.latent, train=train, images=images)
+    return Denoising(networks, settings, latent=network.settings.latent, train=train, images=images, controls=controls)
 
 
 PART = ModelPart(
