@@ -18,6 +18,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, c
     "record",
     "training_side",
     "network_side",
+    "published_cost",
     "user_study",
     "inception_speed",
     "calibration",
