@@ -48,6 +48,11 @@ def _floor() -> Any:
     return number(0.0, low=0.0, high=1.0, text="fraction of the peak left at the end")
 
 
+def _until() -> Any:
+    text = "fraction of the steps after the warm-up at which the decay is over; above hold"
+    return number(1.0, low=0.0, high=1.0, open_ends="low", text=text, later=True)
+
+
 def _final(default: float) -> Any:
     return number(default, low=0.0, high=1.0, open_ends="low", text="fraction of the peak left at the end")
 
@@ -64,9 +69,18 @@ def _check(shape: Shape) -> None:
         raise ScheduleError(str(error)) from None
 
 
-def _after(progress: FloatArray, hold: float) -> FloatArray:
-    """Return the progress of the decay itself, in [0, 1], which begins at progress `hold`."""
-    return np.clip((progress - hold) / (1.0 - hold), 0.0, 1.0)
+def _check_span(shape: "Linear | Exponential | Cosine") -> None:
+    """The same, of a shape whose decay must begin before it ends."""
+    _check(shape)
+    if shape.until <= shape.hold:
+        raise ScheduleError(
+            f"{shape.kind}.until is {shape.until:g}, but must be above hold, which is {shape.hold:g}: the decay lies between"
+        )
+
+
+def _after(progress: FloatArray, hold: float, until: float = 1.0) -> FloatArray:
+    """Return the progress of the decay itself, in [0, 1], which begins at progress `hold` and ends at `until`."""
+    return np.clip((progress - hold) / (until - hold), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """A straight line from the peak to the floor, after an optional hold.
+    """A straight line from the peak to the floor, after an optional hold; from `until` on flat.
 
     With hold = 0 and floor = 0 the rate of step t of T is a - a * t / T. With hold = 0.5 it is CycleGAN's
     schedule (arXiv 1703.10593, 2017).
@@ -95,23 +109,26 @@ class Linear:
     [1.0, 0.75, 0.5, 0.25]
     >>> Schedule(Linear(hold=0.5), peak=1.0).rates(4).tolist()
     [1.0, 1.0, 1.0, 0.5]
+    >>> Schedule(Linear(floor=0.5, until=0.5), peak=1.0).rates(4).tolist()
+    [1.0, 0.75, 0.5, 0.5]
     """
 
     kind: ClassVar[str] = "linear"
     rises: ClassVar[bool] = False
     hold: float = _hold()
     floor: float = _floor()
+    until: float = _until()
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_span(self)
 
     def __call__(self, progress: FloatArray) -> FloatArray:
-        return 1.0 - (1.0 - self.floor) * _after(progress, self.hold)
+        return 1.0 - (1.0 - self.floor) * _after(progress, self.hold, self.until)
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """The same factor at every step, down to a final fraction of the peak, after an optional hold.
+    """The same factor at every step, down to a final fraction of the peak, after an optional hold; from `until` on flat.
 
     >>> [round(float(rate), 3) for rate in Schedule(Exponential(final=0.0001), peak=1.0).rates(4)]
     [1.0, 0.1, 0.01, 0.001]
@@ -121,17 +138,21 @@ class Exponential:
     rises: ClassVar[bool] = False
     final: float = _final(0.01)
     hold: float = _hold()
+    until: float = _until()
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_span(self)
 
     def __call__(self, progress: FloatArray) -> FloatArray:
-        return np.power(self.final, _after(progress, self.hold))
+        return np.power(self.final, _after(progress, self.hold, self.until))
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016, no restarts).
+    """Half a cosine from the peak to the floor, after an optional hold (arXiv 1608.03983, 2016); from `until` on flat.
+
+    Without restarts. With floor = 0.25 and until below 1 it is R3GAN's (brownvc/R3GAN, training/training_loop.py,
+    `cosine_decay_with_warmup`), whose decay takes a first number of images.
 
     >>> [round(float(rate), 3) for rate in Schedule(Cosine(), peak=1.0).rates(2)]
     [1.0, 0.5]
@@ -141,12 +162,13 @@ class Cosine:
     rises: ClassVar[bool] = False
     floor: float = _floor()
     hold: float = _hold()
+    until: float = _until()
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_span(self)
 
     def __call__(self, progress: FloatArray) -> FloatArray:
-        left = 0.5 * (1.0 + np.cos(np.pi * _after(progress, self.hold)))
+        left = 0.5 * (1.0 + np.cos(np.pi * _after(progress, self.hold, self.until)))
         return self.floor + (1.0 - self.floor) * left
 
 
@@ -480,11 +502,18 @@ class Schedule:
         """
         if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
             raise ScheduleError(f"steps is {steps!r}, but must be a whole number of at least 1")
-        warming = min(math.floor(self.warmup * steps + 0.5), steps - 1)
-        step = np.arange(steps, dtype=np.float64)
-        ramp = np.minimum((step + 1.0) / (warming + 1.0), 1.0)
-        progress = np.maximum(step - warming, 0.0) / (steps - warming)
-        return (self.peak * ramp * self.shape(progress)).astype(np.float32)
+        ramp = np.minimum((np.arange(steps, dtype=np.float64) + 1.0) / (self._warming(steps) + 1.0), 1.0)
+        return (self.peak * ramp * self.fractions(steps)).astype(np.float32)
+
+    def fractions(self, steps: int) -> FloatArray:
+        """Return the shape's value at steps 0 to `steps` - 1, float64 (steps,): its first throughout the warm-up."""
+        warming = self._warming(steps)
+        progress = np.maximum(np.arange(steps, dtype=np.float64) - warming, 0.0) / (steps - warming)
+        return self.shape(progress)
+
+    def _warming(self, steps: int) -> int:
+        """How many steps the warm-up takes."""
+        return min(math.floor(self.warmup * steps + 0.5), steps - 1)
 
 
 def of(kind: str, values: Mapping[str, float]) -> Schedule:
@@ -508,18 +537,22 @@ def by_network(
     networks: Sequence[str] = ("generator", "discriminator"),
     ratios: Mapping[str, float] | None = None,
     applies_to: str = ALL,
+    own: Mapping[str, Schedule] | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the rates of each network by name, float32 (steps,): the schedule's, times its ratio where it has one.
 
-    Networks other than `applies_to` (unless it is ALL) keep the peak throughout.
+    Networks in `own` follow a schedule of their own; others than `applies_to` (unless it is ALL) keep the peak throughout.
     """
     following = schedule.rates(steps)
     constant = np.full(steps, np.float32(schedule.peak))
     rates = {}
     for network in networks:
-        own = following if applies_to in (ALL, network) else constant
+        if own is not None and network in own:
+            mine = own[network].rates(steps)
+        else:
+            mine = following if applies_to in (ALL, network) else constant
         ratio = (ratios or {}).get(network)
-        rates[network] = own if ratio is None else (own.astype(np.float64) * ratio).astype(np.float32)
+        rates[network] = mine if ratio is None else (mine.astype(np.float64) * ratio).astype(np.float32)
     return rates
 
 

@@ -227,9 +227,8 @@ def _artifacts(pictures: Sequence[str]) -> dict[str, str]:
 def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[str]) -> FrozenTrial:
     params: dict[str, Any] = {"schedule": record.schedule}
     distributions: dict[str, BaseDistribution] = {"schedule": CategoricalDistribution(list(spec.schedules))}
-    shared = spec.shared_space()
     for name, distribution in points.distributions(spec, record.schedule).items():
-        key = name if name in shared else f"{record.schedule}.{name}"
+        key = spec.trial_parameter(record.schedule, name)
         params[key] = record.params[name]
         distributions[key] = distribution
     attributes: dict[str, Any] = {

@@ -43,7 +43,10 @@ class Design:
         return dict(self.params)
 
     def resolve(self) -> schedules.Schedule:
-        """The schedule, by the peak of the networks without a ratio; raises ValueError if the shape refuses a field."""
+        """The schedule that networks without a shape of their own follow, by the peak of those without a ratio.
+
+        Raises ValueError if the shape refuses a field.
+        """
         return schedules.of(self.kind, self.values)
 
     def rates(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -52,13 +55,19 @@ class Design:
         Which network follows the schedule is decided here, for training, records and plots.
         """
         model, ratio = spec.model.part, self.values.get("discriminator_ratio")
-        return schedules.by_network(
-            self.resolve(),
-            spec.train.steps,
-            networks=networks,
-            ratios={} if ratio is None else {model.ratio: ratio},
-            applies_to=spec.train.applies_to,
-        )
+        ratios = {} if ratio is None else {model.ratio: ratio}
+        return spec.arm(self.schedule).rates(self.values, spec.train.steps, networks=networks, ratios=ratios)
+
+    def controls(self, spec: StudySpec) -> dict[str, NDArray[np.float32]]:
+        """What else changes at every step, float32 (steps,), by the names in `spec.controls`: what training is given."""
+        steps, schedule, found = spec.train.steps, self.resolve(), {}
+        for name, course in spec.train.scheduled.courses():
+            made = course.decays if name == "ema" else course.values
+            found[name] = made(schedule, steps)
+        # A run of a schedule that says nothing of weight decay has its optimizer's own, as it would have without others.
+        of_optimizer = getattr(spec.optimizer(self.schedule).settings, "weight_decay", 0.0)
+        found["weight_decay"] = np.full(steps, np.float32(self.values.get("weight_decay", of_optimizer)))
+        return {name: found[name] for name in spec.controls}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for checkpoints and remote workers."""

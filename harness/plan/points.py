@@ -37,14 +37,14 @@ def unit_point(spec: StudySpec, index: int) -> NDArray[np.float64]:
 def point(spec: StudySpec, schedule: str, index: int) -> dict[str, float]:
     """All parameters of `schedule` at search point `index`: fixed ones, shared ones, its own."""
     unit = unit_point(spec, index)
-    shared = spec.shared_space()
-    sampled: dict[str, Range] = {**shared, **spec.own_space(schedule)}
+    # A shared parameter that the schedule has a value of its own for keeps its dimension, so that no other one moves.
+    places: dict[str, Range] = {**spec.shared_space(), **spec.own_space(schedule)}
     whole = spec.whole(schedule)
     values: dict[str, float] = {
         name: limits.whole_at(float(unit[place])) if name in whole else limits.at(float(unit[place]))
-        for place, (name, limits) in enumerate(sampled.items())
+        for place, (name, limits) in enumerate(places.items())
     }
-    return spec.fixed(schedule) | values
+    return values | spec.fixed(schedule)
 
 
 def distributions(spec: StudySpec, schedule: str) -> dict[str, FloatDistribution | IntDistribution]:
@@ -54,5 +54,5 @@ def distributions(spec: StudySpec, schedule: str) -> dict[str, FloatDistribution
         name: IntDistribution(int(limits.low), int(limits.high), log=limits.log)
         if name in whole
         else FloatDistribution(limits.low, limits.high, log=limits.log)
-        for name, limits in {**spec.shared_space(), **spec.own_space(schedule)}.items()
+        for name, limits in spec.sampled(schedule).items()
     }

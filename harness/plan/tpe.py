@@ -50,7 +50,7 @@ def propose(
         asked = study.ask()
         label = asked.suggest_categorical("schedule", labels) if len(labels) > 1 else labels[0]
         values = {
-            name: _suggested(asked, _qualified(spec, label, name), distribution)
+            name: _suggested(asked, spec.trial_parameter(label, name), distribution)
             for name, distribution in points.distributions(spec, label).items()
         }
         proposals.append((label, spec.fixed(label) | values))
@@ -74,11 +74,6 @@ def _sampler(seed: int) -> optuna.samplers.TPESampler:
         return optuna.samplers.TPESampler(n_startup_trials=0, multivariate=True, group=True, seed=seed)
 
 
-def _qualified(spec: StudySpec, label: str, name: str) -> str:
-    """A schedule's own fields carry its label: fields of one name in two schedules are two parameters."""
-    return name if name in spec.shared_space() else f"{label}.{name}"
-
-
 def _as_trial(spec: StudySpec, trial: Trial, labels: Sequence[str]) -> optuna.trial.FrozenTrial:
     params: dict[str, object] = {}
     distributions: dict[str, optuna.distributions.BaseDistribution] = {}
@@ -86,7 +81,7 @@ def _as_trial(spec: StudySpec, trial: Trial, labels: Sequence[str]) -> optuna.tr
         params["schedule"] = trial.schedule
         distributions["schedule"] = optuna.distributions.CategoricalDistribution(list(labels))
     for name, distribution in points.distributions(spec, trial.schedule).items():
-        key = _qualified(spec, trial.schedule, name)
+        key = spec.trial_parameter(trial.schedule, name)
         params[key] = trial.params[name]
         distributions[key] = distribution
     return optuna.trial.create_trial(params=params, distributions=distributions, value=trial.value)

@@ -244,7 +244,7 @@ class Analysis:
         study = self.results.study
         parts = []
         for label in dict.fromkeys(searched["schedule"]):
-            ranges = {**study.space, **study.own_space.get(label, {})}
+            ranges = study.ranges(label)
             flags = stats.boundary_flags(
                 searched[searched["schedule"] == label],
                 {name: limits.model_dump() for name, limits in ranges.items()},

@@ -3,69 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness import kinds, schedules
+from harness.arms import Arm
 from harness.report import numbers
 from harness.report.analysis import Analysis
 from harness.results.tables import ResultsError
 from harness.results.trace import RATE
 
+RATIO = "discriminator"  # the network whose rate may be a multiple of the others'
+
 
 @dataclass(frozen=True)
 class Rates:
-    """By schedule the rate of every step, float32 (steps,), of the network whose rate the schedule sets."""
+    """By schedule the rate of every step, float32 (steps,), of the network whose rate the schedule sets.
+
+    Where schedules differ in the networks that they are applied to, it is the first network's, and `others` holds by
+    schedule those of networks with another course.
+    """
 
     network: str  # empty where all networks have one rate
     by_schedule: dict[str, NDArray[np.float32]]
     note: str
+    others: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """What an axis calls it."""
-        return f"{self.network}'s learning rate" if self.network else "learning rate"
+        return f"{self.network}'s learning rate" if self.network and not self.others else "learning rate"
 
 
 def of(analysis: Analysis) -> Rates:
     """The rates of the schedules that have confirmation runs.
 
-    They are the first network's (a GAN's generator), or that network's to which alone the schedule is applied. Raises
+    They are the first network's (a GAN's generator), or that network's to which alone all schedules are applied. Raises
     ResultsError if a row of runs.csv holds parameters that make no schedule.
     """
-    applies_to = analysis.results.study.spec.train.applies_to
+    study = analysis.results.study
+    arms = {label: study.arm(label) for label in study.schedules}
     networks = [name.removeprefix(RATE) for name in map(str, analysis.results.curves) if name.startswith(RATE)]
+    scopes = {arm.applies_to for arm in arms.values()}
+    alike = len(scopes) == 1 and not any(arm.networks for arm in arms.values())
+    applies_to = scopes.pop() if alike else schedules.ALL
     network = networks[0] if applies_to == schedules.ALL else applies_to
     found, ratios = {}, {}
+    others: dict[str, list[NDArray[np.float32]]] = {}
     for row in analysis.confirmed.drop_duplicates("schedule").to_dict("records"):
-        values = {
-            str(name).removeprefix("params_"): float(value)
-            for name, value in row.items()
-            if str(name).startswith("params_") and value == value
-        }
-        label, ratio = str(row["schedule"]), values.get("discriminator_ratio")
-        if kinds.is_own(str(row["kind"])):  # a page is made without executing a study's own code
-            found[label], ratios[label] = _stored(analysis, row, network), 1.0 if ratio is None else ratio
-            continue
-        try:
-            schedule = schedules.of(str(row["kind"]), values)
-            tables = schedules.by_network(
-                schedule,
-                int(row["steps"]),
-                networks=networks,
-                ratios={} if ratio is None else {"discriminator": ratio},
-                applies_to=applies_to,
-            )
-        except (schedules.ScheduleError, KeyError) as error:
-            said = f"has no parameter {error}" if isinstance(error, KeyError) else str(error)
-            path = analysis.results.path / "runs.csv"
-            raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
+        label = str(row["schedule"])
+        tables, ratio = _tables(analysis, arms[label], row, networks)
         found[label], ratios[label] = tables[network], 1.0 if ratio is None else ratio
-    one = applies_to == schedules.ALL and "discriminator" not in networks
-    return Rates("" if one else network, found, _note(applies_to, networks, ratios))
+        if not alike:
+            factors = {name: ratio if name == RATIO and ratio is not None else 1.0 for name in networks}
+            expected = {name: tables[network] * factors[name] / factors[network] for name in networks}
+            apart = [tables[name] for name in networks if not _same(tables[name], expected[name])]
+            others |= {label: apart} if apart else {}
+    one = applies_to == schedules.ALL and RATIO not in networks and not others
+    note = _note(applies_to, networks, ratios) if alike else _note_of_mixed(networks, ratios)
+    return Rates("" if one else network, found, note, others)
+
+
+def _same(rates: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+    """Whether rates are alike but for rounding."""
+    return bool(np.allclose(rates, expected, rtol=1e-5, atol=1e-6 * float(expected.max())))
+
+
+def _tables(
+    analysis: Analysis, arm: Arm, row: Mapping[Hashable, Any], networks: list[str]
+) -> tuple[dict[str, NDArray[np.float32]], float | None]:
+    """The rates of a run by network, and what the discriminator's are multiplied by, if anything."""
+    values = {
+        str(name).removeprefix("params_"): float(value)
+        for name, value in row.items()
+        if str(name).startswith("params_") and value == value
+    }
+    ratio = values.get("discriminator_ratio")
+    if any(map(kinds.is_own, arm.kinds)):  # a page is made without executing a study's own code
+        return {network: _stored(analysis, row, network) for network in networks}, ratio
+    ratios = {} if ratio is None else {RATIO: ratio}
+    try:
+        return arm.rates(values, int(row["steps"]), networks=networks, ratios=ratios), ratio
+    except (schedules.ScheduleError, KeyError) as error:
+        said = f"has no parameter {error}" if isinstance(error, KeyError) else str(error)
+        path = analysis.results.path / "runs.csv"
+        raise ResultsError(f"{path}: run '{row['run']}' {said}; restore it from a copy") from error
 
 
 def _stored(analysis: Analysis, row: Mapping[Hashable, Any], network: str) -> NDArray[np.float32]:
@@ -78,6 +103,19 @@ def _stored(analysis: Analysis, row: Mapping[Hashable, Any], network: str) -> ND
     return rates
 
 
+def _note_of_mixed(networks: list[str], ratios: dict[str, float]) -> str:
+    """Which lines are whose, where schedules differ in the networks that they are applied to."""
+    others = " and ".join(f"the {name}" for name in networks[1:])
+    said = f"Schedules differ in the networks that follow them: whole lines are the {networks[0]}'s rates"
+    said += f", dotted ones those of {others} where they take another course."
+    return said if all(ratio == 1.0 for ratio in ratios.values()) else f"{said} {_multiples(ratios)}"
+
+
+def _multiples(ratios: dict[str, float]) -> str:
+    each = ", ".join(f"{numbers.number(ratio)} ({numbers.name(label)})" for label, ratio in ratios.items())
+    return f"The discriminator's rate was a multiple of it: {each}."
+
+
 def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str:
     """What the other networks' rates were meanwhile; empty where there is one network."""
     others = [f"the {name}" for name in networks if name != applies_to]
@@ -88,5 +126,4 @@ def _note(applies_to: str, networks: list[str], ratios: dict[str, float]) -> str
         return f"It was that of {' and '.join(networks)} alike." if networks[1:] else ""
     if all(ratio == 1.0 for ratio in ratios.values()):
         return "The discriminator's rate was the same."
-    each = ", ".join(f"{numbers.number(ratio)} ({numbers.name(label)})" for label, ratio in ratios.items())
-    return f"The discriminator's rate was a multiple of it: {each}."
+    return _multiples(ratios)

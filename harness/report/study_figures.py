@@ -106,6 +106,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
             label=axis(analysis),
             rates=used.by_schedule,
             rate_label=used.label if used.network == "discriminator" else "learning rate",
+            other_rates=used.others,
             steps=analysis.steps,
         ),
         f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
@@ -121,7 +122,13 @@ def learning_rates(analysis: Analysis) -> Drawing | None:
         return None
     used = rates.of(analysis)
     return Drawing(
-        lambda: figures.rates(used.by_schedule, schedules=analysis.schedules, label=used.label, steps=analysis.steps),
+        lambda: figures.rates(
+            used.by_schedule,
+            schedules=analysis.schedules,
+            label=used.label,
+            others=used.others,
+            steps=analysis.steps,
+        ),
         f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
         f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}".rstrip(),
     )

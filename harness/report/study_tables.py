@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -189,8 +189,29 @@ def settings(analysis: Analysis) -> Table | None:
     first = analysis.confirmed.drop_duplicates("schedule")
     names = [name for name in first.columns if name.startswith("params_") and first[name].notna().any()]
     columns: Columns = {"schedule": value("schedule"), "kind": value("kind")}
+    columns |= _said_of_arms(analysis)
     columns |= {name.removeprefix("params_").replace("_", " "): value(name) for name in names}
     return table(first, columns, caption="The configurations that were confirmed", source="runs.csv")
+
+
+def _said_of_arms(analysis: Analysis) -> Columns:
+    """What the schedules of a study differ in besides their parameters: networks' own shapes, scope, optimizer."""
+    study = analysis.results.study
+    arms = {label: study.arm(label) for label in study.schedules}
+    optimizers = {label: schedule.optimizer_name for label, schedule in study.spec.schedules.items()}
+    found: dict[str, dict[str, str]] = {}
+    for network in dict.fromkeys(network for arm in arms.values() for network in arm.networks):
+        found[f"{network} kind"] = {label: arm.networks.get(network, "") for label, arm in arms.items()}
+    if len({arm.applies_to for arm in arms.values()}) > 1:
+        found["applies to"] = {label: arm.applies_to for label, arm in arms.items()}
+    if any(optimizers.values()):
+        found["optimizer"] = {label: name or study.spec.train.optimizer_name for label, name in optimizers.items()}
+    return {head: _by_schedule(texts) for head, texts in found.items()}
+
+
+def _by_schedule(texts: Mapping[str, str]) -> Callable[[Row], Cell]:
+    """A column that says something of each schedule; a dash where there is nothing to say."""
+    return lambda row: Cell(texts[row["schedule"]] or "–", texts[row["schedule"]])
 
 
 def sanity(analysis: Analysis) -> Table | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError, model_validator
 
+from harness.arms import Arm
 from harness.scores import ScoreName
 
 Text = Annotated[str, Field(max_length=100_000)]
@@ -15,6 +16,11 @@ Value = Annotated[FiniteFloat, Field(ge=-1e100, le=1e100)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
+
+
+def _named(part: str | dict[str, Any]) -> str:
+    """The name of a part that stands alone, or in a table with its settings."""
+    return str(part.get("name", "")) if isinstance(part, dict) else part
 
 
 class Question(_Part):
@@ -109,6 +115,12 @@ class Train(_Part):
     steps: Annotated[int, Field(gt=0)]
     batch: Annotated[int, Field(gt=0)]
     applies_to: Text = "both"
+    optimizer: Text | dict[str, Any] = "adam"
+
+    @property
+    def optimizer_name(self) -> str:
+        """The optimizer, by name."""
+        return _named(self.optimizer)
 
 
 class Evaluate(_Part):
@@ -118,6 +130,26 @@ class Evaluate(_Part):
     reference: Text | None = None
 
 
+class Schedule(_Part):
+    """What the study file says of a schedule besides its shape's fields; tables of networks' own shapes lie beside it."""
+
+    kind: Text
+    applies_to: Text | None = None
+    optimizer: Text | dict[str, Any] | None = None
+    weight_decay: Value | Limits | None = None
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """The kinds of shapes that networks have of their own."""
+        tables = {name: table for name, table in (self.model_extra or {}).items() if isinstance(table, dict)}
+        return {name: str(table["kind"]) for name, table in tables.items() if "kind" in table}
+
+    @property
+    def optimizer_name(self) -> str:
+        """The optimizer, if it is another than the study's."""
+        return _named(self.optimizer or "")
+
+
 class Spec(_Part):
     """The study file with its defaults: what a report names of it. What resumes a study validates all of it."""
 
@@ -125,6 +157,8 @@ class Spec(_Part):
     network: Network
     train: Train
     evaluate: Evaluate = Evaluate()
+    schedules: dict[str, Schedule] = {}
+    published: dict[str, Text | Value] = {}
     seed: int | None = None
 
 
@@ -174,6 +208,20 @@ class Document(_Part):
     warnings: list[Text] | None = None  # None of a study that an earlier version made: it was given none
     sanity: list[Sanity] = Field(default_factory=list)
     _source: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    def arm(self, label: str) -> Arm:
+        """Which shapes the networks followed under a schedule."""
+        said = self.spec.schedules.get(label)
+        if said is None:
+            return Arm(self.kinds[label], self.spec.train.applies_to)
+        return Arm(said.kind, said.applies_to or self.spec.train.applies_to, said.networks)
+
+    def ranges(self, label: str) -> dict[str, Limits]:
+        """What the search sampled of a schedule: the shared ranges but for what it has a value of its own for, and its own."""
+        said = self.spec.schedules.get(label)
+        own = {**self.space, **self.own_space.get(label, {})}
+        fixed = said is not None and said.weight_decay is not None and not isinstance(said.weight_decay, Limits)
+        return {name: limits for name, limits in own.items() if not (fixed and name == "weight_decay")}
 
     @property
     def primary_score(self) -> ScoreName:

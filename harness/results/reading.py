@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from harness import schedules
 from harness.results import tables, trace
 from harness.results.record import CurvePoint, RunRecord, posix
 from harness.results.tables import ResultsError
@@ -33,7 +32,7 @@ def records(folder: Path) -> list[RunRecord]:
 
     Raises ResultsError naming what is missing or damaged.
     """
-    tables.load(folder)  # names whatever is wrong with a table, cell by cell
+    study = tables.load(folder).study  # names whatever is wrong with a table, cell by cell
     runs, curves = _cells(folder / "runs.csv"), _cells(folder / "curves.csv")
     traces = _traces(folder / "traces.csv")
     ours = {*_names(RunRecord), *_names(CurvePoint)}
@@ -45,7 +44,8 @@ def records(folder: Path) -> list[RunRecord]:
     found = []
     for place, row in enumerate(runs.to_dict("records")):
         try:
-            found.append(_record(row, scores, tuple(curve_of.get(row["run"], ())), traces.get(row["run"], "")))
+            whole = study.arm(row["schedule"]).whole
+            found.append(_record(row, scores, tuple(curve_of.get(row["run"], ())), traces.get(row["run"], ""), whole))
         except (ValueError, KeyError, TypeError) as error:
             raise ResultsError(f"{folder / 'runs.csv'}: row {place + 2} is no run's record ({error})") from error
     return found
@@ -92,8 +92,10 @@ def _point(row: Mapping[Any, str], scores: list[str], measured: set[str]) -> Cur
     return CurvePoint(**{**_columns(CurvePoint, row), **_by_step(row), "scores": found})
 
 
-def _record(row: Mapping[Any, str], scores: list[str], curve: tuple[CurvePoint, ...], traced: str) -> RunRecord:
-    whole = schedules.whole_fields(row["kind"])
+def _record(
+    row: Mapping[Any, str], scores: list[str], curve: tuple[CurvePoint, ...], traced: str, whole: frozenset[str]
+) -> RunRecord:
+    """A run; `whole` are the parameters that are whole numbers."""
     params = {
         name.removeprefix(_PARAMS): float(cell) for name, cell in row.items() if name.startswith(_PARAMS) and cell
     }

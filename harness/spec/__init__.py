@@ -14,10 +14,13 @@ from harness.spec.loading import (
     resolved,
     validate,
 )
-from harness.spec.models import Range, ScheduleSpec, StudySpec, slug
+from harness.spec.models import StudySpec, slug
+from harness.spec.parameter import Range
+from harness.spec.schedule import OptimizerSpec, ScheduleSpec
 
 __all__ = [
     "BUILTIN",
+    "OptimizerSpec",
     "Range",
     "ScheduleSpec",
     "SpecError",

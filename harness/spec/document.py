@@ -13,6 +13,7 @@ from harness import kinds, schedules
 from harness.spec.loading import is_model, model_of, resolved, tagged
 from harness.spec.models import StudySpec, TrainSpec
 from harness.spec.parts import OWN_LABEL, PartSection
+from harness.spec.schedule import OF_A_SCHEDULE, CourseSpec, ScheduledSpec, ScheduleSpec, network_names
 from harness.spec.section import marked
 
 
@@ -34,42 +35,32 @@ def schema() -> dict[str, Any]:
                 del definitions[title]["properties"][name]
     own = {"type": "string", "pattern": f"^{kinds.OWN_NAME}$"}
     definitions["Network-own"] = _with_file(definitions["Network-own"])
-    for section, field, default in (
-        (found, "model", "gan"),
-        (found, "network", "dcgan"),
-        (definitions["TrainSpec"], "optimizer", "adam"),
-        (definitions["TrainSpec"], "loss", "non_saturating"),
+    train = definitions["TrainSpec"]["properties"]
+    for holder, default, plain in (
+        (found["properties"]["model"], "gan", False),
+        (found["properties"]["network"], "dcgan", False),
+        (train["optimizer"], "adam", True),
+        (train["loss"], "non_saturating", True),
+        (train["penalties"]["items"], "", True),
+        (train["augment"]["items"], "", True),
     ):
-        members = section["properties"][field].pop("oneOf")
+        members = holder.pop("oneOf")
         properties = [definitions[_title(member)]["properties"] for member in members]
         names = [each["name"]["const"] for each in properties if "const" in each["name"]]
         properties[-1]["name"]["pattern"] = own["pattern"]  # the last is of files of the user's own
         for name, member in zip(names, members, strict=False):
             if name != default:  # a table without a name is the default's
                 definitions[_title(member)]["required"] = ["name"]
-        plain = [{"enum": names}, own] if section is not found else []
-        section["properties"][field] = {**section["properties"][field], "anyOf": [*plain, *members]}
-    for table in (found, *definitions.values()):
-        for property_ in table.get("properties", {}).values():
-            property_.pop("later", None)
-    definitions |= {f"schedule-{kind}": _shape_schema(kind) for kind in schedules.all_shapes()}
-    definitions["schedule-own"] = {
-        "type": "object",
-        "description": "a schedule of your own, in a file beside the study (docs/own_code.md)",
-        "properties": {"kind": own},
-        "additionalProperties": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]},
-    }
+        holder["anyOf"] = [*([{"enum": names}, own] if plain else []), *members]
+    definitions |= _schedule_schemas(own, train["optimizer"]["anyOf"])
     features = definitions["EvaluateSpec"]["properties"]["features"]
     features["anyOf"] = [{"enum": features.pop("enum")}, own]
-    definitions["schedule-of-a-kind"] = {
-        "anyOf": [{"$ref": f"#/$defs/schedule-{kind}"} for kind in (*schedules.all_shapes(), "own")],
-        "required": ["kind"],
-    }
     for section in (found, *definitions.values()):
         for property_ in section.get("properties", {}).values():
             property_.pop("later", None)
     found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
-    definitions.pop("ScheduleSpec", None)
+    for name in ("ScheduleSpec", "ShapeSpec"):
+        definitions.pop(name, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
@@ -93,15 +84,46 @@ def _title(reference: Mapping[str, str]) -> str:
 
 def _choices(definitions: Mapping[str, Any]) -> list[str]:
     """The tables that are one of several parts."""
-    return [title for title in definitions if title.startswith(("Network-", "Model-", "Loss-", "Optimizer-"))]
+    roles = ("Network-", "Model-", "Loss-", "Optimizer-", "Penalty-", "Augmentation-")
+    return [title for title in definitions if title.startswith(roles)]
+
+
+_PARAMETER = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
+
+
+def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[str, Any]:
+    """The tables of a schedule: one per shape, and what any of them may say besides."""
+    said = {key: str(ScheduleSpec.model_fields[key].description) for key in OF_A_SCHEDULE}
+    forms: dict[str, Mapping[str, Any]] = {
+        "applies_to": {"enum": [schedules.ALL, *network_names()]},
+        "optimizer": {"$ref": "#/$defs/optimizer-of-a-schedule"},
+        "weight_decay": _PARAMETER,
+    }
+    besides: dict[str, Any] = {key: {**forms[key], "description": text} for key, text in said.items()}
+    of_a_network = {"$ref": "#/$defs/shape-of-a-network", "description": "a shape of the network's own"}
+    besides |= dict.fromkeys(network_names(), of_a_network)
+    any_shape = {
+        "type": "object",
+        "description": "a schedule of your own, in a file beside the study (docs/own_code.md)",
+        "properties": {"kind": own},
+        "additionalProperties": _PARAMETER,
+    }
+    shapes = {kind: _shape_schema(kind) for kind in schedules.all_shapes()} | {"own": any_shape}
+    found: dict[str, Any] = {
+        "optimizer-of-a-schedule": {"anyOf": list(optimizer)},
+        "shape-of-a-network": {"anyOf": [{"$ref": f"#/$defs/shape-{kind}"} for kind in shapes]},
+    }
+    for kind, shape in shapes.items():
+        found[f"shape-{kind}"] = shape
+        found[f"schedule-{kind}"] = {**shape, "properties": {**shape["properties"], **besides}}
+    any_kind = [{"$ref": f"#/$defs/schedule-{kind}"} for kind in shapes]
+    return {**found, "schedule-of-a-kind": {"anyOf": any_kind, "required": ["kind"]}}
 
 
 def _shape_schema(kind: str) -> dict[str, Any]:
-    parameter = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
-    fields = {info.name: {**parameter, "description": info.help} for info in schedules.shape_fields(kind)}
+    fields = {info.name: {**_PARAMETER, "description": info.help} for info in schedules.shape_fields(kind)}
     return {
         "type": "object",
-        "title": f"schedule-{kind}",
         "description": schedules.shape_help(kind),
         "properties": {"kind": {"const": kind, "description": "shape of the decay"}, **fields},
         "additionalProperties": False,
@@ -134,24 +156,24 @@ def keys_page() -> str:
             lines += _parts(section, [*choices.values()])
             continue
         model = model_of(annotation)
-        lines += [f"{(model.__doc__ or '').strip().splitlines()[0]}", ""]
-        lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
-        properties = model.model_json_schema()["properties"]
-        for name, field in model.model_fields.items():
-            if model is StudySpec and _is_section(field.annotation):
-                continue
-            default = "required" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
-            lines.append(f"| `{name}` | {_allowed(properties[name])} | {default} | {field.description or ''} |")
-        lines.append("")
+        lines += [_meaning(model), "", *_keys(model)]
         if model is TrainSpec:
             for key in ("optimizer", "loss"):
                 lines += [f"`{key}` has settings of its own in the table `[train.{key}]`:", ""]
                 lines += _rows([*tagged(TrainSpec.model_fields[key].annotation).values()])
+            for key in ("penalties", "augment"):
+                lines += [f"`{key}` is a list of names, or of tables `[[train.{key}]]` with settings:", ""]
+                lines += _rows([*tagged(TrainSpec.model_fields[key].annotation).values()])
+            lines += _table("train.scheduled", ScheduledSpec)
+            lines += ['Each is a table such as `{ start = 0.9, end = 0.99, kind = "cosine", until = 0.5 }`:', ""]
+            lines += _keys(CourseSpec)
     lines += ["## [schedules.LABEL]", ""]
     lines += [
-        "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges.",
+        "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges. A table named after a "
+        "network, `[schedules.LABEL.NETWORK]`, gives that network a shape of its own, of the same `kind` unless it names one.",
         "",
     ]
+    lines += _keys(ScheduleSpec, only=OF_A_SCHEDULE)
     lines += ["| kind | key | allowed | default | meaning |", "|---|---|---|---|---|"]
     for kind in schedules.all_shapes():
         lines.append(f"| `{kind}` | | | | {schedules.shape_help(kind)} |")
@@ -160,6 +182,26 @@ def keys_page() -> str:
             for each in schedules.shape_fields(kind)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _table(section: str, model: type[BaseModel]) -> list[str]:
+    return [f"## [{section}]", "", _meaning(model), "", *_keys(model)]
+
+
+def _meaning(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _keys(model: type[BaseModel], *, only: Sequence[str] | None = None) -> list[str]:
+    """The keys of a section, those of sections within it apart."""
+    lines = ["| key | allowed | default | meaning |", "|---|---|---|---|"]
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if (model is StudySpec and _is_section(field.annotation)) or (only is not None and name not in only):
+            continue
+        default = "required" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
+        lines.append(f"| `{name}` | {_allowed(properties[name])} | {default} | {field.description or ''} |")
+    return [*lines, ""]
 
 
 def _parts(section: str, choices: Sequence[type[BaseModel]]) -> list[str]:
@@ -197,13 +239,17 @@ _LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exc
 def _allowed(schema: Mapping[str, Any]) -> str:
     """What a key may hold, in words, from its JSON schema."""
     if "oneOf" in schema:
-        forms = [form for form in schema["oneOf"] if form.get("type") == "number"]
+        forms = [form for form in schema["oneOf"] if form.get("type") == "number"]  # else parts, by name
         return "number or range `{ low, high, log }`" if forms else "name or table, below"
     forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
     return " or ".join(_form(form) for form in forms)
 
 
 def _form(schema: Mapping[str, Any]) -> str:
+    if "oneOf" in schema:
+        return _allowed(schema)
+    if "$ref" in schema:
+        return "table, below"
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if schema.get("format") == "path":
@@ -211,7 +257,7 @@ def _form(schema: Mapping[str, Any]) -> str:
     if "pattern" in schema:
         return "name"
     if schema["type"] == "array":
-        return "list of names"
+        return "list of names or tables, below" if "oneOf" in schema["items"] else "list of names"
     limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
     if "maxLength" in schema:
         limits.append(f"up to {schema['maxLength']} characters")
@@ -237,6 +283,8 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, PartSection):
         return value.name
+    if isinstance(value, ScheduledSpec):
+        return "none"
     if isinstance(value, tuple):
         return json.dumps(value)
     return "none" if value is None else str(value)

@@ -17,11 +17,13 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from harness import kinds, own_code, schedules
 from harness.own_code import CodeError
-from harness.spec.models import NUMBER, StudySpec
-from harness.spec.parts import OWN
+from harness.spec.models import PublishedSpec, StudySpec
+from harness.spec.parameter import NUMBER
+from harness.spec.parts import OWN, PartSection
 from harness.spec.section import marked
 
-NAMED = ("train.loss", "train.optimizer")  # keys that hold a part's name, or a table with its settings
+NAMED = ("loss", "optimizer")  # keys that hold a part's name, or a table with its settings
+LISTED = ("train.penalties", "train.augment")  # keys that hold a list of such
 BUILTIN = "quick"  # name of the study that ships with the package
 
 
@@ -123,11 +125,11 @@ def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
     """The differences that would make stored runs part of another experiment.
 
     Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
-    number of retries or checkpoint period, other words (title, question text), and another place of the same images or
+    number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
     weights: what they are is told by their content, which is compared when a worker has read them.
     """
     free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
-    free |= {"data.data_dir", "evaluate.weights"}
+    free |= {"data.data_dir", "evaluate.weights", *(f"published.{name}" for name in PublishedSpec.model_fields)}
     may_rise = {"search.trials", "confirm.seeds", "select.seeds"}
     added = tuple(f"schedules.{label}." for label in new.schedules if label not in old.schedules)
     faults = {}
@@ -176,14 +178,14 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _fault(fault: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's faults: key, value, what is allowed."""
     # Words in angle brackets are ours, for the variants of a table; no user wrote them, or pydantic's "[key]".
-    location = [str(part) for part in fault["loc"] if not str(part).startswith("<") and part != "[key]"]
-    path = ".".join(part for part in location if part != "fields") or "the study"
+    location = [part for part in fault["loc"] if not str(part).startswith("<") and part != "[key]"]
+    path = _path(part for part in location if part not in ("fields", "networks")) or "the study"
     kind = fault["type"]
     if kind == "union_tag_invalid":
         return _unknown_part(path, fault)
     if kind == "extra_forbidden":
         known = _keys_at(fault["loc"][:-1])
-        near = difflib.get_close_matches(location[-1], known, n=1)
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return f"unknown key '{path}': {hint}allowed here: {', '.join(known)}"
     if kind == "missing":
@@ -197,18 +199,35 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
     if kind in ("model_type", "model_attributes_type"):
-        message = "allowed is a name or a table" if path in NAMED else "allowed is a table"
+        message = "allowed is a name or a table" if _is_named(path) else "allowed is a table"
+    if kind == "tuple_type":
+        message = f"allowed is a list of {'names or tables' if path in LISTED else 'names'}"
     if NUMBER in fault["loc"]:
         message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])
     return f"{path} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {message}"
 
 
+def _path(location: Iterable[int | str]) -> str:
+    """A key with those of the tables around it; places in lists are counted from 0: "train.penalties[0].weight"."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _is_named(path: str) -> bool:
+    """Whether a key holds a part's name or its table."""
+    key, bracket, _ = path.rpartition("[")
+    return key in LISTED if bracket else path.rpartition(".")[2] in NAMED
+
+
 def _unknown_part(path: str, fault: Mapping[str, Any]) -> str:
     """A name that is of no part: what it was, and what it may be."""
+    if not isinstance(fault["input"], str | Mapping | PartSection):
+        return f"{path} is {fault['input']!r}: allowed is a name or a table"
     name = str(fault["ctx"]["tag"])[1:-1]
+    if not name and isinstance(fault["input"], Mapping) and "name" not in fault["input"]:
+        return f"missing key '{path}.name', which has no default"
     known = [word.strip("'<>") for word in str(fault["ctx"]["expected_tags"]).split(", ") if OWN not in word]
-    key = path if path in NAMED else f"{path}.name"
+    key = path if _is_named(path) else f"{path}.name"
     return f"{key} is {name!r}{kinds.nearest(name, known)}, but allowed is one of: {', '.join(known)}"
 
 
@@ -216,8 +235,13 @@ def _keys_at(location: Sequence[int | str]) -> list[str]:
     """The keys that the model at `location` (as pydantic's faults have it) allows."""
     annotation: Any = StudySpec
     for part in location:
+        if isinstance(part, int):
+            continue  # `tagged` looks into lists
         if str(part).startswith("<"):
             annotation = tagged(annotation).get(str(part))
+            continue
+        if typing.get_origin(annotation) is dict:
+            annotation = typing.get_args(annotation)[1]
             continue
         model = model_of(annotation)
         field = model.model_fields.get(part) if is_model(model) else None
@@ -244,12 +268,12 @@ def model_of(annotation: Any) -> Any:
 
 
 def tagged(annotation: Any) -> dict[str, Any]:
-    """The models of a union whose members bear tags, by tag; empty of another annotation."""
+    """The models of a union whose members bear tags, or of a list of such, by tag; empty of another annotation."""
     if typing.get_origin(annotation) is typing.Annotated:
         base, *marks = typing.get_args(annotation)
         tags = [mark.tag for mark in marks if isinstance(mark, Tag)]
         return {tags[0]: base} if tags else tagged(base)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple):
         return {tag: model for part in typing.get_args(annotation) for tag, model in tagged(part).items()}
     return {}
 

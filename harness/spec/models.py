@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    Discriminator,
-    Field,
-    FiniteFloat,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    Tag,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, PrivateAttr, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from harness import kinds, schedules
+from harness import arms, kinds, schedules
 from harness.own_code import Named
-from harness.spec.parts import PartSection, variant, variants
+from harness.spec.parameter import Parameter, Range, limits
+from harness.spec.parts import NamedSection, PartSection, default_of, variants
+from harness.spec.schedule import (
+    AnyOptimizer,
+    OptimizerSpec,
+    ScheduledSpec,
+    ScheduleSpec,
+    network_names,
+    weight_decay,
+)
 from harness.spec.section import Section
-
-
-def network_names() -> list[str]:
-    """The networks of every kind of model, each once."""
-    models: dict[str, Any] = kinds.parts("model")
-    return list(dict.fromkeys(name for part in models.values() for name in part.networks))
-
 
 # Names become folder and file names, so they hold nothing that could leave the output folder.
 NAME_PATTERN = r"^\w[\w.+-]{0,59}$"
@@ -41,57 +30,6 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Range(Section):
-    """A hyperparameter that the search samples between `low` and `high` (uniformly in the logarithm if `log`)."""
-
-    low: FiniteFloat = Field(description="smallest value the search may take")
-    high: FiniteFloat = Field(description="largest value the search may take")
-    log: bool = Field(default=False, description="sample uniformly in the logarithm")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError(f"low is {self.low:g} and high is {self.high:g}, but low must be below high")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low is {self.low:g}, but a logarithmic range needs low above 0")
-        return self
-
-    def at(self, unit: float) -> float:
-        """The value at fraction `unit` in [0, 1) of the range."""
-        if self.log:
-            low, high = math.log(self.low), math.log(self.high)
-            return min(max(math.exp(low + (high - low) * unit), self.low), self.high)
-        return min(max(self.low + (self.high - self.low) * unit, self.low), self.high)
-
-    def whole_at(self, unit: float) -> int:
-        """The whole number at fraction `unit` in [0, 1): each is as likely as in Optuna's IntDistribution."""
-        low, high = self.low - 0.5, self.high + 0.5
-        if self.log:
-            value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
-        else:
-            value = low + (high - low) * unit
-        return int(min(max(math.floor(value + 0.5), self.low), self.high))
-
-
-# The forms of a parameter, by what pydantic's faults call them; no name in a study file has such characters.
-NUMBER, RANGE = "<number>", "<range>"
-# A table is meant as a range and anything else as a number, so that a fault is told of the one that was meant.
-Parameter = Annotated[
-    Annotated[FiniteFloat, Tag(NUMBER)] | Annotated[Range, Tag(RANGE)],
-    Discriminator(lambda value: RANGE if isinstance(value, dict | Range) else NUMBER),
-]
-
-
-def _limits(value: Parameter, *, name: str, low: float, high: float, open_low: bool = False) -> Parameter:
-    """Return `value` if all of it lies within the limits; raise ValueError naming the limits otherwise."""
-    ends = (value.low, value.high) if isinstance(value, Range) else (value,)
-    bracket = "(" if open_low else "["
-    for end in ends:
-        if not (low < end if open_low else low <= end) or not end <= high:
-            raise ValueError(f"{name} is {end:g}, but allowed is {bracket}{low:g}, {high:g}]")
-    return value
 
 
 def _of(value: str, allowed: Iterable[str]) -> str:
@@ -190,25 +128,10 @@ class ModelSpec(PartSection):
     role: ClassVar[str] = "model"
 
 
-class NamedSection(PartSection):
-    """A part by its name alone, or as a table with its settings."""
-
-    @model_serializer(mode="wrap")
-    def _name_alone(self, handler: SerializerFunctionWrapHandler) -> Any:
-        """As files have it that set nothing."""
-        return self.name if self == type(self)(name=self.name) else handler(self)
-
-
 class LossSpec(NamedSection):
     """An adversarial loss, by name alone or as a table with its settings."""
 
     role: ClassVar[str] = "loss"
-
-
-class OptimizerSpec(NamedSection):
-    """An optimizer, by name alone or as a table with its settings."""
-
-    role: ClassVar[str] = "optimizer"
 
 
 class PenaltySpec(NamedSection):
@@ -227,21 +150,14 @@ if TYPE_CHECKING:
     AnyNetwork = NetworkSpec
     AnyModel = ModelSpec
     AnyLoss = LossSpec
-    AnyOptimizer = OptimizerSpec
     AnyPenalty = PenaltySpec
     AnyAugmentation = AugmentationSpec
 else:
     AnyNetwork = variants(NetworkSpec, default="dcgan", text="which networks")
     AnyModel = variants(ModelSpec, default="gan", text="which kind of model")
-    AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
     AnyLoss = variants(LossSpec, default="non_saturating", text="adversarial loss", plain=True)
     AnyPenalty = variants(PenaltySpec, default="", text="penalty", plain=True)
     AnyAugmentation = variants(AugmentationSpec, default="", text="augmentation", plain=True)
-
-
-def default_of(base: type[PartSection], name: str) -> Any:
-    """The table of a part that sets nothing."""
-    return variant(base, name)(name=name)
 
 
 class TrainSpec(Section):
@@ -320,6 +236,11 @@ class TrainSpec(Section):
         description="which network's rate follows the schedule; the others keep their peak",
         json_schema_extra=lambda schema: schema.update(enum=[schedules.ALL, *network_names()]),
     )
+    scheduled: ScheduledSpec = Field(
+        default_factory=ScheduledSpec,
+        description="what else changes within a run, along with the rate or by a shape of its own",
+        json_schema_extra={"later": True},
+    )
 
 
 class EvaluateSpec(Section):
@@ -377,74 +298,31 @@ class SpaceSpec(Section):
     warmup: Parameter = Field(
         default=0.0, description="fraction of all steps over which the rate rises to its peak; 0 to 0.9"
     )
+    weight_decay: Parameter | None = Field(
+        default=None,
+        description="decoupled weight decay: each update first takes this times the rate off each weight; the optimizer's own setting unless set; 0 to 1",
+        json_schema_extra={"later": True},
+    )
 
     @field_validator("peak")
     @classmethod
     def _peak(cls, value: Parameter) -> Parameter:
-        return _limits(value, name="peak", low=0.0, high=10.0, open_low=True)
+        return limits(value, name="peak", low=0.0, high=10.0, open_low=True)
 
     @field_validator("discriminator_ratio")
     @classmethod
     def _ratio(cls, value: Parameter) -> Parameter:
-        return _limits(value, name="discriminator_ratio", low=0.0, high=1000.0, open_low=True)
+        return limits(value, name="discriminator_ratio", low=0.0, high=1000.0, open_low=True)
 
     @field_validator("warmup")
     @classmethod
     def _warmup(cls, value: Parameter) -> Parameter:
-        return _limits(value, name="warmup", low=0.0, high=0.9)
+        return limits(value, name="warmup", low=0.0, high=0.9)
 
-
-def _whole(value: Any) -> Any:
-    """A float that is a whole number as an int; anything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class ScheduleSpec(Section):
-    """One schedule: its shape's `kind` and the shape's own fields, each a number or a range."""
-
-    kind: str = Field(description=f"shape, one of: {', '.join(schedules.SHAPES)}")
-    fields: dict[str, Parameter] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
+    @field_validator("weight_decay")
     @classmethod
-    def _gather(cls, raw: Any) -> Any:
-        """Take the shape's fields, written beside `kind` in the file, into `fields`."""
-        if not isinstance(raw, dict) or "fields" in raw:
-            return raw
-        return {
-            "kind": raw.get("kind"),
-            "fields": {key: value for key, value in raw.items() if key != "kind"},
-        }
-
-    @field_validator("fields")
-    @classmethod
-    def _whole_numbers(cls, fields: dict[str, Parameter], info: ValidationInfo) -> dict[str, Parameter]:
-        """Whole numbers, which validation as numbers has made floats, are whole again where the shape wants them so.
-
-        Of a shape in a file of the user's own all are, so that the study is the same whether the file may be executed.
-        """
-        if kinds.is_own(info.data.get("kind", "")):
-            return {name: _whole(value) for name, value in fields.items()}
-        whole = schedules.whole_fields(info.data["kind"]) if "kind" in info.data else frozenset()
-        return {name: _whole(value) if name in whole else value for name, value in fields.items()}
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if schedules.is_unread(self.kind):  # checked once its file may be executed
-            return self
-        whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
-        for name, value in self.fields.items():
-            # The shape itself is the judge of what it allows, so that there is one rule in one place.
-            for end in (value.low, value.high) if isinstance(value, Range) else (value,):
-                schedules.shape(self.kind, **{name: _whole(end) if name in whole else end})
-        return self
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            **{name: value.model_dump() if isinstance(value, Range) else value for name, value in self.fields.items()},
-        }
+    def _decay(cls, value: Parameter | None) -> Parameter | None:
+        return weight_decay(value)
 
 
 class SearchSpec(Section):
@@ -485,6 +363,26 @@ class SafetySpec(Section):
 
     checkpoint_seconds: FiniteFloat = Field(default=60.0, gt=0, description="time between checkpoints of a run")
     retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
+
+
+def _said(text: str) -> Any:
+    return Field(default="", description=text, max_length=2000, json_schema_extra={"later": True})
+
+
+class PublishedSpec(Section):
+    """What is published about the setting that the study is made after: words for readers, which no run depends on."""
+
+    source: str = _said("paper and code")
+    figure: str = _said("the published score, with its name")
+    schedule: str = _said("the published schedule")
+    average: str = _said("whether weights were averaged, and how")
+    step: str = _said("what a step counts in the source: updates of which network, epochs, images")
+    protocol: str = _said("how the figure was measured: images, reference, features")
+    gpu_hours: FiniteFloat | None = Field(
+        default=None, gt=0, description="estimated hours on one GPU, per run", json_schema_extra={"later": True}
+    )
+    differences: str = _said("what differs here")
+    comparison: str = _said("which comparison of schedules the study makes possible")
 
 
 def _network_of_a_file(raw: dict[str, Any]) -> dict[str, Any]:
@@ -528,6 +426,7 @@ class StudySpec(Section):
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
     safety: SafetySpec = Field(default_factory=SafetySpec)
+    published: PublishedSpec = Field(default_factory=PublishedSpec, json_schema_extra={"later": True})
     code: dict[str, Sha256] = Field(
         default_factory=dict,
         description="SHA-256 of every file of your own that a key names; filled in",
@@ -556,7 +455,25 @@ class StudySpec(Section):
             Named("network.name", "network", self.network.name),
             Named("train.loss", "loss", self.train.loss.name),
             Named("train.optimizer", "optimizer", self.train.optimizer.name),
+            *(
+                Named(f"train.penalties[{index}]", "penalty", each.name)
+                for index, each in enumerate(self.train.penalties)
+            ),
+            *(
+                Named(f"train.augment[{index}]", "augmentation", each.name)
+                for index, each in enumerate(self.train.augment)
+            ),
             *(Named(f"schedules.{label}.kind", "schedule", each.kind) for label, each in self.schedules.items()),
+            *(
+                Named(f"schedules.{label}.{network}.kind", "schedule", shape.kind)
+                for label, each in self.schedules.items()
+                for network, shape in each.networks.items()
+            ),
+            *(
+                Named(f"schedules.{label}.optimizer", "optimizer", each.optimizer.name)
+                for label, each in self.schedules.items()
+                if each.optimizer is not None
+            ),
             Named("evaluate.features", "features", self.evaluate.features),
             *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),
         ]
@@ -625,11 +542,16 @@ class StudySpec(Section):
         allowed = [schedules.ALL, *model.networks]
         if model.networks and self.train.applies_to not in allowed:  # else a worker knows the networks
             yield f"train.applies_to is {self.train.applies_to!r}, but allowed is one of: {', '.join(allowed)}"
+        if model.networks:
+            for label in self.schedules:
+                yield from self.scope_faults(label, model.networks)
         models: dict[str, Any] = kinds.parts("model")
         for key in () if own_model else sorted({key for part in models.values() for key in part.reads}):
             if key not in model.reads and self.train.sets(key):
                 readers = " or ".join(f"'{name}'" for name, part in models.items() if key in part.reads)
                 yield f"train.{key} is set, but it is of model.name {readers}, and model.name is '{model.name}'"
+        if not own_model and self.train.scheduled.penalty is not None and "penalties" not in model.reads:
+            yield f"train.scheduled.penalty is set, but model.name is '{model.name}', which has no penalties"
         if self.train.generator_batch is not None and self.train.updates != "alternating":
             yield (
                 f"train.generator_batch is {self.train.generator_batch}, but the generator has a batch of its own only with "
@@ -658,10 +580,51 @@ class StudySpec(Section):
             allowed = ", ".join(name for name, part in sets.items() if part.classes)
             yield f"train.conditional is true, but data.name is '{self.data.name}', without classes; {allowed} have them"
 
+    def scope_faults(self, label: str, networks: Sequence[str]) -> Iterator[str]:
+        """What a schedule says of networks that a model with these `networks` does not have."""
+        schedule, allowed = self.schedules[label], (schedules.ALL, *networks)
+        if schedule.applies_to is not None and schedule.applies_to not in allowed:
+            key = f"schedules.{label}.applies_to"
+            yield f"{key} is {schedule.applies_to!r}, but allowed is one of: {', '.join(allowed)}"
+        for network in schedule.networks:
+            if network not in networks:
+                yield (
+                    f"schedules.{label}.{network} is a shape of a network's own, but the networks of model.name "
+                    f"'{self.model.name}' are: {', '.join(networks)}"
+                )
+
     @property
     def shared_parameters(self) -> tuple[str, ...]:
-        """The hyperparameters that all schedules share."""
-        return ("peak", "discriminator_ratio", "warmup") if self.model.part.ratio else ("peak", "warmup")
+        """The hyperparameters that all schedules share; those that came later stand last, so that no point moves."""
+        ratio = ("discriminator_ratio",) if self.model.part.ratio else ()
+        decay = () if self.space.weight_decay is None else ("weight_decay",)
+        return ("peak", *ratio, "warmup", *decay)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """What else than rates changes within runs, or from run to run: of arms.CONTROLS, in that order."""
+        named = {name for name, _ in self.train.scheduled.courses()}
+        decays = (self.space.weight_decay, *(each.weight_decay for each in self.schedules.values()))
+        if any(decay is not None for decay in decays):
+            named.add("weight_decay")
+        return tuple(name for name in arms.CONTROLS if name in named)
+
+    def arm(self, label: str) -> arms.Arm:
+        """Which shapes the networks follow under a schedule."""
+        return self.schedules[label].arm(self.train.applies_to)
+
+    def optimizer(self, label: str) -> OptimizerSpec:
+        """The optimizer that a schedule's runs are trained with."""
+        return self.schedules[label].optimizer or self.train.optimizer
+
+    @property
+    def optimizers(self) -> list[OptimizerSpec]:
+        """The optimizers of all schedules, each once."""
+        found: list[OptimizerSpec] = []
+        for label in self.schedules:
+            if self.optimizer(label) not in found:
+                found.append(self.optimizer(label))
+        return found
 
     @property
     def headline(self) -> str:
@@ -674,17 +637,27 @@ class StudySpec(Section):
         return {key: value for key, value in values.items() if isinstance(value, Range)}
 
     def own_space(self, label: str) -> dict[str, Range]:
-        """The fields of one schedule that the search samples."""
-        return {key: value for key, value in self.schedules[label].fields.items() if isinstance(value, Range)}
+        """What is of one schedule alone and sampled by the search: fields, and what it has instead of a shared one."""
+        return {key: value for key, value in self.schedules[label].parameters.items() if isinstance(value, Range)}
+
+    def sampled(self, label: str) -> dict[str, Range]:
+        """All that the search samples of one schedule: shared parameters, then its own."""
+        fixed = self.fixed(label)
+        sampled = {**self.shared_space(), **self.own_space(label)}
+        return {name: limits for name, limits in sampled.items() if name not in fixed}
+
+    def trial_parameter(self, label: str, name: str) -> str:
+        """What Optuna calls a parameter: one of a schedule's own carries its label, since another's is another parameter."""
+        return name if name in self.shared_space() and name not in self.own_space(label) else f"{label}.{name}"
 
     def whole(self, label: str) -> frozenset[str]:
-        """The fields of one schedule that are whole numbers."""
-        return schedules.whole_fields(self.schedules[label].kind)
+        """The parameters of one schedule that are whole numbers."""
+        return self.arm(label).whole
 
     def fixed(self, label: str) -> dict[str, float]:
         """The shared parameters and fields of one schedule that have one value."""
         values: dict[str, Parameter] = {key: getattr(self.space, key) for key in self.shared_parameters}
-        values |= self.schedules[label].fields
+        values |= self.schedules[label].parameters
         return {key: value for key, value in values.items() if not isinstance(value, Range)}
 
 

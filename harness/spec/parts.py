@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import BeforeValidator, Discriminator, Field, FiniteFloat, JsonValue, Tag, create_model
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    Tag,
+    create_model,
+    model_serializer,
+)
 
 from harness import kinds
 from harness.kinds import Part, Setting
@@ -36,6 +46,20 @@ class PartSection(Section):
         """By the part's name: the model itself is made anew in every process."""
         base = next(each for each in type(self).__mro__ if "role" in vars(each))
         return _remade, (base, self.name, dict(self), set(self.model_fields_set))
+
+
+class NamedSection(PartSection):
+    """A part by its name alone, or as a table with its settings."""
+
+    @model_serializer(mode="wrap")
+    def _name_alone(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """As files have it that set nothing."""
+        return self.name if self == type(self)(name=self.name) else handler(self)
+
+
+def default_of(base: type[PartSection], name: str) -> Any:
+    """The table of a part that sets nothing."""
+    return variant(base, name)(name=name)
 
 
 def variants(base: type[PartSection], *, default: str, text: str, plain: bool = False) -> Any:
@@ -91,7 +115,7 @@ def _own(base: type[PartSection], text: str) -> type[PartSection]:
             length = Field(default=None, ge=1, description="length of the latent vector (64)", json_schema_extra=later)
             fields["latent"] = (int | None, length)
         title = f"{base.__name__.removesuffix('Spec')}-own"
-        help_ = f"a {base.role} of your own, in a file beside the study (docs/own_code.md)"
+        help_ = f"{'an' if base.role[0] in 'aeo' else 'a'} {base.role} of your own, in a file beside the study (docs/own_code.md)"
         _own_models[base] = create_model(title, __base__=base, __doc__=help_, __module__=__name__, **fields)
     return _own_models[base]
 

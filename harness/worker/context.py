@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from harness import __version__, data, files, kinds, own_code
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
+from harness.models.model import Model
 from harness.own_code import CodeError
 from harness.schedules import ALL, ShapePart
 from harness.seeds import Seeds
-from harness.spec import StudySpec
+from harness.spec import OptimizerSpec, StudySpec
 from harness.worker import device
 from harness.worker.run import WorkerContext, grid
 
@@ -65,12 +66,22 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         fingerprint=images.fingerprint,
         extras=(*spec.evaluate.metrics, spec.question.score),
     )
-    further = {"labels": images.train_labels} if spec.train.conditional else {}
-    model = spec.model.part.builder(spec.network, spec.train, images.train, spec.model.settings, **further)
-    if spec.train.applies_to not in (ALL, *model.networks):
-        allowed = ", ".join((ALL, *model.networks))
+
+    def make(optimizer: OptimizerSpec) -> Model:
+        train = spec.train.model_copy(update={"optimizer": optimizer})
+        further: dict[str, Any] = {"labels": images.train_labels} if spec.train.conditional else {}
+        further |= {"controls": spec.controls} if spec.controls else {}
+        model: Model = spec.model.part.builder(spec.network, train, images.train, spec.model.settings, **further)
+        return model
+
+    context = WorkerContext(spec, images, make, evaluator, environment, cache=cache)
+    networks = context.model.networks
+    if spec.train.applies_to not in (ALL, *networks):
+        allowed = ", ".join((ALL, *networks))
         raise ValueError(f"train.applies_to is {spec.train.applies_to!r}, but allowed is one of: {allowed}")
-    return WorkerContext(spec, images, model, evaluator, environment, cache=cache)
+    for fault in (fault for label in spec.schedules for fault in spec.scope_faults(label, networks)):
+        raise ValueError(fault)
+    return context
 
 
 def _adopt(spec: StudySpec) -> None:
@@ -115,7 +126,9 @@ def probe(context: WorkerContext, *, started: float) -> dict[str, float]:
 
     def advance(steps: int) -> float:
         before = time.monotonic()
-        context.model.advance(dict.fromkeys(context.model.networks, np.full(steps, low, np.float32)))
+        rates = dict.fromkeys(context.model.networks, np.full(steps, low, np.float32))
+        controls = {name: np.full(steps, getattr(spec.train, name, 0.0), np.float32) for name in spec.controls}
+        context.model.advance(rates, **({"controls": controls} if controls else {}))
         return time.monotonic() - before
 
     advance(2)

@@ -24,7 +24,7 @@ from harness.plan.design import Design
 from harness.results.record import CurvePoint, RunRecord
 from harness.scores import EMA
 from harness.seeds import derive
-from harness.spec import StudySpec
+from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
 
 Progress = Callable[[dict[str, Any]], None]
@@ -47,21 +47,37 @@ class Control:
 
 @dataclass
 class WorkerContext:
-    """What runs of one study share in one process: images, the compiled model, the evaluator."""
+    """What runs of one study share in one process: images, a compiled model for each optimizer, the evaluator."""
 
     spec: StudySpec
     images: ImageSet
-    model: Model
+    make: Callable[[OptimizerSpec], Model]
     evaluator: Evaluator
     environment: dict[str, Any]
     chunk: int = 8
     cache: Path | None = None  # where reference features lie
     latents: NDArray[np.float32] = field(init=False)
+    _models: list[tuple[OptimizerSpec, Model]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
         seed = derive(self.spec.seed, "evaluation latents")
         self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
+
+    @property
+    def model(self) -> Model:
+        """The first schedule's model: networks, losses and latents of the others' are the same."""
+        return self.model_of(next(iter(self.spec.schedules)))
+
+    def model_of(self, schedule: str) -> Model:
+        """The model that runs of a schedule are trained with: one for each optimizer, built when first asked for."""
+        optimizer = self.spec.optimizer(schedule)
+        for known, model in self._models:
+            if known == optimizer:
+                return model
+        model = self.make(optimizer)
+        self._models.append((optimizer, model))
+        return model
 
 
 @dataclass(frozen=True)
@@ -92,8 +108,8 @@ class _Run:
     def __init__(self, design: Design, context: WorkerContext, control: Control) -> None:
         spec = context.spec
         self.design, self.context, self.control = design, context, control
-        self.model, self.steps = context.model, spec.train.steps
-        self.rates = design.rates(spec, context.model.networks)
+        self.model, self.steps = context.model_of(design.schedule), spec.train.steps
+        self.rates, self.controls = design.rates(spec, self.model.networks), design.controls(spec)
         self.curve: list[CurvePoint] = []
         self.trace = LossTrace(self.rates, self.model.losses)
         self.losses = dict.fromkeys(self.model.losses, float("nan"))
@@ -165,8 +181,10 @@ class _Run:
 
     def _advance(self, target: int) -> None:
         part = slice(self.model.step, target)
-        try:
-            losses = self.model.advance({network: rate[part] for network, rate in self.rates.items()})
+        rates = {network: rate[part] for network, rate in self.rates.items()}
+        controls = {name: values[part] for name, values in self.controls.items()}
+        try:  # models of a study that schedules nothing else need not know of controls
+            losses = self.model.advance(rates, controls) if controls else self.model.advance(rates)
         except Diverged as diverged:
             self.trace.add(diverged.losses)
             raise

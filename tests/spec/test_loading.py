@@ -1,6 +1,7 @@
 """Study files: defaults, every fault named with key, value and what is allowed, and which changes keep results."""
 
 import json
+import re
 import tomllib
 from collections import namedtuple
 from pathlib import Path
@@ -50,6 +51,14 @@ def test_every_study_file_of_the_repository_loads(path):
     assert specs.load(path).name == path.stem
 
 
+def test_a_list_holds_names_and_tables_and_survives_a_round_trip():
+    text = MINIMAL.replace("[train]", "[train]\npenalties = ['r1', { name = 'r2', weight = 0.5, every = 16 }]")
+    spec = specs.parse(text, source="mine.toml")
+    assert [(each.name, each.weight, each.every) for each in spec.train.penalties] == [("r1", 10, 1), ("r2", 0.5, 16)]
+    again = specs.parse(specs.to_toml(spec), source="again")
+    assert specs.digest(again) == specs.digest(spec) != specs.digest(specs.parse(MINIMAL, source="mine.toml"))
+
+
 def test_the_builtin_study_loads():
     assert specs.builtin().name == "quick"
 
@@ -76,6 +85,14 @@ def test_the_builtin_study_loads():
             ["question.baseline", "'constant'", "steady"],
         ),
         ("[train]", "[train]\nbatch = 1", ["train.batch", "1", "greater than or equal to 2"]),
+        ("[train]", "[train]\npenalties = ['r3']", ["train.penalties[0]", "'r3'", "dragan", "r2"]),
+        ("[train]", "[train]\npenalties = 'r1'", ["train.penalties", "'r1'", "a list"]),
+        ("[train]", "[train]\naugment = ['color', 'cutout ']", ["train.augment[1]", "did you mean 'cutout'"]),
+        (
+            "[train]",
+            "[train]\npenalties = [{ name = 'r1', wieght = 2 }]",
+            ["train.penalties[0].wieght", "did you mean 'weight'"],
+        ),
         ("[data]", "seed = -1\n[data]", ["seed", "-1"]),
         ("[train]", "[train]\n[train]", ["not valid TOML"]),
         ("steps = 100", "steps = 100\nsteps = 200", ["not valid TOML", "line"]),
@@ -184,6 +201,11 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
     committed = json.loads((ROOT / "studies" / "study.schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(schema))
     assert (ROOT / "studies" / "keys.md").read_text(encoding="utf-8") == specs.keys_page()
+    names, own, *tables = schema["$defs"]["TrainSpec"]["properties"]["penalties"]["items"]["anyOf"]
+    assert "r1" in names["enum"]
+    assert re.match(own["pattern"], "mine.py")
+    assert {"$ref": "#/$defs/Penalty-r1"} in tables
+    assert schema["$defs"]["Penalty-r1"]["required"] == ["name"]
 
 
 @pytest.mark.parametrize("kind", list(schedules.SHAPES))
@@ -245,5 +267,7 @@ def test_the_page_of_keys_lists_what_each_key_may_hold():
     assert "| `loss` | name or table, below | `non_saturating` |" in page
     assert "| `wasserstein_gp` | | | |" in page
     assert "| | `penalty` | number from 0 to 1e+06 | `10.0` | weight of the gradient penalty |" in page
+    assert "| `dragan` | | | | distance of the discriminator's slope from 1 around real images" in page
+    assert "| `FILE.py:NAME` | | | | an augmentation of your own" in page
     assert "| `peak` | number or range `{ low, high, log }` |" in page
     assert "| `steps` | whole number from 1 to 100,000,000 |" in page

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
-from harness.models.nn import resampling
 from harness.models.nn.layers import (
     Call,
     Called,
@@ -25,8 +24,10 @@ from harness.models.nn.layers import (
     with_weights,
     zeros,
 )
+from harness.models.nn.resampling import binomially_halved
 
 Resample: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images to others with half or twice their sides
+_TAPS = np.outer([1.0, 3.0, 3.0, 1.0], [1.0, 3.0, 3.0, 1.0]) / 64.0  # whose sum is 1
 EPSILON = 1e-6  # of group normalisation, as in the published code
 
 
@@ -146,7 +147,7 @@ class Unbiased:
 
 @dataclass(frozen=True)
 class FilteredConvolution:
-    """A 3x3 convolution with stride 2 of an input smoothed by [1, 3, 3, 1] / 8 along both sides, which it divides by 2."""
+    """A 3x3 convolution with stride 2 of an input smoothed by [1, 3, 3, 1] / 8 a side: sides divided by 2."""
 
     per_example: ClassVar[bool] = True
     inputs: int
@@ -157,7 +158,8 @@ class FilteredConvolution:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        smooth = tf.nn.depthwise_conv2d(padded, resampling.taps(x), [1, 1, 1, 1], "VALID")
+        taps = tf.constant(np.repeat(_TAPS[:, :, None, None], self.inputs, 2), x.dtype)
+        smooth = tf.nn.depthwise_conv2d(padded, taps, [1, 1, 1, 1], "VALID")
         return tf.nn.bias_add(
             tf.nn.conv2d(smooth, tf.cast(weights[0], x.dtype), 2, "VALID"), tf.cast(weights[1], x.dtype)
         )
@@ -249,7 +251,8 @@ class TimedBlock(Composed):
         inner = convolve(tf.nn.leaky_relu(image, 0.2)) + timed(time)[:, None, None]
         inner = tf.nn.leaky_relu(inner, 0.2)
         if self.halves:
-            inner, image = resampling.halved(inner), resampling.halved(image)
+            halved = binomially_halved().function
+            inner, image = halved(inner), halved(image)
         return halfway(convolve_again(inner), past(image))
 
 

@@ -189,7 +189,12 @@ class Adversarial(Training):
         with tf.GradientTape(persistent=self._compute == tf.float16 or not per_example) as tape:
             tape.watch((trained, fake))
             judge = self._judge_of(step, part, packing.unpack(trained, moving))
-            of_fake, of_real = judge(fake, FAKE, classes), judge(real, REAL, classes)
+            # The order matters where a pass moves what the next one sees, as power iteration does; published codes judge
+            # real images first. Joint updates keep the order that they have always had.
+            if self._alternating:
+                of_real, of_fake = judge(real, REAL, classes), judge(fake, FAKE, classes)
+            else:
+                of_fake, of_real = judge(fake, FAKE, classes), judge(real, REAL, classes)
             penalty = self._penalty(
                 lambda images: judge(images, PENALTY, classes),
                 real,

@@ -101,26 +101,36 @@ class Layer(Protocol):
         """The output; `first` is the index of its first weight, by which moved statistics are named."""
 
 
+def _bias(initial: Initial | None, outputs: int) -> tuple[Weight, ...]:
+    """The weights of a layer besides its kernel: one for each output, or none."""
+    return () if initial is None else (Weight((outputs,), initial),)
+
+
+def _with_bias(y: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+    """`y` plus the bias, if there is one among a layer's `weights`."""
+    return tf.nn.bias_add(y, tf.cast(weights[1], y.dtype)) if len(weights) > 1 else y
+
+
 @dataclass(frozen=True)
 class Dense:
-    """x · W + b."""
+    """x · W + b; `bias` says how b is drawn, None that there is none."""
 
     per_example: ClassVar[bool] = True
     inputs: int
     outputs: int
     initial: Initial = glorot
-    bias: Initial = zeros
+    bias: Initial | None = zeros
 
     def weights(self) -> Sequence[Weight]:
-        return Weight((self.inputs, self.outputs), self.initial), Weight((self.outputs,), self.bias)
+        return Weight((self.inputs, self.outputs), self.initial), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(x, tf.cast(weights[0], x.dtype)), tf.cast(weights[1], x.dtype))
+        return _with_bias(tf.matmul(x, tf.cast(weights[0], x.dtype)), weights)
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """Convolution with 'same' padding and bias."""
+    """Convolution with 'same' padding, and bias unless it is None."""
 
     per_example: ClassVar[bool] = True
     kernel: int
@@ -128,15 +138,15 @@ class Convolution:
     outputs: int
     stride: int = 1
     initial: Initial = glorot
-    bias: Initial = zeros
+    bias: Initial | None = zeros
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.kernel, self.kernel, self.inputs, self.outputs)
-        return Weight(shape, self.initial), Weight((self.outputs,), self.bias)
+        return Weight(shape, self.initial), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         y = self._form(x)(x, tf.cast(weights[0], x.dtype))
-        return tf.nn.bias_add(y, tf.cast(weights[1], x.dtype))
+        return _with_bias(y, weights)
 
     def _form(self, x: tf.Tensor) -> Form:
         """The convolution; with few channels on a CPU, whose kernels are slow with them, an equal faster form."""
@@ -151,7 +161,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """Transposed convolution with 'same' padding and bias: sides times `stride`."""
+    """Transposed convolution with 'same' padding, and bias unless it is None: sides times `stride`."""
 
     per_example: ClassVar[bool] = True
     kernel: int
@@ -159,14 +169,15 @@ class TransposedConvolution:
     outputs: int
     stride: int = 2
     initial: Initial = glorot
+    bias: Initial | None = zeros
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.kernel, self.kernel, self.outputs, self.inputs)
-        return Weight(shape, self.initial), Weight((self.outputs,), zeros)
+        return Weight(shape, self.initial), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         y = self._form()(x, tf.cast(weights[0], x.dtype))
-        return tf.nn.bias_add(y, tf.cast(weights[1], x.dtype))
+        return _with_bias(y, weights)
 
     def _form(self) -> Form:
         """The transposed convolution; to few channels on a CPU, an equal faster form."""
@@ -186,16 +197,22 @@ class TransposedConvolution:
 
 @dataclass(frozen=True)
 class BatchNormalization:
-    """Batch normalisation (Ioffe & Szegedy 2015) with Keras' epsilon; statistics in float32."""
+    """Batch normalisation (Ioffe & Szegedy 2015), by default with Keras' epsilon; statistics in float32.
+
+    `momentum` is the part of a moving statistic that a batch keeps: 0.9 is PyTorch's 0.1. As in PyTorch, the moving
+    variance is of unbiased ones. `initial` says how the scales are drawn.
+    """
 
     per_example: ClassVar[bool] = False
     channels: int
     momentum: float = 0.99
+    epsilon: float = BATCH_NORM_EPSILON
+    initial: Initial = ones
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.channels,)
         return (
-            Weight(shape, ones),
+            Weight(shape, self.initial),
             Weight(shape, zeros),
             Weight(shape, zeros, moving=True),
             Weight(shape, ones, moving=True),
@@ -204,11 +221,11 @@ class BatchNormalization:
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         scale, offset, mean, variance = weights
         if not call.training:
-            factor = scale * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+            factor = scale * tf.math.rsqrt(variance + self.epsilon)
             return x * tf.cast(factor, x.dtype) + tf.cast(offset - mean * factor, x.dtype)
         image = x if len(x.shape) == 4 else tf.reshape(x, (-1, 1, 1, self.channels))
         y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
-            image, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
+            image, scale, offset, epsilon=self.epsilon, is_training=True
         )
         call.moved[first + 2] = mean * self.momentum + batch_mean * (1.0 - self.momentum)
         call.moved[first + 3] = variance * self.momentum + batch_variance * (1.0 - self.momentum)
@@ -320,6 +337,11 @@ def halved() -> Apply:
 def summed() -> Apply:
     """Each channel's sum over all pixels, shape (n, channels)."""
     return Apply(lambda x: tf.reduce_sum(x, (1, 2)), per_example=True)
+
+
+def averaged() -> Apply:
+    """Each channel's mean over all pixels, shape (n, channels)."""
+    return Apply(lambda x: tf.reduce_mean(x, (1, 2)), per_example=True)
 
 
 def joined(inputs: Sequence[Any]) -> Any:

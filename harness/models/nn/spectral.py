@@ -33,7 +33,7 @@ class SpectrallyNormalised:
         return *self.layer.weights(), Weight((self.layer.outputs,), unit_vector, moving=True)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        kernel, bias, left = weights
+        kernel, *bias, left = weights
         matrix = tf.reshape(kernel, (-1, self.layer.outputs))
         constant = tf.stop_gradient(matrix)
         right = _unit(tf.linalg.matvec(constant, left))
@@ -41,7 +41,7 @@ class SpectrallyNormalised:
             left = _unit(tf.linalg.matvec(constant, right, transpose_a=True))
             call.moved[first + len(weights) - 1] = left
         largest = tf.tensordot(right, tf.linalg.matvec(matrix, tf.stop_gradient(left)), 1)
-        return self.layer(x, (kernel / largest, bias), call, first)
+        return self.layer(x, (kernel / largest, *bias), call, first)
 
 
 def unit_vector(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -140,12 +140,13 @@ def anytime(
     label: str,
     rates: Mapping[str, NDArray[np.float32]] | None = None,
     rate_label: str = "learning rate",
+    other_rates: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
     steps: str = "steps",
 ) -> Figure:
     """Score against step: mean and band of `stats.curve_bands`, single runs faint; beneath, where given, the rates.
 
     `rates` holds by schedule the rate of every step, (steps,), which is drawn at the number of steps done with it, as
-    curves have it.
+    curves have it; `other_rates` those of other networks, dotted.
     """
     with style.context():
         height, ratios = (4.1, (3, 1.25)) if rates else (3.0, None)
@@ -165,7 +166,7 @@ def anytime(
             if band["low"].notna().all():
                 top.fill_between(band["step"], band["low"], band["high"], color=colours[name], alpha=0.15, lw=0)
         if rates:
-            _draw_rates(bottom, rates, schedules, label=None)
+            _draw_rates(bottom, rates, schedules, label=None, others=other_rates)
             bottom.set_ylabel(style.wrapped(rate_label, 0.95))
         top.set_ylabel(style.wrapped(label, 2.0))
         style.legend(figure, top)
@@ -175,12 +176,20 @@ def anytime(
 
 
 def rates(
-    tables: Mapping[str, NDArray[np.float32]], *, schedules: Sequence[str], label: str, steps: str = "steps"
+    tables: Mapping[str, NDArray[np.float32]],
+    *,
+    schedules: Sequence[str],
+    label: str,
+    others: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
+    steps: str = "steps",
 ) -> Figure:
-    """The learning rate of every step by schedule, (steps,), drawn at the number of steps done with it."""
+    """The learning rate of every step by schedule, (steps,), drawn at the number of steps done with it.
+
+    `others` are rates of further networks by schedule, dotted.
+    """
     with style.context():
         figure, axes = style.figure(style.COLUMN, 2.5)
-        _draw_rates(axes, tables, schedules, label=style.names(schedules))
+        _draw_rates(axes, tables, schedules, label=style.names(schedules), others=others)
         style.few_ticks(axes)
         axes.set_xlabel(steps)
         axes.set_ylabel(style.wrapped(label, 1.6))
@@ -194,6 +203,7 @@ def _draw_rates(
     schedules: Sequence[str],
     *,
     label: Mapping[str, str] | None,
+    others: Mapping[str, Sequence[NDArray[np.float32]]] | None,
 ) -> None:
     colours, lines = style.colours(schedules), style.lines(schedules)
     for name in (label for label in schedules if label in tables):
@@ -201,6 +211,10 @@ def _draw_rates(
         steps = _telling(table)
         called = label[name] if label is not None else None
         axes.plot(steps + 1, table[steps], color=colours[name], ls=lines[name], lw=1.4, label=called)
+    for name in (label for label in schedules if label in (others or {})):
+        for table in (others or {})[name]:
+            steps = _telling(table)
+            axes.plot(steps + 1, table[steps], color=colours[name], ls=":", lw=1.2)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     axes.set_ylim(bottom=0)
 
