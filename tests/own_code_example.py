@@ -8,7 +8,7 @@ import tensorflow as tf
 from harness.metrics.metric import MetricPart
 from harness.metrics.extractor import FeaturesPart
 from harness.models.gan.loss import NoPenalty
-from harness.models.model import LossPart
+from harness.models.model import AugmentationPart, LossPart, PenaltyPart
 
 L = keras.layers
 
@@ -55,6 +55,17 @@ class Softened(NoPenalty):
         return tf.reduce_mean(tf.nn.softplus(-fake))
 
 
+class Drift:
+    per_example = False
+
+    def __call__(self, critic, real, fake, draw):
+        return 0.001 * tf.reduce_mean(tf.square(critic(real)))
+
+
+def noisy(images, draw):
+    return images + 0.1 * draw.normal(tf.shape(images))
+
+
 class Brightness:
     def prepare(self, real):
         return float(np.mean(real.sample.features))
@@ -76,6 +87,8 @@ class Pixels:
 
 PARTS = (
     LossPart(name="softened", help="logistic loss with a margin", build=lambda settings: Softened()),
+    PenaltyPart(name="drift", help="logits stay near 0", build=lambda settings: Drift()),
+    AugmentationPart(name="noisy", help="instance noise", build=lambda settings: noisy),
     FeaturesPart(name="pixels", help="means and deviations of four bands", dimensions=4, build=Pixels),
     MetricPart(
         name="brightness", title="brightness", help="mean feature, relative", direction="one", needs="features",
@@ -136,6 +149,13 @@ trials = 0
 [confirm]
 seeds = 2
 {more}
+"""
+
+
+EVERY_PART = """
+loss = "mine.py:softened"
+penalties = ["r1", "mine.py:drift"]
+augment = ["mine.py:noisy"]
 """
 
 

@@ -17,6 +17,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, c
     "performance",
     "record",
     "training_side",
+    "network_side",
     "user_study",
     "inception_speed",
     "calibration",

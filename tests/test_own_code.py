@@ -42,6 +42,13 @@ def test_the_hash_of_every_file_is_part_of_a_study_and_its_content_only_where_it
     assert digest(load(path)) != digest(read)
 
 
+def test_parts_in_lists_are_code_as_well(tmp_path):
+    spec = load(example.write(tmp_path, train='penalties = ["mine.py:drift", "r1"]\naugment = ["mine.py:noisy"]'))
+    named = {(each.key, each.role, each.name) for each in spec.named_code()}
+    assert {("train.penalties", "penalty", "mine.py:drift"), ("train.augment", "augmentation", "mine.py:noisy")} < named
+    assert not any(name == "r1" for *_, name in named)
+
+
 def test_studies_without_code_have_no_word_of_it():
     from harness.spec import builtin
 
@@ -203,7 +210,7 @@ def study(folder, *words, cwd):
 
 @pytest.mark.slow
 def test_a_study_of_own_parts_trains_from_anywhere_and_is_reproduced_from_its_copy(tmp_path):
-    path = example.write(tmp_path / "mine")
+    path = example.write(tmp_path / "mine", train=example.EVERY_PART)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     code, _, err = study(path, path, "--allow-code", "--workers", 2, "--quiet", cwd=elsewhere)

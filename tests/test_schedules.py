@@ -17,9 +17,15 @@ T, PEAK = 97, 2e-4
 # A shape with fields, and its formula written again for progress p, in plain arithmetic.
 EXAMPLES = {
     "constant": ({}, lambda p: 1.0),
-    "linear": ({"hold": 0.25, "floor": 0.1}, lambda p: 1.0 if p <= 0.25 else 1 - 0.9 * (p - 0.25) / 0.75),
+    "linear": (
+        {"hold": 0.25, "floor": 0.1, "until": 0.75},
+        lambda p: 1.0 if p <= 0.25 else 1 - 0.9 * min((p - 0.25) / 0.5, 1.0),
+    ),
     "exponential": ({"final": 0.05}, lambda p: 0.05**p),
-    "cosine": ({"floor": 0.2}, lambda p: 0.2 + 0.8 * (1 + math.cos(math.pi * p)) / 2),
+    "cosine": (
+        {"floor": 0.2, "until": 0.8},
+        lambda p: 0.2 + 0.8 * (1 + math.cos(math.pi * min(p / 0.8, 1.0))) / 2,
+    ),
     "polynomial": ({"power": 3.0}, lambda p: (1 - p) ** 3),
     "step": ({"drops": 3, "factor": 0.5}, lambda p: 0.5 ** min(math.floor(4 * p + 1e-9), 3)),
     "inverse_sqrt": ({"final": 0.2}, lambda p: 1 / math.sqrt(1 + 24 * p)),
@@ -103,6 +109,15 @@ def test_published_settings_come_out():
     assert shape("cosine", floor=0.25)(np.array([1.0]))[0] == 0.25
 
 
+@pytest.mark.parametrize("kind", ["linear", "exponential", "cosine"])
+def test_a_decay_that_is_over_early_is_the_whole_one_in_less_time_and_then_flat(kind):
+    whole, early = shape(kind, hold=0.2), shape(kind, hold=0.1, until=0.5)
+    progress = np.linspace(0.0, 1.0, 201)
+    np.testing.assert_allclose(early(progress / 2), whole(progress), atol=1e-12)
+    assert set(early(np.array([0.5, 0.7, 1.0]))) == {whole(np.array([1.0]))[0]}
+    np.testing.assert_array_equal(shape(kind, hold=0.2, until=1.0)(progress), whole(progress))
+
+
 @given(st.floats(0, 0.9), st.integers(1, 300), st.sampled_from(sorted(SHAPES)))
 def test_warmup_rises_to_the_peak_and_never_above(warmup, steps, kind):
     rates = Schedule(shape(kind, **EXAMPLES[kind][0]), PEAK, warmup=warmup).rates(steps)
@@ -121,6 +136,7 @@ def test_warmup_rises_to_the_peak_and_never_above(warmup, steps, kind):
         ("linear", {"floor": 2.0}, "floor is 2.0"),
         ("linear", {"hold": -0.1}, "hold is -0.1"),
         ("linear", {"floor": math.nan}, "floor is nan"),
+        ("cosine", {"hold": 0.5, "until": 0.5}, "until is 0.5, but must be above hold, which is 0.5"),
         ("exponential", {"final": 0.0}, "final is 0.0"),
         ("step", {"drops": 0}, "drops is 0"),
         ("step", {"drops": 1.5}, "drops is 1.5"),

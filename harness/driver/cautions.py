@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import data
+from harness import data, kinds
 from harness.data import data_set
 from harness.driver import preflight
 from harness.metrics import extractor, sanity
 from harness.plan import tpe
 from harness.spec import Range, StudySpec
+from harness.spec.parts import PartSection
 from harness.stats import paired
 
 PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
@@ -24,7 +25,7 @@ def of(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
 
 def of_file(spec: StudySpec) -> list[str]:
     """Those that can be told from the study file alone."""
-    return [*_of_verdicts(spec), *_ignored(spec)]
+    return [*_of_verdicts(spec), *_ignored(spec), *_of_arms(spec)]
 
 
 def _of_verdicts(spec: StudySpec) -> Iterator[str]:
@@ -45,6 +46,41 @@ def _of_verdicts(spec: StudySpec) -> Iterator[str]:
         yield "search.trials is 1: the settings of every schedule are one random draw, not the best of several"
     if spec.search.trials > 1 and not _samples(spec):
         yield f"search.trials is {spec.search.trials}, but no parameter is a range: all trials of a schedule are alike"
+
+
+def _of_arms(spec: StudySpec) -> Iterator[str]:
+    """Combinations of what changes within runs that hardly make sense."""
+    scheduled, train = spec.train.scheduled, spec.train
+    own_penalty = getattr(train.loss.settings, "penalty", 0.0)  # of a loss that has one
+    if scheduled.penalty is not None and not train.penalties and not own_penalty and not kinds.is_own(train.loss.name):
+        yield (
+            f"train.scheduled.penalty is set, which changes nothing: train.penalties is empty, and train.loss '{train.loss.name}' has "
+            "no penalty of its own"
+        )
+    if scheduled.beta2 is not None and not _reads(spec, "beta2"):
+        yield f"train.scheduled.beta2 is set, which changes nothing: {_optimizer(spec)}"
+    for label, schedule in spec.schedules.items():
+        optimizer = spec.optimizer(label)
+        key = "train.optimizer" if schedule.optimizer is None else f"schedules.{label}.optimizer"
+        decay = f"schedules.{label}.weight_decay" if schedule.weight_decay is not None else "space.weight_decay"
+        named = schedule.weight_decay is not None or spec.space.weight_decay is not None
+        if named and optimizer.sets("weight_decay") and not kinds.is_own(optimizer.name):
+            yield f"{key} sets weight_decay = {optimizer.settings.weight_decay:g}, which {decay} takes the place of for '{label}'"
+        if optimizer.name.startswith("schedule_free") and (falling := _falling(spec, label)):
+            yield (
+                f"{key} is '{optimizer.name}', which averages weights in place of a decay, but the rate of '{label}' falls "
+                f"({falling}): two decays in one"
+            )
+
+
+def _falling(spec: StudySpec, label: str) -> str:
+    """The kinds of a schedule's shapes that are other than constant, in words."""
+    return ", ".join(kind for kind in spec.arm(label).kinds if kind != "constant")
+
+
+def _reads(spec: StudySpec, key: str) -> bool:
+    """Whether any schedule's optimizer reads a key of [train]."""
+    return any(key in optimizer.part.reads for optimizer in spec.optimizers)
 
 
 def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -111,6 +147,8 @@ def _ignored(spec: StudySpec) -> Iterator[str]:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, PartSection):
+        return f"'{value.name}'"
     return f"{value:g}" if isinstance(value, float) else f"'{value}'" if not isinstance(value, int) else str(value)
 
 
@@ -146,9 +184,21 @@ _RULES: Sequence[Rule] = (
         lambda spec: "width" not in spec.network.part.retired,
         lambda spec: f"network.name is '{spec.network.name}'",
     ),
-    ("train", "beta1", lambda spec: "beta1" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
-    ("train", "beta2", lambda spec: "beta2" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
-    ("train", "momentum", lambda spec: "momentum" in spec.train.optimizer.part.reads, lambda spec: _optimizer(spec)),
+    ("train", "beta1", lambda spec: _reads(spec, "beta1"), lambda spec: _optimizer(spec)),
+    (
+        "train",
+        "beta2",
+        lambda spec: _reads(spec, "beta2") and spec.train.scheduled.beta2 is None,
+        lambda spec: "train.scheduled.beta2 takes its place" if _reads(spec, "beta2") else _optimizer(spec),
+    ),
+    ("train", "momentum", lambda spec: _reads(spec, "momentum"), lambda spec: _optimizer(spec)),
+    ("train", "ema", lambda spec: spec.train.scheduled.ema is None, lambda spec: "train.scheduled.ema takes its place"),
+    (
+        "train",
+        "optimizer",
+        lambda spec: any(each.optimizer is None for each in spec.schedules.values()),
+        lambda spec: "every schedule names an optimizer of its own",
+    ),
     (
         "evaluate",
         "weights",
@@ -181,14 +231,20 @@ _RULES: Sequence[Rule] = (
     (
         "train",
         "applies_to",
-        lambda spec: any(schedule.kind != "constant" for schedule in spec.schedules.values()) or _warms_up(spec),
-        lambda spec: "all schedules are constant",
+        lambda spec: _warms_up(spec) or any(spec.schedules[label].kind != "constant" for label in _of_the_study(spec)),
+        lambda spec: "all schedules that it is of are constant",
     ),
 )
 
 
+def _of_the_study(spec: StudySpec) -> list[str]:
+    """The schedules whose scope is the study's."""
+    return [label for label, schedule in spec.schedules.items() if schedule.applies_to is None]
+
+
 def _optimizer(spec: StudySpec) -> str:
-    return f"train.optimizer is '{spec.train.optimizer.name}'"
+    names = [f"'{optimizer.name}'" for optimizer in spec.optimizers]
+    return f"train.optimizer is {names[0]}" if len(names) == 1 else f"the optimizers are {', '.join(names)}"
 
 
 def _search(spec: StudySpec) -> str:

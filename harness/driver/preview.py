@@ -71,6 +71,7 @@ class Preview:
         return {
             "study": self.spec.name,
             "spec": resolved(self.spec),
+            "published": self.spec.published.said,
             "runs": total(self.spec),
             "stored": len(self.stored),
             "remaining": self.remaining,
@@ -94,7 +95,7 @@ class Preview:
         def say(line: str) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-        for line in self._about_data():
+        for line in (*self._about_publication(), *self._about_data()):
             say(line)
         if self.facts["sanity"]:
             say(
@@ -108,6 +109,14 @@ class Preview:
     @property
     def _score(self) -> str:
         return str(preflight.primary(self.spec).raw)
+
+    def _about_publication(self) -> Iterator[str]:
+        """The words of [published]."""
+        said = self.spec.published.said
+        if said:
+            yield "\nwhat is published about this setting:"
+        for key, value in said.items():
+            yield f"  {key.replace('_', ' ')}: {value}"
 
     def _about_data(self) -> Iterator[str]:
         """How many images there are, and what their own score is."""

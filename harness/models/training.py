@@ -35,6 +35,7 @@ __all__ = ["CONTROLS", "LOSS_SCALE", "Training", "evaluation_latents"]
 CONTROLS = ("beta2", "ema", "penalty", "weight_decay")
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
 WEIGHTS = ("raw", "ema")
+_SETTLING = 50  # steps after which little is left of what moving statistics were before
 _FLIPS = 2048  # number of the first draw of a step by which images are mirrored: beyond those of batches
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
 
@@ -80,6 +81,7 @@ class Training(ABC):
         )
         part = kinds.find("optimizer", train.optimizer.name, key="train.optimizer")
         self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
+        self._settled: dict[str, dict[str, tf.Tensor]] = {}  # of the present weights, those that were asked for
         self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
         self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
         vector = tf.TensorSpec((None,), tf.float32)
@@ -117,7 +119,7 @@ class Training(ABC):
             self._vectors[f"{name}_average"].assign(self._vectors[name])
             self._vectors[f"{name}_average_moving"].assign(self._vectors[f"{name}_moving"])
         self._roles.assign(draws.roles(seeds))
-        self.step = 0
+        self.step, self._settled = 0, {}
 
     def prepare(self) -> None:
         """Trace the training loop unless it has been, so that no run's time holds it; changes nothing else.
@@ -151,6 +153,7 @@ class Training(ABC):
         count = next(iter(counts.values()))
         if not count:
             return {name: np.zeros(0, np.float32) for name in self.losses}
+        self._settled = {}
         vectors = [*(rates[name] for name in self.networks), *(controls[name] for name in self.controls)]
         bad, *stacked = self._chunk(tf.constant(self.step, tf.int64), *map(tf.constant, vectors))
         losses = {name: values.numpy() for name, values in zip(self.losses, stacked, strict=True)}
@@ -168,8 +171,7 @@ class Training(ABC):
         """
         if weights not in WEIGHTS:
             raise ValueError(f"weights is {weights!r}, but allowed is one of: {', '.join(WEIGHTS)}")
-        pairs = [self._scored(name) if weights == "raw" else self._read(f"{name}_average") for name in self._averaged]
-        vectors = [vector for pair in pairs for vector in pair]
+        vectors = [vector for name in self._averaged for vector in self._scored(name, weights)]
         parts = [
             self._sample(tf.constant(latents[first : first + _GENERATE]), *vectors).numpy()
             for first in range(0, len(latents), _GENERATE)
@@ -208,7 +210,7 @@ class Training(ABC):
         for name, variable in self._vectors.items():
             variable.assign(state[name])
         self._roles.assign(state["roles"])
-        self.step = int(state["step"])
+        self.step, self._settled = int(state["step"]), {}
 
     @property
     def traces(self) -> int:
@@ -276,9 +278,40 @@ class Training(ABC):
     def _slots(self, name: str) -> list[tf.Variable]:
         return [self._vectors[f"{name}_slot{slot}"] for slot in range(self._optimizer.slots)]
 
-    def _scored(self, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `_read`, of the weights that the optimizer has scored."""
-        return self._optimizer.scored(self._vectors[name], self._slots(name)).value(), self._read(name)[1]
+    def _scored(self, name: str, weights: str = "raw") -> tuple[tf.Tensor, tf.Tensor]:
+        """As `_read`, of the weights that the optimizer has scored, or of their average."""
+        if self._vector(name, "raw") is self._vectors[name]:
+            return self._read(name if weights == "raw" else f"{name}_average")
+        if weights not in self._settled:
+            self._settled[weights] = self._settle(weights)
+        return self._vector(name, weights).value(), self._settled[weights][name]
+
+    def _vector(self, name: str, weights: str) -> tf.Variable:
+        """The 'raw' weights that the optimizer has scored, or, of networks that have one, the average ('ema')."""
+        if weights == "ema" and name in self._averaged:
+            return self._vectors[f"{name}_average"]
+        return self._optimizer.scored(self._vectors[name], self._slots(name))
+
+    def _settle(self, weights: str) -> dict[str, tf.Tensor]:
+        """Moving statistics by network, of training passes of weights that training itself does not pass; changes nothing.
+
+        They are those of the next steps of training with these weights in place of the trained ones, at rates of 0. So
+        the authors of schedule-free training have it (README of facebookresearch/schedule_free).
+        """
+        if not any(self._vectors[f"{name}_moving"].shape[0] for name in self._averaged):
+            return {name: self._read(name)[1] for name in self.networks}
+        kept = {name: vector.numpy() for name, vector in self._vectors.items()}
+        for name in self.networks:
+            passed = self._vector(name, weights).numpy()
+            for vector, value in zip(self._slots(name), self._optimizer.initial(passed), strict=True):
+                vector.assign(value)
+            self._vectors[name].assign(passed)
+        still = [tf.zeros(_SETTLING)] * (len(self._chunk.input_signature) - 1)
+        self._chunk(tf.constant(self.step, tf.int64), *still)
+        settled = {name: tf.constant(self._vectors[f"{name}_moving"].numpy()) for name in self.networks}
+        for name, vector in self._vectors.items():
+            vector.assign(kept[name])
+        return settled
 
     def _real(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
         """A batch of training images in [-1, 1], drawn with replacement; `part` is the number of the draw in the step."""
@@ -328,7 +361,7 @@ class Training(ABC):
             decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
         for network in self._averaged:
             for average, current in (
-                (f"{network}_average", self._optimizer.scored(self._vectors[network], self._slots(network))),
+                (f"{network}_average", self._vector(network, "raw")),
                 (f"{network}_average_moving", self._vectors[f"{network}_moving"]),
             ):
                 tf.raw_ops.ResourceApplyGradientDescent(  # average -= (1 - decay) * (average - current), in one pass

@@ -136,7 +136,7 @@ class Attention:
         products = tf.einsum("nqhc,nkhc->nhqk", queries * size**-0.25, keys * size**-0.25)
         shares = tf.cast(tf.nn.softmax(tf.cast(products, tf.float32)), x.dtype)
         seen = tf.einsum("nhqk,nkhc->nqhc", shares, values)
-        return x + tf.reshape(last(tf.reshape(seen, (-1, self.channels))), tf.shape(x))
+        return x + tf.reshape(last(tf.reshape(seen, (-1, self.channels))), (-1, *x.shape[1:]))
 
 
 @dataclass(frozen=True)

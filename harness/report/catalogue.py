@@ -134,6 +134,12 @@ SECTIONS: tuple[Section[Analysis], ...] = (
         (TableEntry("cost", study_tables.cost, otherwise="No run has finished, so no time can be compared."),),
     ),
     Section(
+        "published",
+        "What is published about this setting",
+        "Published",
+        (Listing(study_texts.published),),
+    ),
+    Section(
         "protocol",
         "Protocol and provenance",
         "Protocol",

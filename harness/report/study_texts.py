@@ -116,6 +116,18 @@ def facts(analysis: Analysis) -> list[Line]:
     return [*lines, (f"Versions: {versions}",)]
 
 
+def published(analysis: Analysis) -> list[Line]:
+    """What the study file says is published about its setting, with the words as given."""
+    titles = {"gpu_hours": "GPU hours per run", "step": "unit of a step", "differences": "what differs here"}
+    titles |= {"comparison": "comparison that it makes possible"}
+    return [
+        (f"{title[:1].upper()}{title[1:]}: {value if isinstance(value, str) else numbers.number(value)}",)
+        for title, value in (
+            (titles.get(key, key), value) for key, value in analysis.results.study.spec.published.items()
+        )
+    ]
+
+
 def command(analysis: Analysis) -> str:
     """The command that made the study."""
     return analysis.results.study.command

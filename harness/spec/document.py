@@ -36,6 +36,7 @@ def schema() -> dict[str, Any]:
     own = {"type": "string", "pattern": f"^{kinds.OWN_NAME}$"}
     definitions["Network-own"] = _with_file(definitions["Network-own"])
     train = definitions["TrainSpec"]["properties"]
+    # The property, the part of a table without a name, and whether a name may stand for the table.
     for holder, default, plain in (
         (found["properties"]["model"], "gan", False),
         (found["properties"]["network"], "dcgan", False),
@@ -45,12 +46,16 @@ def schema() -> dict[str, Any]:
         (train["augment"]["items"], "", True),
     ):
         members = holder.pop("oneOf")
-        properties = [definitions[_title(member)]["properties"] for member in members]
-        names = [each["name"]["const"] for each in properties if "const" in each["name"]]
-        properties[-1]["name"]["pattern"] = own["pattern"]  # the last is of files of the user's own
-        for name, member in zip(names, members, strict=False):
-            if name != default:  # a table without a name is the default's
-                definitions[_title(member)]["required"] = ["name"]
+        names = []
+        for member in members:
+            table = definitions[_title(member)]
+            name = table["properties"]["name"]
+            if "const" not in name:  # of files of the user's own; of models also of the kind that is called so
+                name["pattern"] = f"^(own|{kinds.OWN_NAME})$" if default == "gan" else own["pattern"]
+                continue
+            names.append(name["const"])
+            if name["const"] != default:  # a table without a name is the default's
+                table["required"] = ["name"]
         holder["anyOf"] = [*([{"enum": names}, own] if plain else []), *members]
     definitions |= _schedule_schemas(own, train["optimizer"]["anyOf"])
     features = definitions["EvaluateSpec"]["properties"]["features"]
@@ -58,7 +63,9 @@ def schema() -> dict[str, Any]:
     for section in (found, *definitions.values()):
         for property_ in section.get("properties", {}).values():
             property_.pop("later", None)
-    found["properties"]["schedules"] = {**found["properties"]["schedules"], **_labels()}
+    labels = found["properties"]["schedules"]
+    (pattern,) = labels.pop("patternProperties")  # to a form of schedules that no file has
+    found["properties"]["schedules"] = {**labels, "propertyNames": {"pattern": pattern}, **_labels()}
     for name in ("ScheduleSpec", "ShapeSpec"):
         definitions.pop(name, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

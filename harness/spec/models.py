@@ -384,6 +384,12 @@ class PublishedSpec(Section):
     differences: str = _said("what differs here")
     comparison: str = _said("which comparison of schedules the study makes possible")
 
+    @property
+    def said(self) -> dict[str, str | float]:
+        """What is given, by key, in order."""
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: value for key, value in values.items() if value not in ("", None)}
+
 
 def _network_of_a_file(raw: dict[str, Any]) -> dict[str, Any]:
     """A study whose [network] has `file` and `make` with the `name` that they are another way to write."""
@@ -454,6 +460,8 @@ class StudySpec(Section):
             Named("model.name", "model", self.model.name),
             Named("network.name", "network", self.network.name),
             Named("train.loss", "loss", self.train.loss.name),
+            *(Named("train.penalties", "penalty", each.name) for each in self.train.penalties),
+            *(Named("train.augment", "augmentation", each.name) for each in self.train.augment),
             Named("train.optimizer", "optimizer", self.train.optimizer.name),
             *(
                 Named(f"train.penalties[{index}]", "penalty", each.name)

@@ -1,6 +1,7 @@
 """Flow matching as published: the U-Net of diffusion models, EDM's times, and training steps that equal PyTorch's."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from harness.models.nn.layers import Call
 from harness.models.training import evaluation_latents
 from harness.models.unet_adm import features
 from harness.seeds import Seeds
+from harness.spec import load
 from tests.models.conftest import part, settings
 from tests.models.golden import make_flow_step as golden
 
-TORCHCFM = {"multipliers": "1,2,2,2", "blocks": 2, "heads": 4, "dropout": 0.1, "time": "shift", "resample": "learned"}
+STUDIES = Path(__file__).parents[2] / "studies/published"
 
 
 def adm(size=32, **changes):
@@ -93,11 +95,13 @@ def test_a_training_step_equals_the_same_step_in_pytorch(name, monkeypatch):
     np.testing.assert_allclose(found, expected["after"], atol=2.01 * golden.RATE)
 
 
-@pytest.mark.parametrize(("changes", "count"), [({}, 55_676_419), (TORCHCFM, 35_746_307)])
-def test_the_network_has_as_many_weights_as_the_published_one(changes, count):
+@pytest.mark.parametrize(("study", "count"), [("flow_cifar10", 55_676_419), ("flow_cifar10_torchcfm", 35_746_307)])
+def test_a_published_studys_network_has_as_many_weights_as_the_original(study, count):
     # counted by making UNetModel of facebookresearch/flow_matching with MODEL_CONFIGS["cifar10"], and with the settings of
     # train_cifar10.py in atong01/conditional-flow-matching
-    assert sum(weight.size for weight in adm(**changes).weights()) == count
+    network = load(STUDIES / f"{study}.toml").network
+    net = network.part.builder(network.settings, (32, 32, 3))["velocity"]
+    assert sum(weight.size for weight in net.weights()) == count
 
 
 def test_initial_weights_are_distributed_as_pytorch_draws_them_and_last_layers_are_0():

@@ -11,6 +11,7 @@ from harness import kinds
 from tests.models.golden import make_optimizers as golden
 
 GOLDEN = np.load(golden.PATH)
+SCHEDULE_FREE = "schedule_free"  # which Keras has not: it is compared to its authors' (test_schedule_free.py)
 
 
 def made(name, values=None, **moments):
@@ -46,7 +47,7 @@ KERAS = {
 
 
 def test_every_optimizer_has_an_example():
-    assert {name for name in KERAS if "," not in name} == kinds.parts("optimizer").keys()
+    assert {*(name for name in KERAS if "," not in name), SCHEDULE_FREE} == kinds.parts("optimizer").keys()
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -118,7 +119,7 @@ def test_padding_stays_zero(name, beta1):
         assert (found[-1, :20] != start[:20]).all()
 
 
-@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "schedule_free"])
 def test_an_epsilon_of_zero_is_refused(name):
     with pytest.raises(kinds.KindError, match=rf"{name}\.epsilon is 0\.0, but must be at least 1e-15"):
         made(name, {"epsilon": 0.0})

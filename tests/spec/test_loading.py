@@ -6,6 +6,7 @@ import tomllib
 from collections import namedtuple
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -205,7 +206,18 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
     assert "r1" in names["enum"]
     assert re.match(own["pattern"], "mine.py")
     assert {"$ref": "#/$defs/Penalty-r1"} in tables
+    written = json.dumps(schema)
+    assert set(re.findall(r'"#/\$defs/([^"]+)"', written)) <= schema["$defs"].keys()
     assert schema["$defs"]["Penalty-r1"]["required"] == ["name"]
+
+
+def test_every_study_file_of_the_repository_fits_the_schema_and_a_misspelt_key_does_not():
+    validator = jsonschema.Draft202012Validator(specs.schema())
+    for path in (ROOT / "studies").glob("*.toml"):
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        assert [error.message for error in validator.iter_errors(written)] == [], path
+        written["schedules"]["linear"] = {"flor": 0.1}
+        assert list(validator.iter_errors(written)), path
 
 
 @pytest.mark.parametrize("kind", list(schedules.SHAPES))

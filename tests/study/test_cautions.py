@@ -195,3 +195,70 @@ def test_xla_is_warned_of_where_runs_train_on_a_cpu():
     assert said(spec, environment={"device": "NVIDIA H100"}) == []
     (caution,) = said(spec, environment={"device": "CPU (x86_64)"})
     assert caution.startswith("train.xla is true, but the runs train on a CPU")
+
+
+ADAMW = '{ name = "adamw", weight_decay = 0.05 }'
+
+
+@pytest.mark.parametrize(
+    ("train", "more", "words"),
+    [
+        (
+            "scheduled = { penalty = { start = 1, end = 0 } }",
+            "",
+            "train.scheduled.penalty is set, which changes nothing: train.penalties is empty",
+        ),
+        (
+            'optimizer = "sgd"\nscheduled = { beta2 = { start = 0.9, end = 0.99 } }',
+            "",
+            "train.scheduled.beta2 is set, which changes nothing: train.optimizer is 'sgd'",
+        ),
+        (
+            "beta2 = 0.9\nscheduled = { beta2 = { start = 0.9, end = 0.99 } }",
+            "",
+            "train.beta2 is 0.9, which changes nothing: train.scheduled.beta2 takes its place",
+        ),
+        (
+            "ema = 0.99\nscheduled = { ema = { start = 0.9, end = 0.99 } }",
+            "",
+            "train.ema is 0.99, which changes nothing: train.scheduled.ema takes its place",
+        ),
+        (
+            f"optimizer = {ADAMW}",
+            "[schedules.decayed]\nkind = 'cosine'\nweight_decay = 0.01",
+            "train.optimizer sets weight_decay = 0.05, which schedules.decayed.weight_decay takes the place of for 'decayed'",
+        ),
+        (
+            "",
+            f"[schedules.mine]\nkind = 'linear'\nweight_decay = 0.01\noptimizer = {ADAMW}",
+            "schedules.mine.optimizer sets weight_decay = 0.05, which schedules.mine.weight_decay takes the place of",
+        ),
+        (
+            'applies_to = "generator"',
+            "[schedules.constant.discriminator]\nkind = 'linear'\n[schedules.linear]\napplies_to = 'both'",
+            "train.applies_to is 'generator', which changes nothing: all schedules that it is of are constant",
+        ),
+    ],
+)
+def test_what_changes_within_a_run_and_makes_no_sense_is_said(train, more, words):
+    schedules = more if "[schedules.linear]" in more else f"[schedules.linear]\n{more}"
+    text = WHOLE.format(data="", network="", train=train, evaluate="", search="", select="")
+    (caution,) = said(specs.parse(text.replace("[schedules.linear]", schedules), source="small.toml"))
+    assert caution.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "train", ['loss = "wasserstein_gp"', 'penalties = ["r1"]', 'loss = "r1"\npenalties = [{ name = "r1", every = 4 }]']
+)
+def test_penalties_of_the_loss_and_of_the_study_may_be_scheduled(train):
+    train += "\nscheduled = { penalty = { start = 1, end = 0 } }"
+    text = WHOLE.format(data="", network="", train=train, evaluate="", search="", select="")
+    assert said(specs.parse(text, source="small.toml")) == []
+
+
+def test_an_optimizer_that_reads_what_anothers_does_not_keeps_its_key():
+    text = WHOLE.replace("[schedules.linear]", "[schedules.linear]\noptimizer = 'sgd'")
+    spec = specs.parse(
+        text.format(data="", network="", train="momentum = 0.9", evaluate="", search="", select=""), source="small.toml"
+    )
+    assert said(spec) == []

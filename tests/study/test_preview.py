@@ -126,6 +126,18 @@ def test_it_shows_plan_images_floor_sanity_cost_and_disk(folder):
     assert any("does not see: grey" in each for each in values["warnings"])
 
 
+def test_it_shows_what_is_published_with_the_words_as_given():
+    spec = make(more='[published]\nsource = "a [paper]"\nfigure = "FID 16.77"\ngpu_hours = 12.5')
+    console = Console(file=io.StringIO(), width=100)
+    seen(spec).show(console)
+    text = console.file.getvalue()
+    assert (
+        "what is published about this setting:\n  source: a [paper]\n  figure: FID 16.77\n  gpu hours: 12.5\n" in text
+    )
+    assert seen(spec).values()["published"] == {"source": "a [paper]", "figure": "FID 16.77", "gpu_hours": 12.5}
+    assert seen(make()).values()["published"] == {}
+
+
 @pytest.mark.parametrize("name", ["run?1", "a b", "a%20b", "a#b", "x&y=z", "{n}", "file:x"])
 def test_stored_runs_are_found_in_folders_of_any_name(name, folder, tmp_path):
     copy = Folder(tmp_path / name)

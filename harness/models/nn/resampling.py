@@ -20,24 +20,26 @@ def bilinearly_doubled() -> Apply:
     return Apply(partial(_doubled, edge=True), per_example=True)
 
 
-def binomially_doubled() -> Apply:
-    """Sides times 2 by the filter [1, 3, 3, 1] of StyleGAN (Karras et al. 2020): bilinear, with zeros beyond the edge."""
-    return Apply(partial(_doubled, edge=False), per_example=True)
+def doubled(x: tf.Tensor) -> tf.Tensor:
+    """(n, h, w, c) to (n, 2h, 2w, c) by the filter [1, 3, 3, 1] of StyleGAN (Karras et al. 2020): bilinear, zeros beyond the edge."""
+    return _doubled(x, edge=False)
 
 
-def binomially_halved() -> Apply:
-    """Sides, which must be even, divided by 2: means of 4x4 pixels, weighted 1, 3, 3, 1 a side, with zeros beyond the edge."""
-    return Apply(_halved, per_example=True)
+def halved(x: tf.Tensor) -> tf.Tensor:
+    """(n, h, w, c), whose sides are even, to (n, h/2, w/2, c): means of 4x4 pixels, weighted 1, 3, 3, 1 a side, zeros beyond the edge."""
+    height, width, _ = x.shape[1:]  # the transpose of doubling, at half its weight
+    return _product(x, 0.5 * _weights(height // 2, edge=False).T, 0.5 * _weights(width // 2, edge=False).T)
+
+
+def taps(x: tf.Tensor) -> tf.Tensor:
+    """The filter in two dimensions for each channel of x, (4, 4, channels, 1), whose sum is 1."""
+    square = np.outer([1.0, 3.0, 3.0, 1.0], [1.0, 3.0, 3.0, 1.0]) / 64.0
+    return tf.constant(np.repeat(square[:, :, None, None], x.shape[3], 2), x.dtype)
 
 
 def _doubled(x: tf.Tensor, *, edge: bool) -> tf.Tensor:
     height, width, _ = x.shape[1:]
     return _product(x, _weights(height, edge=edge), _weights(width, edge=edge))
-
-
-def _halved(x: tf.Tensor) -> tf.Tensor:
-    height, width, _ = x.shape[1:]  # the transpose of doubling, at half its weight
-    return _product(x, 0.5 * _weights(height // 2, edge=False).T, 0.5 * _weights(width // 2, edge=False).T)
 
 
 def _product(x: tf.Tensor, of_rows: NDArray[np.float32], of_columns: NDArray[np.float32]) -> tf.Tensor:

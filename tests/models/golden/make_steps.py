@@ -1,10 +1,9 @@
-"""Make steps.npz: one training step of published networks in PyTorch, the networks written as their PyTorch code has them.
+"""Make steps.npz: one training step of published networks in PyTorch.
 
-    python tests/models/golden/make_steps.py
+    PYTHONPATH=. python tests/models/golden/make_steps.py
 
-It needs torch; the suite does not. Networks: `dcgan` as PyTorch's DCGAN tutorial builds one; `sngan_resnet32` and
-`wgan_gp_resnet32` after kwotsin/mimicry (torch_mimicry/nets, modules/resblocks.py), activations in place included.
-Weights are in our order and shapes.
+It needs torch; the suite does not. Networks, losses and penalty are those of benchmarks/peers/torch_networks.py, which says
+whose code they follow. Weights are in our order and shapes.
 """
 
 from pathlib import Path
@@ -12,105 +11,9 @@ from pathlib import Path
 import numpy as np
 import recipe
 import torch
-import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils import spectral_norm
 
-
-class ToImage(nn.Module):
-    """Units to an image of 4x4 pixels, whose channels run fastest."""
-
-    def forward(self, x):
-        return x.view(len(x), 4, 4, -1).permute(0, 3, 1, 2).contiguous()
-
-
-class FromImage(nn.Module):
-    """The way back."""
-
-    def forward(self, x):
-        return x.permute(0, 2, 3, 1).flatten(1)
-
-
-def norm(channels, eps):
-    return nn.BatchNorm2d(channels, eps=eps, momentum=0.1)
-
-
-def dcgan(width):
-    """For 16x16 images: two doublings from 4x4."""
-    generator = nn.Sequential(
-        nn.Linear(recipe.LATENT, 16 * 4 * width), ToImage(), norm(4 * width, 1e-3), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1), norm(2 * width, 1e-3), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(2 * width, width, 4, 2, 1), norm(width, 1e-3), nn.LeakyReLU(0.2),
-        nn.Conv2d(width, 1, 3, 1, 1), nn.Tanh(),
-    )  # fmt: skip
-    discriminator = nn.Sequential(
-        nn.Conv2d(1, 2 * width, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(2 * width, 4 * width, 4, 2, 1), nn.LeakyReLU(0.2),
-        FromImage(), nn.Linear(16 * 4 * width, 1),
-    )  # fmt: skip
-    return generator, discriminator
-
-
-class Up(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.b1, self.c1 = norm(channels, 1e-5), nn.Conv2d(channels, channels, 3, 1, 1)
-        self.b2, self.c2 = norm(channels, 1e-5), nn.Conv2d(channels, channels, 3, 1, 1)
-        self.c_sc, self.relu = nn.Conv2d(channels, channels, 1), nn.ReLU(True)
-
-    def forward(self, x):
-        def doubled(h):
-            return F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False)
-
-        return self.c2(self.relu(self.b2(self.c1(doubled(self.relu(self.b1(x))))))) + self.c_sc(doubled(x))
-
-
-class First(nn.Module):
-    def __init__(self, channels, wrap):
-        super().__init__()
-        self.c1, self.c2 = wrap(nn.Conv2d(3, channels, 3, 1, 1)), wrap(nn.Conv2d(channels, channels, 3, 1, 1))
-        self.c_sc, self.relu = wrap(nn.Conv2d(3, channels, 1)), nn.ReLU(True)
-
-    def forward(self, x):
-        return F.avg_pool2d(self.c2(self.relu(self.c1(x))), 2) + self.c_sc(F.avg_pool2d(x, 2))
-
-
-class Block(nn.Module):
-    def __init__(self, channels, wrap, *, down):
-        super().__init__()
-        self.c1, self.c2 = wrap(nn.Conv2d(channels, channels, 3, 1, 1)), wrap(nn.Conv2d(channels, channels, 3, 1, 1))
-        self.c_sc, self.relu = wrap(nn.Conv2d(channels, channels, 1)) if down else None, nn.ReLU(True)
-
-    def forward(self, x):
-        main = self.c2(self.relu(self.c1(self.relu(x))))  # in place: from here on x is rectified
-        return F.avg_pool2d(main, 2) + F.avg_pool2d(self.c_sc(x), 2) if self.c_sc else main + x
-
-
-class Judge(nn.Module):
-    def __init__(self, channels, wrap, pool):
-        super().__init__()
-        downs = (True, False, False)
-        self.blocks = nn.Sequential(First(channels, wrap), *[Block(channels, wrap, down=down) for down in downs])
-        self.l5, self.pool = wrap(nn.Linear(channels, 1)), pool
-
-    def forward(self, x):
-        return self.l5(self.pool(F.relu(self.blocks(x)), dim=(2, 3)))
-
-
-def resnets(width, half, wrap, pool):
-    generator = nn.Sequential(
-        nn.Linear(recipe.LATENT, 16 * width), ToImage(), Up(width), Up(width), Up(width),
-        norm(width, 1e-5), nn.ReLU(True), nn.Conv2d(width, 3, 3, 1, 1), nn.Tanh(),
-    )  # fmt: skip
-    return generator, Judge(half, wrap, pool)
-
-
-NETWORKS = {
-    "dcgan": lambda settings: dcgan(settings["width"]),
-    "sngan_resnet32": lambda settings: resnets(settings["width"], settings["width"] // 2, spectral_norm, torch.sum),
-    "wgan_gp_resnet32": lambda settings: resnets(
-        settings["width"], settings["critic_width"], lambda layer: layer, torch.mean
-    ),
-}
+from benchmarks.peers.torch_networks import NETWORKS, gradient_penalty, loss_of_discriminator, loss_of_generator
 
 
 def order(module):
@@ -159,28 +62,10 @@ def moving(module):
     return flat(module, lambda tensor, axes: None if isinstance(tensor, nn.Parameter) else ours(tensor, axes))
 
 
-def loss_d(loss, real, fake):
-    return {
-        "non_saturating": lambda: F.softplus(-real).mean() + F.softplus(fake).mean(),
-        "hinge": lambda: F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean(),
-        "wasserstein_gp": lambda: fake.mean() - real.mean(),
-    }[loss]()
-
-
-def loss_g(loss, fake):
-    return F.softplus(-fake).mean() if loss == "non_saturating" else -fake.mean()
-
-
-def penalty(discriminator, real, fake, mixture):
-    mixed = mixture.view(-1, 1, 1, 1) * real + (1.0 - mixture.view(-1, 1, 1, 1)) * fake.detach()
-    mixed.requires_grad_(True)
-    (slope,) = torch.autograd.grad(discriminator(mixed).sum(), mixed, create_graph=True)
-    return 10.0 * ((slope.flatten(1).norm(2, dim=1) - 1.0) ** 2).mean()
-
-
 def step(name, updates):
     case, drawn = recipe.CASES[name], {key: torch.from_numpy(each) for key, each in recipe.batch(name).items()}
-    generator, discriminator = NETWORKS[name](case["settings"])
+    shape = (case["side"], case["side"], case["channels"])
+    generator, discriminator = NETWORKS[name](recipe.LATENT, shape, **case["settings"])
     load(generator, 1)
     load(discriminator, 2)
     of_adam = {"lr": recipe.RATE, "betas": (case["beta1"], recipe.BETA2)}
@@ -193,13 +78,13 @@ def step(name, updates):
     of_real = discriminator(real[0])
     if updates == "alternating":
         of_fake = discriminator(shown)
-    loss = loss_d(case["loss"], of_real, of_fake)
+    loss = loss_of_discriminator(case["loss"], of_real, of_fake)
     if case["loss"] == "wasserstein_gp":
-        loss = loss + penalty(discriminator, real[0], fake, drawn["mixtures"][0])
+        loss = loss + gradient_penalty(discriminator, real[0], fake, drawn["mixtures"][0])
     loss.backward(retain_graph=True)
     if updates == "joint":
         generator.zero_grad()
-        made = loss_g(case["loss"], of_fake)
+        made = loss_of_generator(case["loss"], of_fake)
         weights = list(generator.parameters())
         for weight, gradient in zip(weights, torch.autograd.grad(made, weights), strict=True):
             weight.grad = gradient
@@ -207,7 +92,7 @@ def step(name, updates):
     else:
         adam_d.step()
         slopes_d = [weight.grad.clone() for weight in discriminator.parameters()]
-        made = loss_g(case["loss"], discriminator(generator(drawn["latents"][1])))
+        made = loss_of_generator(case["loss"], discriminator(generator(drawn["latents"][1])))
         made.backward()
         for weight, slope in zip(discriminator.parameters(), slopes_d, strict=True):
             weight.grad = slope

@@ -17,8 +17,8 @@ from harness.kinds import Shape, number
 from harness.lazy import tf
 from harness.models.model import NetworkPart
 from harness.models.nn.blocks import Chain, Sum
-from harness.models.nn.layers import Call, Initial, Layer, Weight, leaky_relu, with_weights, zeros
-from harness.models.nn.resampling import binomially_doubled, binomially_halved
+from harness.models.nn.layers import Apply, Call, Initial, Layer, Weight, leaky_relu, with_weights, zeros
+from harness.models.nn.resampling import doubled, halved
 
 _EXPANSION, _GROUP = 2, 16  # of a block's inner channels, and how many of these are convolved together
 _SLOPE = 0.2
@@ -106,7 +106,7 @@ class Generator:
         layers: list[Layer] = [Linear(2 * latent if classes else latent, width), Spread(width)]
         for stage in range(stages):
             if stage:
-                layers.append(binomially_doubled())
+                layers.append(Apply(doubled, per_example=True))
             layers += _blocks(settings, stages)
         self._layers: dict[str, Layer] = {"main": Chain((*layers, Linear(width, shape[2])))}
         if classes:
@@ -139,7 +139,7 @@ class Discriminator:
         layers: list[Layer] = [Linear(shape[2], width)]
         for stage in range(stages):
             if stage:
-                layers.append(binomially_halved())
+                layers.append(Apply(halved, per_example=True))
             layers += _blocks(settings, stages)
         self._layers: dict[str, Layer] = {
             "main": Chain((*layers, Gather(width), Linear(width, width if classes else 1)))

@@ -1,0 +1,163 @@
+"""A step of each published network against PyTorch: `python -m benchmarks.network_speed [--networks NAME ...]`.
+
+Same network (benchmarks/peers/torch_networks.py), batch and updates on both sides, one thread each. PyTorch runs eagerly and
+compiled, each in both layouts of memory, and is taken in its fastest form. The sides take turns, round after round; figures
+are medians over the rounds. CPU ms is processor time per step, which other work on the machine hardly changes. Prints a
+table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks import record
+
+COLOUR = [32, 32, 3]
+CASES: dict[str, dict[str, Any]] = {  # by title: as its preset, but for widths, which are divided by --narrower
+    "dcgan 8x8x1": {"network": "dcgan", "shape": [8, 8, 1], "values": {"width": 16}, "critics": 1},
+    "dcgan 28x28x1": {"network": "dcgan", "shape": [28, 28, 1], "values": {"width": 16}, "critics": 1},
+    "sngan_resnet32": {"shape": COLOUR, "values": {"width": 256}, "critics": 5, "loss": "hinge", "beta1": 0.0},
+    "wgan_gp_resnet32": {
+        "shape": COLOUR,
+        "values": {"width": 256, "critic_width": 128},
+        "critics": 5,
+        "loss": "wasserstein_gp",
+        "beta1": 0.0,
+    },
+    "sndcgan": {"shape": COLOUR, "values": {"width": 64}, "critics": 1},
+    "dcgan_studiogan": {"shape": COLOUR, "values": {"width": 64}, "critics": 2},
+    "dcgan_cnn32": {"shape": COLOUR, "values": {"width": 64}, "critics": 1},
+}
+FORMS = {
+    "eager": {"compiled": False, "layout": "standard"},
+    "eager, channels_last": {"compiled": False, "layout": "channels_last"},
+    "compiled": {"compiled": True, "layout": "standard"},
+    "compiled, channels_last": {"compiled": True, "layout": "channels_last"},
+}
+
+
+@dataclass
+class Side:
+    """A process of `benchmarks.network_side`, and its milliseconds per step in each round: wall, processor."""
+
+    process: subprocess.Popen[str]
+    facts: dict[str, float] = field(default_factory=dict)
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def answer(self) -> dict[str, float]:
+        """Its next line; SystemExit if it has ended."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a side ended before it answered: {self.process.args}")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+    def time(self, seconds: float) -> None:
+        """Train for so long."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        found = self.answer()
+        self.wall.append(1e3 * found["seconds"] / found["steps"])
+        self.cpu.append(1e3 * found["cpu_s"] / found["steps"])
+
+    def close(self) -> None:
+        """End it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def started(python: str, settings: dict[str, Any]) -> Side:
+    """A side that has trained its first steps."""
+    words = [python, "-m", "benchmarks.network_side", json.dumps(settings)]
+    pipe = subprocess.PIPE
+    side = Side(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True))
+    side.facts = side.answer()
+    return side
+
+
+def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of all forms of a case, and the fastest of PyTorch's."""
+    case = {"loss": "non_saturating", "beta1": 0.5, "network": title, **CASES[title]}
+    narrower = 1 if case["network"] == "dcgan" else options.narrower
+    case["values"] = {name: value // narrower for name, value in case["values"].items()}
+    case["batch"] = options.batch
+    sides = {"ours": started(sys.executable, {**case, "side": "ours"})}
+    try:
+        for name in options.forms:
+            sides[name] = started(options.torch, {**case, "side": "torch", **FORMS[name]})
+        counts = {name: side.facts["parameters"] for name, side in sides.items()}
+        assert len(set(counts.values())) == 1, f"the networks differ: {counts}"
+        for _ in range(options.rounds):
+            for side in sides.values():
+                side.time(options.seconds)
+    finally:
+        for side in sides.values():
+            side.close()
+    cpu = {name: statistics.median(side.cpu) for name, side in sides.items()}
+    wall = {name: statistics.median(side.wall) for name, side in sides.items()}
+    return {
+        "title": title,
+        **case,
+        "cpu_ms": cpu,
+        "wall_ms": wall,
+        "best": min(options.forms, key=lambda name: cpu[name]),
+    }
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Markdown: CPU milliseconds per step, and how many times as long PyTorch takes."""
+    lines = [
+        "| network | setting | ours, CPU ms per step | PyTorch eager | torch.compile | ratio (fastest PyTorch / ours) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in found:
+        cpu = each["cpu_ms"]
+        eager, compiled = (
+            min((f"{cpu[name]:.1f}" for name in cpu if name.startswith(kind)), key=float, default="–")
+            for kind in ("eager", "compiled")
+        )
+        widths = ", ".join(f"{name} {value}" for name, value in each["values"].items())
+        setting = f"{widths}, batch {each['batch']}, {each['critics']} discriminator updates"
+        ratio = cpu[each["best"]] / cpu["ours"]
+        lines.append(
+            f"| {each['title']} | {setting} | {cpu['ours']:.1f} | {eager} | {compiled} | {ratio:.2f} ({each['best']}) |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--networks", nargs="+", choices=CASES, default=list(CASES), metavar="NAME")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--narrower", type=int, default=1, help="divides the published networks' widths (default: 1)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each side in each round")
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS), metavar="FORM", help="of PyTorch")
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="the interpreter that has PyTorch")
+    options = parser.parse_args()
+    found = [compare(title, options) for title in options.networks]
+    print(table(found))
+    ratios = [
+        record.figure(
+            f"step of {each['title']} against PyTorch's fastest",
+            each["cpu_ms"][each["best"]] / each["cpu_ms"]["ours"],
+            "x",
+        )
+        for each in found
+    ]
+    record.save("network_speed", ratios, found)
+
+
+if __name__ == "__main__":
+    main()
