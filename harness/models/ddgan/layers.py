@@ -24,13 +24,10 @@ from harness.models.nn.layers import (
     with_weights,
     zeros,
 )
-from harness.models.nn.resampling import binomially_halved
+from harness.models.nn.resampling import halved, taps
 
 Resample: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images to others with half or twice their sides
-_TAPS = np.outer([1.0, 3.0, 3.0, 1.0], [1.0, 3.0, 3.0, 1.0]) / 64.0  # whose sum is 1
 EPSILON = 1e-6  # of group normalisation, as in the published code
-
-
 almost_zero = scaled_glorot(1e-5)  # what the published code draws where a scale of 0 is asked for
 
 
@@ -107,8 +104,7 @@ class FilteredConvolution:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        taps = tf.constant(np.repeat(_TAPS[:, :, None, None], self.inputs, 2), x.dtype)
-        smooth = tf.nn.depthwise_conv2d(padded, taps, [1, 1, 1, 1], "VALID")
+        smooth = tf.nn.depthwise_conv2d(padded, taps(x), [1, 1, 1, 1], "VALID")
         return tf.nn.bias_add(
             tf.nn.conv2d(smooth, tf.cast(weights[0], x.dtype), 2, "VALID"), tf.cast(weights[1], x.dtype)
         )
@@ -200,7 +196,6 @@ class TimedBlock(Composed):
         inner = convolve(tf.nn.leaky_relu(image, 0.2)) + timed(time)[:, None, None]
         inner = tf.nn.leaky_relu(inner, 0.2)
         if self.halves:
-            halved = binomially_halved().function
             inner, image = halved(inner), halved(image)
         return halfway(convolve_again(inner), past(image))
 

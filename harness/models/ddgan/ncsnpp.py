@@ -42,7 +42,7 @@ from harness.models.nn.layers import (
     tanh,
     with_weights,
 )
-from harness.models.nn.resampling import binomially_doubled, binomially_halved
+from harness.models.nn.resampling import doubled, halved
 
 _TENSORS = 120  # as large as the widest layer's output, forwards and gradients of both networks
 
@@ -115,7 +115,6 @@ class Generator(_Layered):
             if attends:
                 layers[f"{name} attends"] = Attention(outputs)
 
-        halved, doubled = binomially_halved().function, binomially_doubled().function
         widths = [width if level == 0 else 2 * width for level in range(self._levels)]
         pyramid, skipped = channels, [width]
         for level, outputs in enumerate(widths):
