@@ -20,12 +20,12 @@ from harness.models.ddgan.layers import (
     Attention,
     BatchDeviation,
     FilteredConvolution,
-    Normalization,
     Resample,
     StyledBlock,
     TimedBlock,
     almost_zero,
     halfway,
+    normalization,
     waves,
 )
 from harness.models.model import NetworkPart
@@ -142,7 +142,7 @@ class Generator(_Layered):
             if level:
                 block(f"double {level}", inner, inner, resample=doubled)
         layers["out"] = Chain(
-            (Normalization(inner), silu(), Convolution(3, inner, channels, initial=almost_zero), tanh())
+            (normalization(inner), silu(), Convolution(3, inner, channels, initial=almost_zero), tanh())
         )
         layers["style"] = Chain(
             (
