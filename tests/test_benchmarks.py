@@ -11,7 +11,7 @@ from benchmarks.peers.plan import Layer, Plan
 from harness import kinds
 
 FOLDER = Path(performance.__file__).parent
-NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, calibration is about verdicts
+NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, and some are about no time
     "__init__",
     "ours",
     "performance",
@@ -22,6 +22,8 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, c
     "user_study",
     "inception_speed",
     "calibration",
+    "loss_families",
+    "published_cost",
 }
 
 

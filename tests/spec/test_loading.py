@@ -202,6 +202,9 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
     committed = json.loads((ROOT / "studies" / "study.schema.json").read_text(encoding="utf-8"))
     assert committed == json.loads(json.dumps(schema))
     assert (ROOT / "studies" / "keys.md").read_text(encoding="utf-8") == specs.keys_page()
+    published = ROOT / "studies" / "published"
+    studies = [specs.load(path) for path in sorted(published.glob("*.toml"))]
+    assert (published / "README.md").read_text(encoding="utf-8") == specs.published_page(studies)
     names, own, *tables = schema["$defs"]["TrainSpec"]["properties"]["penalties"]["items"]["anyOf"]
     assert "r1" in names["enum"]
     assert re.match(own["pattern"], "mine.py")
