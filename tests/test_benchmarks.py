@@ -23,7 +23,6 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "inception_speed",
     "calibration",
     "loss_families",
-    "published_cost",
 }
 
 
