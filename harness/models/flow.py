@@ -159,7 +159,8 @@ def build(
     shape: Shape = tuple(images.shape[1:])
     part = kinds.find("network", network.name, key="network.name")
     objective = Flow(part.builder(network.settings, shape), shape, settings)
-    return Descent(objective, train=train, images=images, controls=controls)
+    own = not kinds.shipped(part)
+    return Descent(objective, train=train, images=images, controls=controls, autograph=own)
 
 
 # --- the network -----------------------------------------------------------------------------------------------------

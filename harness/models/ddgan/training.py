@@ -69,6 +69,7 @@ class Denoising(Training):
         train: TrainSettings,
         images: NDArray[np.uint8],
         controls: Sequence[str] = (),
+        autograph: bool = True,
     ) -> None:
         """For training images uint8 (n, h, w, c); `latent` is the length of z."""
         self._shape: Shape = tuple(images.shape[1:])
@@ -80,6 +81,7 @@ class Denoising(Training):
             train=train,
             images=images,
             controls=controls,
+            autograph=autograph,
         )
         self._length, self._regularised, self._loss = latent, settings, NonSaturating()
         self._diffusion = Diffusion(steps=settings.steps, beta_min=settings.beta_min, beta_max=settings.beta_max)
@@ -213,7 +215,15 @@ def build(
             f"train.batch is {train.batch}, but the discriminator of network '{part.name}' compares images in groups of "
             f"{group}: allowed is a multiple of {group}, or fewer"
         )
-    return Denoising(networks, settings, latent=network.settings.latent, train=train, images=images, controls=controls)
+    return Denoising(
+        networks,
+        settings,
+        latent=network.settings.latent,
+        train=train,
+        images=images,
+        controls=controls,
+        autograph=not kinds.shipped(part),
+    )
 
 
 PART = ModelPart(
