@@ -113,17 +113,21 @@ class Flow:
             time = tf.fill((tf.shape(points)[0], 1), times[step])
             return tf.cast(nets["velocity"](tf.cast(points, latents.dtype), time), tf.float32)
 
-        def euler(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def euler(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return step + 1, points + lengths[step] * velocity(points, step)
 
-        def heun(step: tf.Tensor, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            here = velocity(points, step)
-            there = velocity(points + lengths[step] * here, step + 1)
-            return step + 1, points + 0.5 * lengths[step] * (here + there)
+        # Half a step at a time, so that the network stands in the graph once.
+        def heun(half: tf.Tensor, points: tf.Tensor, start: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            length, found = lengths[half // 2], velocity(points, (half + 1) // 2)
+            arrived = start + 0.5 * length * (slope + found)
+            second = half % 2 == 1
+            return half + 1, tf.where(second, arrived, start + length * found), tf.where(second, arrived, start), found
 
-        points = tf.cast(tf.reshape(latents, (-1, *self.shape)), tf.float32)
-        body = {"euler": euler, "heun": heun}[self.settings.solver]
-        return tf.while_loop(lambda step, _: step < self.settings.steps, body, (tf.constant(0), points))[1]
+        points, count = tf.cast(tf.reshape(latents, (-1, *self.shape)), tf.float32), self.settings.steps
+        if self.settings.solver == "euler":
+            return tf.while_loop(lambda step, *_: step < count, euler, (tf.constant(0), points))[1]
+        state = (tf.constant(0), points, points, tf.zeros_like(points))
+        return tf.while_loop(lambda half, *_: half < 2 * count, heun, state)[1]
 
 
 def steps_of(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -135,7 +139,8 @@ def steps_of(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.float3
     """
     count = settings.steps
     if settings.spacing == "even":
-        times = np.arange(count + 1, dtype=np.float32) / np.float32(count)
+        # By a product with the reciprocal, which is what TensorFlow made of a division here in the first release.
+        times = np.arange(count + 1, dtype=np.float32) * np.float32(1.0 / count)
         return times, np.full(count, 1.0 / count, np.float32)
     roots = np.linspace(_MOST_NOISE ** (1.0 / _BEND), _LEAST_NOISE ** (1.0 / _BEND), count)
     exact = 1.0 / (1.0 + np.append(roots**_BEND, 0.0))

@@ -16,6 +16,7 @@ from harness.spec.loading import (
 )
 from harness.spec.models import StudySpec, slug
 from harness.spec.parameter import Range
+from harness.spec.published import published_page
 from harness.spec.schedule import OptimizerSpec, ScheduleSpec
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "keys_page",
     "load",
     "parse",
+    "published_page",
     "refused_changes",
     "resolved",
     "schema",
