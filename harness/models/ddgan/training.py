@@ -30,8 +30,8 @@ class Settings:
     """What may be set; the defaults are those of the paper's CIFAR-10."""
 
     steps: int = number(4, low=1, high=1000, text="T: steps from noise to image, each a pass through the generator")
-    beta_min: float = number(0.1, low=0.0, high=1000.0, open_ends="low", text="rate of the diffusion at its beginning")
-    beta_max: float = number(20.0, low=0.0, high=1000.0, open_ends="low", text="rate of the diffusion at its end")
+    beta_min: float = number(0.1, low=0.001, high=100.0, text="rate of the diffusion at its beginning")
+    beta_max: float = number(20.0, low=0.001, high=100.0, text="rate of the diffusion at its end")
     r1: float = number(
         0.02, low=0.0, high=1e6, text="γ: the discriminator's squared slope at real x_t counts γ/2 times; 0 for never"
     )
