@@ -28,7 +28,8 @@ class OptimizerSpec(NamedSection):
 
 
 if TYPE_CHECKING:
-    AnyOptimizer = NamedOptimizer = OptimizerSpec
+    AnyOptimizer = OptimizerSpec
+    NamedOptimizer = OptimizerSpec
 else:
     AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
     NamedOptimizer = variants(OptimizerSpec, default="", text="optimizer", plain=True)  # whose table needs a name
