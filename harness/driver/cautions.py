@@ -59,6 +59,10 @@ def _of_arms(spec: StudySpec) -> Iterator[str]:
             f"train.scheduled.penalty is set, which changes nothing: train.penalties is empty, and train.loss '{train.loss.name}' has "
             "no penalty of its own"
         )
+    for name, course in scheduled.courses():
+        if course.kind == "constant" or course.start == course.end:
+            why = "its kind is 'constant'" if course.kind == "constant" else f"its end is its start, {course.start:g}"
+            yield f"train.scheduled.{name} does not change: {why}"
     if scheduled.beta2 is not None and not _reads(spec, "beta2"):
         yield f"train.scheduled.beta2 is set, which changes nothing: {_optimizer(spec)}"
     for label, schedule in spec.schedules.items():

@@ -214,6 +214,16 @@ ADAMW = '{ name = "adamw", weight_decay = 0.05 }'
             "train.scheduled.beta2 is set, which changes nothing: train.optimizer is 'sgd'",
         ),
         (
+            "scheduled = { beta2 = { start = 0.9, end = 0.99, kind = 'constant' } }",
+            "",
+            "train.scheduled.beta2 does not change: its kind is 'constant'",
+        ),
+        (
+            "scheduled = { ema = { start = 0.9, end = 0.9 } }",
+            "",
+            "train.scheduled.ema does not change: its end is its start, 0.9",
+        ),
+        (
             "beta2 = 0.9\nscheduled = { beta2 = { start = 0.9, end = 0.99 } }",
             "",
             "train.beta2 is 0.9, which changes nothing: train.scheduled.beta2 takes its place",
