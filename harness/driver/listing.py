@@ -32,7 +32,11 @@ ROLES = {
 def print_list() -> None:
     """Print studies, then the parts of each role: a line per part, and below it a line per setting."""
     console = Console()
-    console.print(_table("studies (STUDY.toml; none: the built-in one)", studies(Path("studies")).items()))
+    console.print(
+        _table(
+            "studies (STUDY.toml; none: the built-in one)", studies(Path("studies"), Path("studies/published")).items()
+        )
+    )
     for role, heading in ROLES.items():
         rows = [row for part in kinds.parts(role).values() for row in _rows(part)]
         if rows:
@@ -63,10 +67,10 @@ def _table(heading: str, rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def studies(folder: Path) -> dict[str, str]:
-    """The built-in study and the study files in `folder`, each with its title; a faulty file with its first fault."""
+def studies(*folders: Path) -> dict[str, str]:
+    """The built-in study and the study files in `folders`, each with its title; a faulty file with its first fault."""
     titles = {"built-in 'quick'": builtin().headline}
-    for path in sorted(folder.glob("*.toml")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         try:
             titles[str(path)] = load(path).headline
         except SpecError as error:

@@ -55,7 +55,9 @@ def pairs():
     """Both pairs under names of a study's own."""
     latent = kinds.find("network", "dcgan", key="").settings
     for name, make in (("labelled.py", labelled_pair), ("mixing.py", mixing_pair)):
-        kinds.adopt("network", name, NetworkPart(name=name, help="", model="gan", settings=latent, build=make))
+        sees = make is labelled_pair
+        made = NetworkPart(name=name, help="", model="gan", settings=latent, build=make, conditional=sees)
+        kinds.adopt("network", name, made)
     yield
     kinds.forget("network")
 
@@ -104,6 +106,13 @@ def test_how_steps_are_cut_and_where_a_run_is_resumed_changes_no_bit(everything,
     again = np.concatenate([each["generator"] for each in parts])
     np.testing.assert_array_equal(again, losses["generator"][3:])
     assert everything.traces == 1
+
+
+def test_networks_of_ones_own_that_see_no_classes_are_refused_for_a_conditional_study():
+    with pytest.raises(
+        ValueError, match=r"of network\.name 'mixing\.py' see no classes; those of a PART that declares"
+    ):
+        model("mixing.py")
 
 
 def test_every_control_moves_what_it_names(everything):

@@ -60,6 +60,13 @@ def test_a_part_that_another_package_declares_is_listed_under_the_key_that_names
     assert "twice = true whether it is applied again; true or false" in out
 
 
+def test_studies_of_every_folder_are_named(tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "empty.toml").write_text("", encoding="utf-8")
+    found = listing.studies(tmp_path, tmp_path / "published")
+    assert list(found) == ["built-in 'quick'", str(tmp_path / "published" / "empty.toml")]
+
+
 def test_every_role_that_has_parts_is_listed():
     roles = {part.role for part in kinds._shipped()}
     assert roles <= set(listing.ROLES)

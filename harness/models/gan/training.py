@@ -280,6 +280,11 @@ def build(
     if labels is None:
         networks = part.builder(network.settings, shape)
     else:
+        if not getattr(part, "conditional", False):  # one of the user's own: what is built in was checked before
+            raise ValueError(
+                f"train.conditional is true, but the networks of network.name '{network.name}' see no classes; those of a PART "
+                "that declares conditional = True do (docs/own_code.md)"
+            )
         networks = part.builder(network.settings, shape, int(labels.max()) + 1)
     chosen = kinds.find("loss", train.loss.name, key="train.loss")
     loss = chosen.builder(train.loss.settings)
