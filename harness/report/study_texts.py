@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from harness.report import numbers
 from harness.report.analysis import Analysis
@@ -70,6 +72,21 @@ def no_search(analysis: Analysis) -> Line:
     return () if "sensitivity" in analysis.tables else ("This study has no search runs that could be compared.",)
 
 
+def _trained(said: Mapping[str, Any]) -> list[str]:
+    """What [train] sets of how networks are trained, in words; empty where it sets none of it."""
+    found = []
+    for key, meaning in (("penalties", "penalties"), ("augment", "augmented by")):
+        names = [each if isinstance(each, str) else str(each["name"]) for each in said.get(key) or ()]
+        found += [f"{meaning} {', '.join(names)}"] if names else []
+    found += ["training images mirrored at random"] if said.get("flip") else []
+    found += ["alternating updates"] if said.get("updates") == "alternating" else []
+    found += [f"{said['generator_batch']} images per update of the generator"] if said.get("generator_batch") else []
+    found += ["networks see classes"] if said.get("conditional") else []
+    loss = said.get("loss")
+    name = loss.get("name") if isinstance(loss, Mapping) else loss
+    return [f"loss {name}", *found] if found and name else found
+
+
 def facts(analysis: Analysis) -> list[Line]:
     """On what, how and by what the runs were made."""
     study = analysis.results.study
@@ -98,6 +115,8 @@ def facts(analysis: Analysis) -> list[Line]:
             f"{numbers.count(phases.confirm.seeds, 'confirmation seed')}{between}",
         ),
     ]
+    if trained := _trained(study.spec.train.model_extra or {}):
+        lines += [(f"Training: {'; '.join(trained)}",)]
     changed = [f"{name} {_course(course)}" for name, course in study.spec.train.scheduled.items()]
     if changed:
         lines += [(f"Changed within runs besides the rates: {'; '.join(changed)}",)]

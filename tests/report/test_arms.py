@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from harness.report import arms, sentences
+from harness.report import arms, sentences, study_texts
 from harness.report.analysis import Analysis
 from harness.results.document import Document
 from tests.report.example import study
@@ -68,3 +68,18 @@ def test_only_what_lowers_the_rate_and_nothing_else_is_called_a_decay():
         "Averaged weights gain less than raw ones (interaction above zero): free.",
         "Interaction undecided: two.",
     ]
+
+
+def test_how_networks_were_trained_is_said_where_a_study_sets_it():
+    said = {"loss": "relativistic", "penalties": [{"name": "r1", "every": 4}, "r2"], "augment": ["color"]}
+    said |= {"flip": True, "updates": "alternating", "generator_batch": 48, "conditional": True}
+    assert study_texts._trained(said) == [
+        "loss relativistic",
+        "penalties r1, r2",
+        "augmented by color",
+        "training images mirrored at random",
+        "alternating updates",
+        "48 images per update of the generator",
+        "networks see classes",
+    ]
+    assert study_texts._trained({"loss": "non_saturating"}) == []
