@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import performance, record
+from benchmarks import loss_families, performance, record
 from benchmarks.peers import plan
 from benchmarks.peers.plan import Layer, Plan
 from harness import kinds
@@ -114,3 +114,11 @@ def test_results_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):
 def test_every_benchmark_is_listed():
     scripts = {path.stem for path in FOLDER.glob("*.py")} - NOT_LISTED
     assert scripts <= {each.name for each in performance.BENCHMARKS}
+
+
+def test_every_loss_penalty_and_augmentation_is_in_a_family_that_is_trained():
+    specs = [family.spec(1) for family in loss_families.FAMILIES]
+    with_a_penalty_of_its_own = {"r1", "wasserstein_gp"}  # earlier names of a loss and a penalty, which are there apart
+    assert {spec.loss.name for spec in specs} == kinds.parts("loss").keys() - with_a_penalty_of_its_own
+    assert {each.name for spec in specs for each in spec.penalties} == kinds.parts("penalty").keys()
+    assert {each.name for spec in specs for each in spec.augment} == kinds.parts("augmentation").keys()
