@@ -71,6 +71,7 @@ class Torch:
         self._average = [each.clone() for each in self._averaged]
         compiled = torch.compile if settings["compiled"] else lambda network: network
         self._make, self._judge = compiled(self._generator), compiled(self._discriminator)
+        self._judge_both = compiled(lambda real, fake: (self._discriminator(real), self._discriminator(fake)))
 
     def advance(self, steps):
         for _ in range(steps):
@@ -88,7 +89,9 @@ class Torch:
         real = (self._images[chosen].float() * (1.0 / 127.5) - 1.0).contiguous(memory_format=self._memory)
         with torch.no_grad():
             fake = self._fake()
-        found = self._networks.loss_of_discriminator(loss, self._judge(real)[:, 0], self._judge(fake)[:, 0])
+        # As one compiled function: of two, the second would change what the first keeps of spectral normalisation.
+        of_real, of_fake = self._judge_both(real, fake)
+        found = self._networks.loss_of_discriminator(loss, of_real[:, 0], of_fake[:, 0])
         if loss == "wasserstein_gp":  # not through the compiled network, which cannot be differentiated twice
             found = found + self._networks.gradient_penalty(self._discriminator, real, fake, torch.rand(batch))
         return found

@@ -71,16 +71,17 @@ def step_flops(spec: StudySpec) -> float:
     small = {"batch": _IMAGES, "generator_batch": None, "discriminator_steps": 1, "precision": "float32", "xla": False}
     further = {"labels": np.arange(100, dtype=np.int64) % 10} if spec.train.conditional else {}
 
-    def of(**changes: Any) -> int:
+    def of(step: int = 0, **changes: Any) -> int:
         train = spec.train.model_copy(update={**small, **changes})
         model = spec.model.part.builder(spec.network, train, images, spec.model.settings, **further)
         model.start(Seeds.of(0, "cost", 0))
         rates = {name: tf.constant(1e-4) for name in model.networks}
-        return counted(lambda: model._step(tf.constant(0, tf.int64), rates, {}))
+        return counted(lambda: model._step(tf.constant(step, tf.int64), rates, {}))
 
     times = spec.train.batch / _IMAGES
     if "discriminator_steps" not in spec.model.part.reads:
-        return of() * times
+        seldom = getattr(spec.model.settings, "r1_every", 1)  # ddgan's penalty, which comes with the first of so many
+        return times * (of() + (seldom - 1) * of(step=1)) / seldom if seldom > 1 else times * of()
     plain = of(penalties=())
     update = of(penalties=(), discriminator_steps=2) - plain  # of the discriminator, with images made for it
     generator = plain - update if spec.train.updates == "alternating" else plain

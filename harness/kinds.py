@@ -299,6 +299,11 @@ def _shipped(packages: tuple[str, ...] = PACKAGES) -> tuple[Part, ...]:
     return tuple(found)
 
 
+def shipped(*parts: Part) -> bool:
+    """Whether all of them are the package's own."""
+    return all(any(part is ours for ours in _shipped()) for part in parts)
+
+
 @cache
 def _installed(group: str = GROUP) -> tuple[Part, ...]:
     """Parts of other packages that are installed here; raises KindError naming one that is no part."""

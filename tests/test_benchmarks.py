@@ -18,11 +18,11 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "record",
     "training_side",
     "network_side",
+    "published_cost",
     "user_study",
     "inception_speed",
     "calibration",
     "loss_families",
-    "published_cost",
 }
 
 

@@ -45,7 +45,10 @@ def test_the_hash_of_every_file_is_part_of_a_study_and_its_content_only_where_it
 def test_parts_in_lists_are_code_as_well(tmp_path):
     spec = load(example.write(tmp_path, train='penalties = ["mine.py:drift", "r1"]\naugment = ["mine.py:noisy"]'))
     named = {(each.key, each.role, each.name) for each in spec.named_code()}
-    assert {("train.penalties", "penalty", "mine.py:drift"), ("train.augment", "augmentation", "mine.py:noisy")} < named
+    assert {
+        ("train.penalties[0]", "penalty", "mine.py:drift"),
+        ("train.augment[0]", "augmentation", "mine.py:noisy"),
+    } < named
     assert not any(name == "r1" for *_, name in named)
 
 
@@ -103,6 +106,20 @@ def test_what_shows_without_executing_is_refused_by_key(tmp_path, file, old, new
     path = example.write(tmp_path)
     changed(tmp_path / file, old, new)
     assert any(line.startswith(said) for line in faults(path)), faults(path)
+
+
+def test_a_schedule_may_name_files_for_its_optimizer_and_the_shapes_of_networks(tmp_path):
+    more = '[schedules.other]\nkind = "linear"\noptimizer = "slow.py"\n[schedules.other.generator]\nkind = "waves.py"\nperiods = 2\n'
+    path = example.write(tmp_path, more=more)
+    assert faults(path) == [
+        f"schedules.other.optimizer is 'slow.py', but there is no file {tmp_path / 'slow.py'} or {tmp_path / 'code' / 'slow.py'}"
+    ]
+    changed(path, 'optimizer = "slow.py"\n', "")
+    spec = load(path, allow_code=True)
+    assert spec.whole("other") == {"generator.periods"}
+    assert [each.key for each in spec.named_code()].count("schedules.other.generator.kind") == 1
+    changed(path, "periods = 2", "period = 2")
+    assert "schedules.other.generator: waves.py has no field 'period' (did you mean" in faults(path, allow_code=True)[0]
 
 
 def test_all_faults_of_all_files_are_named_at_once(tmp_path):

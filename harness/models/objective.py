@@ -58,6 +58,7 @@ class Descent(Training):
         train: TrainSettings,
         images: NDArray[np.uint8],
         controls: Sequence[str] = (),
+        autograph: bool = True,
     ) -> None:
         """For training images uint8 (n, h, w, c); ValueError if a network has no loss to descend."""
         networks = objective.networks()
@@ -69,6 +70,7 @@ class Descent(Training):
             train=train,
             images=images,
             controls=controls,
+            autograph=autograph,
         )
         self._objective = objective
         sharing = tuple(name for name in networks if name not in objective.losses)

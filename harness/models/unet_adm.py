@@ -2,7 +2,7 @@
 
 Sizes, epsilons, initial values and the order of weights are those of `UNetModel` in facebookresearch/flow_matching
 (examples/image/models/unet.py, whose settings for CIFAR-10 are in model_configs.py) and, with `multipliers`, `heads`,
-`resample` and `time` set for it, in atong01/conditional-flow-matching (torchcfm/models/unet/unet.py).
+`modulation` and `resample` set for it, in atong01/conditional-flow-matching (torchcfm/models/unet/unet.py).
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Settings:
     )
     heads: int = number(1, low=1, high=64, text="heads of each attention; must divide width")
     dropout: float = number(0.3, low=0.0, high=1.0, open_ends="high", text="rate of dropout in residual blocks")
-    time: str = choice(
+    modulation: str = choice(
         "scale",
         ("scale", "shift"),
-        text="scale: time scales and shifts what a block normalises; shift: it is added before",
+        text="how blocks see the time. scale: it scales and shifts what a block normalises; shift: it is added before",
     )
     resample: str = choice(
         "fixed",
@@ -226,7 +226,7 @@ class UNet:
 
     def _block(self, inputs: int, outputs: int) -> Residual:
         settings = self._settings
-        return Residual(inputs, outputs, 4 * settings.width, settings.dropout, settings.time == "scale")
+        return Residual(inputs, outputs, 4 * settings.width, settings.dropout, settings.modulation == "scale")
 
     def _attention(self, channels: int, side: int) -> list[Layer]:
         return [Attention(channels, self._settings.heads)] if side == self._settings.attention else []

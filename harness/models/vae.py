@@ -100,7 +100,8 @@ def build(
     part = kinds.find("network", network.name, key="network.name")
     modules = part.builder(network.settings, tuple(images.shape[1:]))
     objective = Autoencoder(modules, settings.variance, network.settings.latent)
-    return Descent(objective, train=train, images=images, controls=controls)
+    own = not kinds.shipped(part)
+    return Descent(objective, train=train, images=images, controls=controls, autograph=own)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ class Design:
 
     def controls(self, spec: StudySpec) -> dict[str, NDArray[np.float32]]:
         """What else changes at every step, float32 (steps,), by the names in `spec.controls`: what training is given."""
+        if not spec.controls:
+            return {}
         steps, schedule, found = spec.train.steps, self.resolve(), {}
         for name, course in spec.train.scheduled.courses():
             made = course.decays if name == "ema" else course.values

@@ -97,6 +97,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
         return None
     seeds = counted(analysis.curves.groupby("schedule")["run"].nunique(), "seed")
     used = rates.of(analysis)
+    dotted = " (dotted: of networks that take another course)" if used.others else ""
     return Drawing(
         lambda: figures.anytime(
             analysis.curves,
@@ -111,7 +112,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
         ),
         f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
         f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
-        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}. A decayed run before its end is "
+        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{dotted}. A decayed run before its end is "
         "not a shorter run.",
     )
 

@@ -9,6 +9,7 @@ from harness.report.analysis import Analysis
 from harness.report.entries import Code, Line, Link
 from harness.report.study_tables import LOST
 from harness.results import numerics
+from harness.results.document import Course
 
 
 def claims(analysis: Analysis) -> Line:
@@ -97,6 +98,9 @@ def facts(analysis: Analysis) -> list[Line]:
             f"{numbers.count(phases.confirm.seeds, 'confirmation seed')}{between}",
         ),
     ]
+    changed = [f"{name} {_course(course)}" for name, course in study.spec.train.scheduled.items()]
+    if changed:
+        lines += [(f"Changed within runs besides the rates: {'; '.join(changed)}",)]
     if analysis.pairing:
         lines += [
             (f"Pairing: runs of one seed share weights at the start, data order and latents. {analysis.pairing}",)
@@ -114,6 +118,15 @@ def facts(analysis: Analysis) -> list[Line]:
         lines += [(f"Numerics: {numerics.described(environment.numerics)}",)]
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     return [*lines, (f"Versions: {versions}",)]
+
+
+def _course(course: Course) -> str:
+    """From which value to which, and how."""
+    how = "along with the schedule"
+    if course.kind is not None:
+        part = "" if course.until is None else f" over the first {numbers.percent(course.until)} of the steps"
+        how = f"by a shape of its own ({course.kind}{part})"
+    return f"from {course.start:g} to {course.end:g}, {how}"
 
 
 def published(analysis: Analysis) -> list[Line]:

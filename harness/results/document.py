@@ -109,6 +109,15 @@ class Network(_Part):
     name: Text
 
 
+class Course(_Part):
+    """From which value to which something else than a rate went: along with the schedule, or by a shape of its own."""
+
+    start: Value
+    end: Value
+    kind: Text | None = None
+    until: Value | None = None
+
+
 class Train(_Part):
     """How long a run was, on how many images per step, and which networks followed the schedule."""
 
@@ -116,6 +125,7 @@ class Train(_Part):
     batch: Annotated[int, Field(gt=0)]
     applies_to: Text = "both"
     optimizer: Text | dict[str, Any] = "adam"
+    scheduled: dict[str, Course] = {}
 
     @property
     def optimizer_name(self) -> str:

@@ -460,8 +460,6 @@ class StudySpec(Section):
             Named("model.name", "model", self.model.name),
             Named("network.name", "network", self.network.name),
             Named("train.loss", "loss", self.train.loss.name),
-            *(Named("train.penalties", "penalty", each.name) for each in self.train.penalties),
-            *(Named("train.augment", "augmentation", each.name) for each in self.train.augment),
             Named("train.optimizer", "optimizer", self.train.optimizer.name),
             *(
                 Named(f"train.penalties[{index}]", "penalty", each.name)

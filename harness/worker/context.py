@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import math
 import platform
@@ -40,6 +41,12 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
     Executes the files of the user's own that the study carries; raises CodeError for one that fails.
     """
     _adopt(spec)
+    builder = spec.model.part.builder
+    if spec.controls and "controls" not in inspect.signature(builder).parameters:
+        raise ValueError(
+            f"model.name is '{spec.model.name}', which cannot change {', '.join(spec.controls)} within a run or from run to run: "
+            "leave out train.scheduled, space.weight_decay and weight_decay of schedules"
+        )
     images = data.load(spec.data)
     environment = {
         "python": platform.python_version(),
@@ -71,7 +78,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         train = spec.train.model_copy(update={"optimizer": optimizer})
         further: dict[str, Any] = {"labels": images.train_labels} if spec.train.conditional else {}
         further |= {"controls": spec.controls} if spec.controls else {}
-        model: Model = spec.model.part.builder(spec.network, train, images.train, spec.model.settings, **further)
+        model: Model = builder(spec.network, train, images.train, spec.model.settings, **further)
         return model
 
     context = WorkerContext(spec, images, make, evaluator, environment, cache=cache)

@@ -136,6 +136,15 @@ def test_images_far_on_are_noise_and_the_way_back_is_bayes_rule():
         np.testing.assert_allclose(back, expected + left * second[index], atol=1e-5)
 
 
+@pytest.mark.parametrize(("steps", "lowest", "highest"), [(1, 100.0, 100.0), (1000, 0.001, 0.001), (1000, 0.1, 20.0)])
+def test_every_allowed_diffusion_is_finite(steps, lowest, highest):
+    diffusion, time = Diffusion(steps=steps, beta_min=lowest, beta_max=highest), tf.range(steps)
+    noise = np.ones((steps, 1, 1, 1), np.float32)
+    point, noisier = diffusion.pair(noise, time, (noise, noise))
+    for found in (point, noisier, diffusion.back(noise, noisier, time, noise)):
+        assert np.isfinite(found).all()
+
+
 def test_the_further_channel_holds_deviations_of_groups_that_lie_apart():
     x = np.random.default_rng(5).normal(size=(8, 2, 2, 3)).astype(np.float32)
     found = layers.BatchDeviation()(tf.constant(x), [], Call(training=True), 0)

@@ -1,14 +1,16 @@
 """Study files: what a schedule may say besides its shape, what else [train] and [space] may change, and what is published."""
 
 import json
+import re
 
 import jsonschema
 import pytest
 
 from harness import spec as specs
-from harness.arms import Arm
+from harness.arms import CONTROLS, Arm
+from harness.driver import cautions
 from harness.spec import SpecError
-from tests.spec.test_loading import MINIMAL, fault
+from tests.spec.test_loading import MINIMAL, ROOT, fault
 
 ARMS = """
 [schedules.mixed]
@@ -156,3 +158,15 @@ def test_a_study_may_grow_by_a_schedule_that_says_more_and_not_by_more_said_of_o
     assert specs.growth_faults(loaded(), loaded(ARMS)) == {}
     other = ARMS.replace("weight_decay = 0.01", "weight_decay = 0.02")
     assert specs.growth_faults(loaded(ARMS), loaded(other)) == {"schedules.mixed.weight_decay": (0.01, 0.02)}
+
+
+def test_the_example_of_the_documentation_is_a_study():
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"## More than a shape\n\n```toml\n(.*?)```", page, re.DOTALL)
+    head = MINIMAL.partition("[space]")[0].replace("steps = 100", 'steps = 100\npenalties = ["r1"]')
+    spec = specs.parse(head + example, source="study.md")
+    assert spec.controls == CONTROLS
+    assert [each.name for each in spec.optimizers] == ["adam", "schedule_free"]
+    assert spec.fixed("plain")["weight_decay"] == 0.0
+    assert list(spec.sampled("mixed")) == ["peak", "weight_decay", "discriminator.floor"]
+    assert [said for said in cautions.of_file(spec) if "question.rope" not in said] == []

@@ -216,7 +216,7 @@ def test_schema_knows_every_section_and_shape_and_is_the_committed_one():
 
 def test_every_study_file_of_the_repository_fits_the_schema_and_a_misspelt_key_does_not():
     validator = jsonschema.Draft202012Validator(specs.schema())
-    for path in (ROOT / "studies").glob("*.toml"):
+    for path in (ROOT / "studies").rglob("*.toml"):
         written = tomllib.loads(path.read_text(encoding="utf-8"))
         assert [error.message for error in validator.iter_errors(written)] == [], path
         written["schedules"]["linear"] = {"flor": 0.1}

@@ -1,5 +1,6 @@
 """Schedules that say more than their shape: planned, trained by their own model, stored, tabled and reported as such."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from harness import schedules
+from harness import kinds, schedules
 from harness import spec as specs
 from harness.driver.database import sqlite_url
 from harness.driver.queue import Queue
@@ -16,6 +17,7 @@ from harness.report import catalogue, rates
 from harness.report.analysis import Analysis
 from harness.report.render import latex, markdown
 from harness.results import load, reading, tables
+from harness.worker import context
 from harness.worker.run import Control, WorkerContext, train_run
 from tests.study.conftest import TEXT, make
 from tests.study.test_engine import Instant, conduct
@@ -83,6 +85,10 @@ def test_a_tuner_samples_what_each_schedule_has(options):
     assert len(decays["alone"]) > 2 < len(decays["linear"])
 
 
+SCHEDULED = (
+    "scheduled = {{ beta2 = {{ start = 0.9, end = 0.99 }}, "
+    'ema = {{ start = 0, end = 0.999, kind = "cosine", until = 0.5 }} }}'
+)
 PUBLISHED = '[published]\nsource = "a paper, its code"\nfigure = "FID 16.77"\ngpu_hours = 12\ncomparison = "none"\n'
 
 
@@ -90,12 +96,12 @@ PUBLISHED = '[published]\nsource = "a paper, its code"\nfigure = "FID 16.77"\ngp
 def folder(tmp_path_factory):
     """A study of which all runs are stored."""
     folder = tmp_path_factory.mktemp("study") / "out"
-    conduct(study(ARMS + PUBLISHED, space=DECAY), folder, Instant())[1].close()
+    conduct(study(ARMS + PUBLISHED, space=DECAY, train=SCHEDULED), folder, Instant())[1].close()
     return folder
 
 
 def test_parameters_of_networks_shapes_have_names_that_tables_optuna_and_reports_carry(folder, tmp_path):
-    spec = study(ARMS + PUBLISHED, space=DECAY)
+    spec = study(ARMS + PUBLISHED, space=DECAY, train=SCHEDULED)
     runs = pd.read_csv(folder / "runs.csv")
     drops = runs.loc[runs["schedule"] == "mixed", "params_discriminator.drops"]
     assert drops.notna().all()
@@ -149,6 +155,8 @@ def test_the_report_says_what_schedules_differ_in_and_draws_each_networks_rate(f
         "Figure: FID 16.77",
         "GPU hours per run: 12",
         "Comparison that it makes possible: none",
+        "Changed within runs besides the rates: beta2 from 0.9 to 0.99, along with the schedule; ema from 0 to 0.999, by a "
+        "shape of its own (cosine over the first 50 % of the steps)",
     ):
         assert said in page
 
@@ -201,18 +209,18 @@ def shop(spec):
         scores=lambda images: {"fid_digits_500": 1.0}, extractor=SimpleNamespace(sha256="s", name="digits")
     )
     environment = {"device": "CPU", "commit": "c", "versions": {}}
-    context = WorkerContext(spec, SimpleNamespace(fingerprint="f"), make_model, evaluator, environment)
-    return context, made
+    shared = WorkerContext(spec, SimpleNamespace(fingerprint="f"), make_model, evaluator, environment)
+    return shared, made
 
 
 def design_of(spec, schedule):
     return next(each for each in Queue(spec, {}).ready if each.schedule == schedule and each.point == 0)
 
 
-def trained(spec, schedule, context):
-    context.chunk = 7
-    record = train_run(design_of(spec, schedule), context, Control()).record
-    model = context.model_of(schedule)
+def trained(spec, schedule, shared):
+    shared.chunk = 7
+    record = train_run(design_of(spec, schedule), shared, Control()).record
+    model = shared.model_of(schedule)
     rates = {name: np.concatenate([given[0][name] for given in model.given]) for name in model.networks}
     names = spec.controls
     controls = {name: np.concatenate([given[1][name] for given in model.given]) for name in names}
@@ -221,8 +229,8 @@ def trained(spec, schedule, context):
 
 def test_a_run_hands_its_model_the_chunks_of_rates_and_of_what_else_changes():
     spec = study(train="scheduled = {{ beta2 = {{ start = 0.9, end = 0.99 }}, ema = {{ start = 0, end = 0.9 }} }}")
-    context, _ = shop(spec)
-    record, rates, controls = trained(spec, "mixed", context)
+    shared, _ = shop(spec)
+    record, rates, controls = trained(spec, "mixed", shared)
     design = design_of(spec, "mixed")
     assert record.status == "finished"
     assert list(controls) == ["beta2", "ema", "weight_decay"]
@@ -231,7 +239,7 @@ def test_a_run_hands_its_model_the_chunks_of_rates_and_of_what_else_changes():
         np.testing.assert_array_equal(controls[name], values)
     np.testing.assert_array_equal(controls["weight_decay"], np.full(40, np.float32(0.01)))
     np.testing.assert_allclose(controls["beta2"], 0.99 - 0.09 * (1 - np.arange(40) / 40), rtol=1e-6)
-    for name, values in design.rates(spec, context.model.networks).items():
+    for name, values in design.rates(spec, shared.model.networks).items():
         np.testing.assert_array_equal(rates[name], values)
     assert record.curve[-1].rates == {name: float(values[-1]) for name, values in rates.items()}
 
@@ -245,14 +253,14 @@ def test_a_schedule_that_says_nothing_of_weight_decay_has_its_optimizers_own():
 def test_each_optimizer_has_one_model_built_when_it_is_needed_and_told_no_controls_without_any():
     plain = ARMS.replace("weight_decay = 0.01\n", "").replace("weight_decay = { low = 0.5, high = 0.9 }\n", "")
     spec = study(plain)
-    context, made = shop(spec)
+    shared, made = shop(spec)
     assert spec.controls == ()
     for schedule in ("linear", "constant", "alone"):
-        trained(spec, schedule, context)
+        trained(spec, schedule, shared)
     assert [model.optimizer for model in made] == ["adam"]
     assert {len(given) for given in made[0].given} == {1}  # models of the old signature go on
     for _ in range(2):
-        trained(spec, "mixed", context)
+        trained(spec, "mixed", shared)
     assert [model.optimizer for model in made] == ["adam", "sgd"]
 
 
@@ -261,3 +269,11 @@ def test_a_studys_own_model_that_has_other_networks_is_told_by_key():
     assert list(spec.scope_faults("linear", ("velocity",))) == []
     (fault,) = study().scope_faults("alone", ("velocity",))
     assert fault == "schedules.alone.applies_to is 'generator', but allowed is one of: both, velocity"
+
+
+def test_a_model_that_takes_nothing_but_rates_is_named_before_it_is_built(monkeypatch):
+    part = kinds.find("model", "gan", key="model")
+    plain = dataclasses.replace(part, build=lambda network, train, images, settings: Recorder(train.optimizer))
+    monkeypatch.setattr(type(make().model), "part", plain)
+    with pytest.raises(ValueError, match=r"model\.name is 'gan', which cannot change weight_decay within a run"):
+        context.build(study(), cache=None, commit="c")

@@ -13,7 +13,16 @@ from harness.worker import device
 
 FOLDER = Path(__file__).parents[2] / "studies" / "published"
 STUDIES = sorted(path.stem for path in FOLDER.glob("*.toml"))
-NARROW = {"width": 8, "critic_width": 8, "discriminator_width": 8, "blocks": 1, "style": 8, "time": 8}
+NARROW = {
+    "width": 8,
+    "critic_width": 8,
+    "discriminator_width": 8,
+    "levels": 1,
+    "blocks": 1,
+    "style": 8,
+    "mapping": 0,
+    "time": 8,
+}
 
 device.configure(threads=1, gpu=None)
 

@@ -11,35 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
-from harness.models.nn import resampling
+from harness.models.nn.initial import scaled_glorot
 from harness.models.nn.layers import (
     Call,
     Called,
     Convolution,
     Dense,
-    Initial,
+    GroupNormalization,
     Layer,
     Weight,
     glorot,
-    ones,
     with_weights,
     zeros,
 )
+from harness.models.nn.resampling import halved, taps
 
 Resample: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # images to others with half or twice their sides
 EPSILON = 1e-6  # of group normalisation, as in the published code
-
-
-def scaled(scale: float) -> Initial:
-    """Glorot's uniform distribution with `scale` times its variance: "variance scaling" by the mean of both fans."""
-
-    def initial(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        return np.float32(math.sqrt(scale)) * glorot(rng, shape)
-
-    return initial
-
-
-almost_zero = scaled(1e-10)  # what the published code draws where a scale of 0 is asked for
+almost_zero = scaled_glorot(1e-5)  # what the published code draws where a scale of 0 is asked for
 
 
 def waves(time: tf.Tensor, count: int) -> tf.Tensor:
@@ -49,24 +38,10 @@ def waves(time: tf.Tensor, count: int) -> tf.Tensor:
     return tf.concat([tf.sin(angles), tf.cos(angles)], -1)
 
 
-def groups(channels: int) -> int:
-    """How many groups of channels are normalised together: a quarter of them, at most 32, or as many as divide them."""
-    return next(count for count in range(max(1, min(channels // 4, 32)), 0, -1) if channels % count == 0)
-
-
-def normalised(x: tf.Tensor) -> tf.Tensor:
-    """Group normalisation (Wu & He 2018) without scale and offset, in float32."""
-    image = tf.cast(x, tf.float32)
-    centred = image - _over_groups(image)
-    return centred * tf.math.rsqrt(_over_groups(tf.square(centred)) + EPSILON)
-
-
-def _over_groups(x: tf.Tensor) -> tf.Tensor:
-    """Means (n, 1, 1, channels) over pixels and groups of x (n, h, w, channels)."""
-    channels = x.shape[3]
-    count = groups(channels)
-    grouped = tf.reduce_mean(tf.reshape(tf.reduce_mean(x, (1, 2)), (-1, count, channels // count)), 2)
-    return tf.repeat(grouped, channels // count, 1)[:, None, None]
+def normalization(channels: int) -> GroupNormalization:
+    """Of a quarter as many groups as channels, at most 32, or as many as divide them."""
+    groups = next(count for count in range(max(1, min(channels // 4, 32)), 0, -1) if channels % count == 0)
+    return GroupNormalization(channels, groups, epsilon=EPSILON)
 
 
 def halfway(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -93,20 +68,6 @@ class Composed:
 
 
 @dataclass(frozen=True)
-class Normalization:
-    """Group normalisation with a scale and an offset for each channel."""
-
-    per_example: ClassVar[bool] = True
-    channels: int
-
-    def weights(self) -> Sequence[Weight]:
-        return Weight((self.channels,), ones), Weight((self.channels,), zeros)
-
-    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        return tf.cast(normalised(x) * weights[0] + weights[1], x.dtype)
-
-
-@dataclass(frozen=True)
 class StyledNormalization:
     """Group normalisation whose scales and offsets are a dense layer's of a style: of (x, style (n, length))."""
 
@@ -125,28 +86,14 @@ class StyledNormalization:
         self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call, first: int
     ) -> tf.Tensor:
         image, style = x
-        scale, offset = tf.split(tf.matmul(tf.cast(style, tf.float32), weights[0]) + weights[1], 2, -1)
-        return tf.cast(normalised(image) * scale[:, None, None] + offset[:, None, None], image.dtype)
-
-
-@dataclass(frozen=True)
-class Unbiased:
-    """A 1x1 convolution without bias."""
-
-    per_example: ClassVar[bool] = True
-    inputs: int
-    outputs: int
-
-    def weights(self) -> Sequence[Weight]:
-        return (Weight((1, 1, self.inputs, self.outputs), glorot),)
-
-    def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        return tf.nn.conv2d(x, tf.cast(weights[0], x.dtype), 1, "SAME")
+        styled = tf.matmul(tf.cast(style, tf.float32), weights[0]) + weights[1]
+        scales, offsets = tf.split(styled[:, None, None], 2, -1)
+        return normalization(self.channels)(image, (scales, offsets), call, first)
 
 
 @dataclass(frozen=True)
 class FilteredConvolution:
-    """A 3x3 convolution with stride 2 of an input smoothed by [1, 3, 3, 1] / 8 along both sides, which it divides by 2."""
+    """A 3x3 convolution with stride 2 of an input smoothed by [1, 3, 3, 1] / 8 a side: sides divided by 2."""
 
     per_example: ClassVar[bool] = True
     inputs: int
@@ -157,7 +104,7 @@ class FilteredConvolution:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        smooth = tf.nn.depthwise_conv2d(padded, resampling.taps(x), [1, 1, 1, 1], "VALID")
+        smooth = tf.nn.depthwise_conv2d(padded, taps(x), [1, 1, 1, 1], "VALID")
         return tf.nn.bias_add(
             tf.nn.conv2d(smooth, tf.cast(weights[0], x.dtype), 2, "VALID"), tf.cast(weights[1], x.dtype)
         )
@@ -171,8 +118,8 @@ class Attention(Composed):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        looks = [Dense(self.channels, self.channels, initial=scaled(0.1))] * 3
-        return Normalization(self.channels), *looks, Dense(self.channels, self.channels, initial=almost_zero)
+        looks = [Dense(self.channels, self.channels, initial=scaled_glorot(math.sqrt(0.1)))] * 3
+        return normalization(self.channels), *looks, Dense(self.channels, self.channels, initial=almost_zero)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         normal, query, key, value, out = self.called(weights, call, first)
@@ -238,7 +185,7 @@ class TimedBlock(Composed):
             Convolution(3, self.inputs, self.outputs),
             Convolution(3, self.outputs, self.outputs, initial=almost_zero),
             Dense(self.time, self.outputs),
-            Unbiased(self.inputs, self.outputs),
+            Convolution(1, self.inputs, self.outputs, bias=None),
         )
 
     def __call__(
@@ -249,7 +196,7 @@ class TimedBlock(Composed):
         inner = convolve(tf.nn.leaky_relu(image, 0.2)) + timed(time)[:, None, None]
         inner = tf.nn.leaky_relu(inner, 0.2)
         if self.halves:
-            inner, image = resampling.halved(inner), resampling.halved(image)
+            inner, image = halved(inner), halved(image)
         return halfway(convolve_again(inner), past(image))
 
 

@@ -30,8 +30,8 @@ class Settings:
     """What may be set; the defaults are those of the paper's CIFAR-10."""
 
     steps: int = number(4, low=1, high=1000, text="T: steps from noise to image, each a pass through the generator")
-    beta_min: float = number(0.1, low=0.0, high=1000.0, open_ends="low", text="rate of the diffusion at its beginning")
-    beta_max: float = number(20.0, low=0.0, high=1000.0, open_ends="low", text="rate of the diffusion at its end")
+    beta_min: float = number(0.1, low=0.001, high=100.0, text="rate of the diffusion at its beginning")
+    beta_max: float = number(20.0, low=0.001, high=100.0, text="rate of the diffusion at its end")
     r1: float = number(
         0.02, low=0.0, high=1e6, text="γ: the discriminator's squared slope at real x_t counts γ/2 times; 0 for never"
     )
@@ -69,6 +69,7 @@ class Denoising(Training):
         train: TrainSettings,
         images: NDArray[np.uint8],
         controls: Sequence[str] = (),
+        autograph: bool = True,
     ) -> None:
         """For training images uint8 (n, h, w, c); `latent` is the length of z."""
         self._shape: Shape = tuple(images.shape[1:])
@@ -80,6 +81,7 @@ class Denoising(Training):
             train=train,
             images=images,
             controls=controls,
+            autograph=autograph,
         )
         self._length, self._regularised, self._loss = latent, settings, NonSaturating()
         self._diffusion = Diffusion(steps=settings.steps, beta_min=settings.beta_min, beta_max=settings.beta_max)
@@ -213,7 +215,15 @@ def build(
             f"train.batch is {train.batch}, but the discriminator of network '{part.name}' compares images in groups of "
             f"{group}: allowed is a multiple of {group}, or fewer"
         )
-    return Denoising(networks, settings, latent=network.settings.latent, train=train, images=images, controls=controls)
+    return Denoising(
+        networks,
+        settings,
+        latent=network.settings.latent,
+        train=train,
+        images=images,
+        controls=controls,
+        autograph=not kinds.shipped(part),
+    )
 
 
 PART = ModelPart(

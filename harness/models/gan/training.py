@@ -66,6 +66,7 @@ class Adversarial(Training):
         penalties: Penalties = _NONE,
         augmentations: Sequence[Augmentation] = (),
         controls: Sequence[str] = (),
+        autograph: bool = True,
     ) -> None:
         """For training images uint8 (n, h, w, c), and `networks` that hold 'generator' and 'discriminator'.
 
@@ -82,6 +83,7 @@ class Adversarial(Training):
             images=images,
             labels=labels,
             controls=controls,
+            autograph=autograph,
         )
         self._generator, self._discriminator = ordered.values()
         self._loss, self._penalties, self._augmentations = loss, penalties, tuple(augmentations)
@@ -291,9 +293,9 @@ def build(
                 f"{key} is '{names}', whose penalty needs a discriminator that looks at each image by itself, but that of "
                 f"network '{network.name}' has a layer that mixes them"
             )
-    augmentations = [
-        kinds.find("augmentation", each.name, key="train.augment").builder(each.settings) for each in train.augment
-    ]
+    further = [kinds.find("augmentation", each.name, key="train.augment") for each in train.augment]
+    augmentations = [each.builder(named.settings) for each, named in zip(further, train.augment, strict=True)]
+    further += [kinds.find("penalty", each.name, key="train.penalties") for each in train.penalties]
     return Adversarial(
         networks,
         loss,
@@ -304,6 +306,7 @@ def build(
         penalties=penalties,
         augmentations=augmentations,
         controls=controls,
+        autograph=not kinds.shipped(part, chosen, *further),
     )
 
 

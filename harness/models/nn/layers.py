@@ -239,6 +239,7 @@ class GroupNormalization:
     per_example: ClassVar[bool] = True
     channels: int
     groups: int
+    epsilon: float = GROUP_NORM_EPSILON
 
     def weights(self) -> Sequence[Weight]:
         return Weight((self.channels,), ones), Weight((self.channels,), zeros)
@@ -247,7 +248,7 @@ class GroupNormalization:
         scale, offset = weights
         image = tf.cast(x, tf.float32)
         centred = image - self._over_groups(image)
-        factor = scale * tf.math.rsqrt(self._over_groups(tf.square(centred)) + GROUP_NORM_EPSILON)
+        factor = scale * tf.math.rsqrt(self._over_groups(tf.square(centred)) + self.epsilon)
         return tf.cast(centred * factor + offset, x.dtype)
 
     def _over_groups(self, x: tf.Tensor) -> tf.Tensor:

@@ -23,7 +23,7 @@ NETWORKS = {  # settings of the networks, and the side of the images
             "dropout": 0.0,
             "multipliers": "1,2,2,2",
             "heads": 4,
-            "time": "shift",
+            "modulation": "shift",
             "resample": "learned",
         },
         16,
@@ -99,7 +99,7 @@ def adm_unet(torch, settings, size):
     nn, functional = torch.nn, torch.nn.functional
     width, blocks, heads = settings["width"], settings["blocks"], settings.get("heads", 1)
     widths = [int(each) * width for each in settings.get("multipliers", "2,2,2").split(",")]
-    scales, learned = settings.get("time") != "shift", settings.get("resample") == "learned"
+    scales, learned = settings.get("modulation") != "shift", settings.get("resample") == "learned"
 
     def norm(channels):
         return nn.GroupNorm(math.gcd(channels, 32), channels)

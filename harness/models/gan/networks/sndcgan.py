@@ -2,7 +2,8 @@
 
 Read for it: google/compare_gan, compare_gan/architectures/sndcgan.py and example_configs/sndcgan_celebahq128.gin
 (Kurach et al. 2019), which has the epsilon and the momentum; pfnet-research/chainer-gan-lib, common/net.py, agrees but for
-a slope of 0.2 where the paper and compare_gan have 0.1.
+a slope of 0.2 where the paper and compare_gan have 0.1. By default compare_gan draws latents uniform in ±1; all of ours are
+standard normal.
 """
 
 from __future__ import annotations
