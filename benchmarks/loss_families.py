@@ -255,22 +255,27 @@ def settings_words(family: Family) -> tuple[str, str, str]:
     )
 
 
-def keep(images: str, courses: Sequence[Course]) -> None:
-    """Store `courses`, and those of other families that an earlier run of the same images has stored."""
+def keep(images: str, courses: Sequence[Course], code: str) -> None:
+    """Store `courses` of a commit, and those of other families that an earlier run of the same images has stored."""
     path = record.OUT / f"loss_families-{images}.json"
     earlier = json.loads(path.read_text(encoding="utf-8"))["details"] if path.exists() else {"runs": [], "courses": []}
     by_family = {each["family"]: each for each in (*earlier["courses"], *map(dataclasses.asdict, courses))}
     ordered = [by_family[each.name] for each in FAMILIES if each.name in by_family]
     whole = len(courses) == len(FAMILIES)
     run = {
-        "command": f"python -m benchmarks.loss_families {shlex.join(sys.argv[1:])}",
+        "command": f"python -m benchmarks.loss_families {shlex.join(_without_folder(sys.argv[1:]))}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": commit(),
+        "commit": code,
     }
     falling = sum(Course(**each).falls for each in ordered)
     figure = record.figure("trainings whose distance falls", falling, f"of {len(ordered)}")
     details = {"runs": [*([] if whole else earlier["runs"]), run], "courses": ordered}
     record.save(f"loss_families-{images}", [figure], details)
+
+
+def _without_folder(words: Sequence[str]) -> list[str]:
+    """The words of a command with DIR for the folder of its images, which is the machine's own."""
+    return ["DIR" if before == "--data-dir" else word for before, word in zip(["", *words], words, strict=False)]
 
 
 def main() -> None:
@@ -288,11 +293,11 @@ def main() -> None:
     device.configure(threads=1, gpu=None)
     families = [each for each in FAMILIES if chosen.families is None or each.name in chosen.families]
     images = training_images(chosen.images, chosen.data_dir)
-    distance, courses = Distance(images), []
+    distance, courses, code = Distance(images), [], commit()
     for family in families:
         courses.append(course(images, family, family.times * chosen.steps, distance))
         print(" | ".join(row(courses[-1])), flush=True)
-    keep(chosen.images, courses)
+    keep(chosen.images, courses, code)
     PAGE.write_text(page(), encoding="utf-8")
     print(f"written: {PAGE}")
 
