@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import data, kinds
+from harness import data, kinds, schedules
 from harness.data import data_set
 from harness.driver import preflight
 from harness.metrics import extractor, sanity
 from harness.plan import tpe
 from harness.spec import Range, StudySpec
 from harness.spec.parts import PartSection
+from harness.spec.schedule import ShapeSpec
 from harness.stats import paired
 
 PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
+ENDS_AT_0 = ("linear", "cosine")  # shapes with `until` that fall to 0 unless `floor` is set
 FLOOR_IMAGES = 1000  # held-out images below which a floor is a rough one
 
 
@@ -25,7 +27,7 @@ def of(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
 
 def of_file(spec: StudySpec) -> list[str]:
     """Those that can be told from the study file alone."""
-    return [*_of_verdicts(spec), *_ignored(spec), *_of_arms(spec)]
+    return [*_of_verdicts(spec), *_ignored(spec), *_of_arms(spec), *_of_shapes(spec), *_of_penalties(spec)]
 
 
 def _of_verdicts(spec: StudySpec) -> Iterator[str]:
@@ -57,20 +59,77 @@ def _of_arms(spec: StudySpec) -> Iterator[str]:
             f"train.scheduled.penalty is set, which changes nothing: train.penalties is empty, and train.loss '{train.loss.name}' has "
             "no penalty of its own"
         )
+    for name, course in scheduled.courses():
+        if course.kind == "constant" or course.start == course.end:
+            why = "its kind is 'constant'" if course.kind == "constant" else f"its end is its start, {course.start:g}"
+            yield f"train.scheduled.{name} does not change: {why}"
     if scheduled.beta2 is not None and not _reads(spec, "beta2"):
         yield f"train.scheduled.beta2 is set, which changes nothing: {_optimizer(spec)}"
     for label, schedule in spec.schedules.items():
         optimizer = spec.optimizer(label)
         key = "train.optimizer" if schedule.optimizer is None else f"schedules.{label}.optimizer"
         decay = f"schedules.{label}.weight_decay" if schedule.weight_decay is not None else "space.weight_decay"
-        named = schedule.weight_decay is not None or spec.space.weight_decay is not None
-        if named and optimizer.sets("weight_decay") and not kinds.is_own(optimizer.name):
+        own = schedule.optimizer is not None or not _of_its_optimizer(spec)  # else other schedules have what it sets
+        if own and _decay_is_named(spec, label) and optimizer.sets("weight_decay") and not kinds.is_own(optimizer.name):
             yield f"{key} sets weight_decay = {optimizer.settings.weight_decay:g}, which {decay} takes the place of for '{label}'"
         if optimizer.name.startswith("schedule_free") and (falling := _falling(spec, label)):
             yield (
                 f"{key} is '{optimizer.name}', which averages weights in place of a decay, but the rate of '{label}' falls "
                 f"({falling}): two decays in one"
             )
+
+
+def _decay_is_named(spec: StudySpec, label: str) -> bool:
+    """Whether a schedule's runs have another weight decay than their optimizer's own."""
+    return spec.schedules[label].weight_decay is not None or spec.space.weight_decay is not None
+
+
+def _of_its_optimizer(spec: StudySpec) -> bool:
+    """Whether any schedule is trained with train.optimizer and the weight decay that it sets."""
+    return any(each.optimizer is None and not _decay_is_named(spec, label) for label, each in spec.schedules.items())
+
+
+def _of_shapes(spec: StudySpec) -> Iterator[str]:
+    """Shapes that end long before the run does, or that no network follows."""
+    for label, schedule in spec.schedules.items():
+        shapes: dict[str, ShapeSpec] = {f"schedules.{label}": schedule}
+        shapes |= {f"schedules.{label}.{network}": shape for network, shape in schedule.networks.items()}
+        for key, shape in shapes.items():
+            until, floor = shape.fields.get("until", 1.0), shape.fields.get("floor", 0.0)
+            first = until.low if isinstance(until, Range) else until
+            if shape.kind in ENDS_AT_0 and first < 1 and floor == 0:
+                yield f"{key}.until is {first:g}, but its floor is 0: from there on the rate is 0, and nothing is learnt"
+        model = spec.model.part
+        scope = spec.arm(label).applies_to
+        following = [
+            name for name in model.networks if scope in (schedules.ALL, name) and name not in schedule.networks
+        ]
+        said = [name for name in ("applies_to",) if schedule.applies_to is not None] + list(schedule.fields)
+        if model.networks and not following and said:
+            others = [name for name in model.networks if name not in schedule.networks]
+            keep = f", and {', '.join(others)} is kept at its peak by applies_to = '{scope}'" if others else ""
+            yield (
+                f"schedules.{label}.{said[0]} is set, which changes nothing: {' and '.join(schedule.networks)} "
+                f"{'has a shape of its' if len(schedule.networks) == 1 else 'have shapes of their'} own{keep}"
+            )
+
+
+def _of_penalties(spec: StudySpec) -> Iterator[str]:
+    """A penalty that counts twice, or one that is missed."""
+    names = [each.name for each in spec.train.penalties]
+    own_loss = kinds.is_own(spec.train.loss.name)
+    loss, within = spec.train.loss, "" if own_loss else spec.train.loss.part.penalty
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"train.penalties has '{name}' {names.count(name)} times: each counts"
+        if name == within:
+            yield f"train.penalties has '{name}', which train.loss '{loss.name}' has within it as well: both count"
+    bounded = names or spec.network.part.bounded or kinds.is_own(spec.network.name)
+    if not own_loss and loss.part.needs_bound and not bounded:
+        yield (
+            f"train.loss is '{loss.name}', which needs a bound on the discriminator's slopes, but train.penalties is empty, and "
+            f"network.name '{spec.network.name}' has none"
+        )
 
 
 def _falling(spec: StudySpec, label: str) -> str:

@@ -115,19 +115,27 @@ class NetworkPart(Part):
     """Networks for a kind of model. `build` takes (settings, shape) and returns them by name.
 
     Where `conditional` is true, they can see classes: `build` also takes the number of `classes`, 0 for none; with
-    classes, each network is called with (input, classes one-hot (n, classes)). `memory` takes (settings, shape) and returns the megabytes of activations per image of a batch.
+    classes, each network is called with (input, classes one-hot (n, classes)). `memory` takes (settings, shape) and returns the megabytes of activations per image of a batch. The slopes of the
+    discriminator are `bounded` where it is spectrally normalised, say.
     """
 
     role: ClassVar[str] = "network"
     model: str
     conditional: bool = False
+    bounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossPart(Part):
-    """An adversarial loss. `build` takes its settings and returns a harness.models.gan.loss.Loss."""
+    """An adversarial loss. `build` takes its settings and returns a harness.models.gan.loss.Loss.
+
+    `penalty` names the penalty that it has within it, if any. One that `needs_bound` makes no sense unless the
+    discriminator's slopes are bounded, by a penalty or by the network.
+    """
 
     role: ClassVar[str] = "loss"
+    penalty: str = ""
+    needs_bound: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

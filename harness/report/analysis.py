@@ -344,7 +344,7 @@ class Analysis:
             return ""
         said = f"With {self.other_weights} weights: {sentences.headline(other)}"
         interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
-        return " ".join([said, *sentences.interactions(interactions)])
+        return " ".join([said, *sentences.interactions(interactions, self.decays)])
 
     @property
     def averaging(self) -> list[str]:
@@ -354,7 +354,24 @@ class Analysis:
             baseline=self.baseline,
             score_title=self.title,
             spreads=(self.spread_of(self.raw), self.spread_of(self.averaged)),
+            decays=self.decays,
         )
+
+    @property
+    def decays(self) -> frozenset[str]:
+        """The schedules that differ from the baseline in that some rate is not constant, and in no optimizer or weight decay."""
+        study = self.results.study
+
+        def shaped(label: str) -> bool:
+            return any(kind != "constant" for kind in study.arm(label).kinds)
+
+        def trained(label: str) -> object:
+            said = study.spec.schedules.get(label)
+            return said and (said.optimizer, said.weight_decay)
+
+        base = self.baseline
+        same = [label for label in study.schedules if trained(label) == trained(base) and shaped(label)]
+        return frozenset() if shaped(base) else frozenset(same)
 
     @property
     def pairing(self) -> str:

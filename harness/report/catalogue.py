@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import claims, entries, numbers, study_figures, study_tables, study_texts
+from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
@@ -16,7 +16,8 @@ from harness.report.tables import Table
 # The first screen: what README.md shows as well.
 VERDICTS = TableEntry("verdicts", study_tables.verdicts, brief=True, fit=True, paper=study_tables.verdicts_of_a_paper)
 FOREST = FigureEntry("forest", study_figures.forest, brief=True)
-FIRST = (VERDICTS, FOREST)
+ARMS = Text(arms.differences, brief=True)
+FIRST = (VERDICTS, ARMS, FOREST)
 
 SECTIONS: tuple[Section[Analysis], ...] = (
     Section(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -99,12 +99,17 @@ def _lost(row: Mapping[str, object], baseline: str) -> str:
     return f"; diverged: {mine} of its runs, {other} of {baseline}"
 
 
-def interactions(table: pd.DataFrame) -> list[str]:
-    """On which schedules averaged weights change the effect of decay, from the intervals `low` to `high`."""
-    said = []
+def interactions(table: pd.DataFrame, decays: Collection[str]) -> list[str]:
+    """On which schedules averaged weights change the effect, from the intervals `low` to `high`.
+
+    The effect is one of decay for the schedules `decays`, and of anything for the others.
+    """
+    decay, said = table["schedule"].isin(decays), []
     for form, rows in (
-        ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", table["low"] > 0),
-        ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", table["high"] < 0),
+        ("Decay helps averaged weights less than raw ones (interaction above zero): {}.", decay & (table["low"] > 0)),
+        ("Decay helps averaged weights more than raw ones (interaction below zero): {}.", decay & (table["high"] < 0)),
+        ("Averaged weights gain less than raw ones (interaction above zero): {}.", ~decay & (table["low"] > 0)),
+        ("Averaged weights gain more than raw ones (interaction below zero): {}.", ~decay & (table["high"] < 0)),
         ("Interaction undecided: {}.", (table["low"] <= 0) & (table["high"] >= 0)),
     ):
         if rows.any():
@@ -112,10 +117,12 @@ def interactions(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def averaging(table: pd.DataFrame, *, baseline: str, score_title: str, spreads: tuple[float, float]) -> list[str]:
+def averaging(
+    table: pd.DataFrame, *, baseline: str, score_title: str, spreads: tuple[float, float], decays: Collection[str]
+) -> list[str]:
     """What averaging did to the baseline, then by schedule whether it replaces decay: of `stats.ema_interaction`.
 
-    `spreads` cut the numbers of raw and of averaged weights.
+    `spreads` cut the numbers of raw and of averaged weights. The schedules `decays` differ from the baseline in a decay.
     """
     if table.empty:
         return ["Too few runs to say whether averaging replaces decay."]
@@ -130,19 +137,19 @@ def averaging(table: pd.DataFrame, *, baseline: str, score_title: str, spreads: 
         said.append(
             f"{numbers.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
             f"{numbers.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=spreads[0])}: "
-            f"{_interaction(row['low'], row['high'])}."
+            f"{_interaction(row['low'], row['high'], decay=row['schedule'] in decays)}."
         )
     return said
 
 
-def _interaction(low: float, high: float) -> str:
+def _interaction(low: float, high: float, *, decay: bool) -> str:
     if not math.isfinite(low):
         return "too few runs to compare the two"
     if low > 0:
-        return "decay helps averaged weights less than raw ones"
+        return f"{'decay helps averaged weights' if decay else 'averaged weights gain'} less than raw ones"
     if high < 0:
-        return "decay helps averaged weights more than raw ones"
-    return "whether averaging replaces decay is undecided"
+        return f"{'decay helps averaged weights' if decay else 'averaged weights gain'} more than raw ones"
+    return f"whether {'averaging replaces decay' if decay else 'they differ'} is undecided"
 
 
 def pairing(table: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from harness.report import numbers
+from harness.report import arms, numbers
 from harness.report.analysis import Analysis
 from harness.report.tables import Cell, Row, Table, estimate, interval, share, table, value, whole
 
@@ -180,7 +180,8 @@ def interactions(analysis: Analysis) -> Table | None:
         "interaction": value("interaction", raw, sign=True),
         f"{analysis.level} interval": interval(raw, sign=True),
     }
-    caption = "Effect of decay on raw and averaged weights, and their difference (interaction)"
+    of = "decay" if analysis.decays.issuperset(frame["schedule"]) else "each schedule"
+    caption = f"Effect of {of} on raw and averaged weights, and their difference (interaction)"
     return table(frame, columns, caption=caption, source="ema.csv")
 
 
@@ -190,6 +191,9 @@ def settings(analysis: Analysis) -> Table | None:
     names = [name for name in first.columns if name.startswith("params_") and first[name].notna().any()]
     columns: Columns = {"schedule": value("schedule"), "kind": value("kind")}
     columns |= _said_of_arms(analysis)
+    if "params_weight_decay" in names:
+        names.remove("params_weight_decay")
+        columns["weight decay"] = lambda row: _weight_decay(analysis, row)
     columns |= {name.removeprefix("params_").replace("_", " "): value(name) for name in names}
     return table(first, columns, caption="The configurations that were confirmed", source="runs.csv")
 
@@ -207,6 +211,14 @@ def _said_of_arms(analysis: Analysis) -> Columns:
     if any(optimizers.values()):
         found["optimizer"] = {label: name or study.spec.train.optimizer_name for label, name in optimizers.items()}
     return {head: _by_schedule(texts) for head, texts in found.items()}
+
+
+def _weight_decay(analysis: Analysis, row: Row) -> Cell:
+    """The weight decay of a configuration: of the schedule, or of its optimizer where the schedule says nothing."""
+    value = row["params_weight_decay"]
+    if pd.isna(value):
+        value = arms.weight_decay(analysis.results.study, str(row["schedule"]))
+    return Cell("–", None) if value is None else Cell(numbers.number(float(value)), float(value))
 
 
 def _by_schedule(texts: Mapping[str, str]) -> Callable[[Row], Cell]:

@@ -192,6 +192,10 @@ def _fault(fault: Mapping[str, Any]) -> str:
         return f"missing key '{path}', which has no default"
     if kind == "value_error":
         said = str(fault["ctx"]["error"])
+        if said.startswith(
+            f"{location[-1] if location else ''} is "
+        ):  # a value names its key, but not the tables around it
+            return f"{path}{said.removeprefix(str(location[-1]))}"
         return said if said.startswith(f"{path}.") or path == "the study" else f"{path}: {said}"
     message = str(fault["msg"])
     message = message.replace("Input should be ", "allowed is ", 1)

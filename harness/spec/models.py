@@ -555,15 +555,16 @@ class StudySpec(Section):
         for key in () if own_model else sorted({key for part in models.values() for key in part.reads}):
             if key not in model.reads and self.train.sets(key):
                 readers = " or ".join(f"'{name}'" for name, part in models.items() if key in part.reads)
-                yield f"train.{key} is set, but it is of model.name {readers}, and model.name is '{model.name}'"
+                yield f"train.{key} is set, but only model.name {readers} reads it, and model.name is '{model.name}'"
         if not own_model and self.train.scheduled.penalty is not None and "penalties" not in model.reads:
             yield f"train.scheduled.penalty is set, but model.name is '{model.name}', which has no penalties"
-        if self.train.generator_batch is not None and self.train.updates != "alternating":
+        reads = (lambda key: True) if own_model else model.reads.__contains__  # what it does not read is said above
+        if self.train.generator_batch is not None and self.train.updates != "alternating" and reads("generator_batch"):
             yield (
                 f"train.generator_batch is {self.train.generator_batch}, but the generator has a batch of its own only with "
                 'train.updates = "alternating"'
             )
-        if self.train.conditional:
+        if self.train.conditional and reads("conditional"):
             yield from self._class_faults()
         if not model.ratio and self.space.sets("discriminator_ratio"):
             yield f"space.discriminator_ratio is set, but model.name is '{model.name}', which has no discriminator"

@@ -23,8 +23,13 @@ python -m harness.run_study studies/published/sngan_resnet32_mimicry.toml       
 ```
 
 Each trains on a CPU as well, by the same steps, but far too slowly to be of use. CIFAR-10 and the Inception weights are
-downloaded once; without a network, name them in the file by `data.data_dir` and `evaluate.weights`. A file may be copied and
-changed: fewer seeds, other schedules, or a range for `peak` with `search.trials`, so that each schedule gets its own best rate.
+downloaded once; without a network, name them in the file by `data.data_dir` (a folder with `data_batch_1.bin` and so on) and
+`evaluate.weights`. A file may be copied and changed: other schedules, or a range for `peak` with `search.trials`, so that each
+schedule gets its own best rate.
+
+Seven seeds are the fewest that can decide anything at 5 % between three or four schedules. Studies whose runs take more than
+half a day have fewer, and their verdicts are *descriptive only* until `confirm.seeds` is raised: a study grows and keeps the
+runs that it has. To see early what a study is like, begin with one seed.
 
 That a step is the original's is shown without a GPU. From the same weights and images, losses, gradients and weights after a
 step of `dcgan`, `sngan_resnet32`, `wgan_gp_resnet32`, flow matching's U-Net and DDGAN equal PyTorch's to float32 rounding,

@@ -29,8 +29,10 @@ class OptimizerSpec(NamedSection):
 
 if TYPE_CHECKING:
     AnyOptimizer = OptimizerSpec
+    NamedOptimizer = OptimizerSpec
 else:
     AnyOptimizer = variants(OptimizerSpec, default="adam", text="optimizer", plain=True)
+    NamedOptimizer = variants(OptimizerSpec, default="", text="optimizer", plain=True)  # whose table needs a name
 
 
 def network_names() -> list[str]:
@@ -65,6 +67,9 @@ class ShapeSpec(Section):
         """Take the shape's fields, written beside `kind` in the file, into `fields`."""
         if not isinstance(raw, dict) or "fields" in raw:
             return raw
+        for key in OF_A_SCHEDULE:
+            if key in raw:
+                raise ValueError(f"{key} is of a whole schedule: allowed here are kind and the settings of a shape")
         return {
             "kind": raw.get("kind"),
             "fields": {key: value for key, value in raw.items() if key != "kind"},
@@ -108,7 +113,7 @@ class ScheduleSpec(ShapeSpec):
 
     networks: dict[str, ShapeSpec] = Field(default_factory=dict)
     applies_to: str | None = Field(default=None, description="instead of train.applies_to")
-    optimizer: AnyOptimizer | None = Field(default=None, description="instead of train.optimizer, alike")
+    optimizer: NamedOptimizer | None = Field(default=None, description="instead of train.optimizer, alike")
     weight_decay: Parameter | None = Field(default=None, description="instead of space.weight_decay, alike")
 
     @model_validator(mode="before")

@@ -77,12 +77,17 @@ def test_nothing_of_it_stands_in_a_study_that_says_nothing_of_it():
         ('applies_to = "generatr"', "schedules.x.applies_to is 'generatr', but allowed is one of: both, generator"),
         ('optimizer = "sdg"', "schedules.x.optimizer is 'sdg' (did you mean 'sgd'?), but allowed is one of: adam"),
         ("optimizer = 3", "schedules.x.optimizer is 3: allowed is a name or a table"),
-        ("weight_decay = 3", "schedules.x.weight_decay: weight_decay is 3, but allowed is [0, 1]"),
+        ("weight_decay = 3", "schedules.x.weight_decay is 3, but allowed is [0, 1]"),
         ("hold = { low = 0.1, high = 0.5 }\nuntil = 0.4", "schedules.x: linear.until is 0.4, but must be above hold"),
         ("[schedules.x.encoder]\nfloor = 0.1", "schedules.x.encoder is a shape of a network's own, but the networks"),
         ("[schedules.x.discriminator]\nflor = 0.1", "schedules.x.discriminator: linear has no field 'flor' (did you"),
         ('[schedules.x.discriminator]\nkind = "cosin"', "schedules.x.discriminator: there is no schedule 'cosin' (did"),
         ("[schedules.x.discriminator]\nfloor = true", "schedules.x.discriminator.floor is True: allowed is a finite"),
+        (
+            '[schedules.x.discriminator]\noptimizer = "sgd"',
+            "schedules.x.discriminator: optimizer is of a whole schedule: allowed here are kind and the settings of a shape",
+        ),
+        ("optimizer = { clip_norm = 1.0 }", "missing key 'schedules.x.optimizer.name', which has no default"),
         ('[schedules.x.optimizer]\nname = "sgd"\nfast = 1', "unknown key 'schedules.x.optimizer.fast': allowed here:"),
     ],
 )
@@ -129,6 +134,13 @@ def test_a_model_without_penalties_has_none_to_schedule():
         "[train]", '[model]\nname = "flow"\n[train]\nscheduled = { penalty = { start = 1, end = 0 } }'
     )
     assert "train.scheduled.penalty is set, but model.name is 'flow', which has no penalties" in fault(text)
+
+
+@pytest.mark.parametrize("key", ["conditional = true", "generator_batch = 8"])
+def test_a_key_that_the_model_does_not_read_is_one_fault(key):
+    (said,) = fault(MINIMAL.replace("[train]", f'[model]\nname = "flow"\n[train]\n{key}')).splitlines()
+    name = key.partition(" ")[0]
+    assert said == f"mine.toml: train.{name} is set, but only model.name 'gan' reads it, and model.name is 'flow'"
 
 
 def test_what_changes_has_the_order_that_models_take_it_in():

@@ -214,6 +214,16 @@ ADAMW = '{ name = "adamw", weight_decay = 0.05 }'
             "train.scheduled.beta2 is set, which changes nothing: train.optimizer is 'sgd'",
         ),
         (
+            "scheduled = { beta2 = { start = 0.9, end = 0.99, kind = 'constant' } }",
+            "",
+            "train.scheduled.beta2 does not change: its kind is 'constant'",
+        ),
+        (
+            "scheduled = { ema = { start = 0.9, end = 0.9 } }",
+            "",
+            "train.scheduled.ema does not change: its end is its start, 0.9",
+        ),
+        (
             "beta2 = 0.9\nscheduled = { beta2 = { start = 0.9, end = 0.99 } }",
             "",
             "train.beta2 is 0.9, which changes nothing: train.scheduled.beta2 takes its place",
@@ -224,14 +234,45 @@ ADAMW = '{ name = "adamw", weight_decay = 0.05 }'
             "train.ema is 0.99, which changes nothing: train.scheduled.ema takes its place",
         ),
         (
-            f"optimizer = {ADAMW}",
-            "[schedules.decayed]\nkind = 'cosine'\nweight_decay = 0.01",
-            "train.optimizer sets weight_decay = 0.05, which schedules.decayed.weight_decay takes the place of for 'decayed'",
-        ),
-        (
             "",
             f"[schedules.mine]\nkind = 'linear'\nweight_decay = 0.01\noptimizer = {ADAMW}",
             "schedules.mine.optimizer sets weight_decay = 0.05, which schedules.mine.weight_decay takes the place of",
+        ),
+        (
+            "",
+            "until = 0.5",
+            "schedules.linear.until is 0.5, but its floor is 0: from there on the rate is 0, and nothing is learnt",
+        ),
+        (
+            "",
+            "[schedules.linear.discriminator]\nkind = 'cosine'\nuntil = { low = 0.5, high = 1.0 }",
+            "schedules.linear.discriminator.until is 0.5, but its floor is 0",
+        ),
+        (
+            "",
+            "applies_to = 'generator'\n[schedules.linear.generator]\nkind = 'cosine'",
+            "schedules.linear.applies_to is set, which changes nothing: generator has a shape of its own, and discriminator is "
+            "kept at its peak by applies_to = 'generator'",
+        ),
+        (
+            "",
+            "floor = 0.1\n[schedules.linear.generator]\nkind = 'cosine'\n[schedules.linear.discriminator]\nkind = 'step'",
+            "schedules.linear.floor is set, which changes nothing: generator and discriminator have shapes of their own",
+        ),
+        (
+            'penalties = ["r1", { name = "r1", every = 4 }]',
+            "",
+            "train.penalties has 'r1' 2 times: each counts",
+        ),
+        (
+            'loss = "wasserstein_gp"\npenalties = ["gradient_penalty"]',
+            "",
+            "train.penalties has 'gradient_penalty', which train.loss 'wasserstein_gp' has within it as well: both count",
+        ),
+        (
+            'loss = "wasserstein"',
+            "",
+            "train.loss is 'wasserstein', which needs a bound on the discriminator's slopes, but train.penalties is empty",
         ),
         (
             'applies_to = "generator"',
@@ -247,8 +288,24 @@ def test_what_changes_within_a_run_and_makes_no_sense_is_said(train, more, words
     assert caution.startswith(words)
 
 
+def test_a_weight_decay_that_some_schedules_keep_and_others_replace_is_no_fault():
+    train = f"optimizer = {ADAMW}"
+    text = WHOLE.format(data="", network="", train=train, evaluate="", search="", select="")
+    crossed = text + "\n[schedules.constant_0]\nkind = 'constant'\nweight_decay = 0.0\n"
+    assert said(specs.parse(crossed, source="small.toml")) == []
+    every = text.replace("[space]", "[space]\nweight_decay = 0.01")
+    first = "train.optimizer sets weight_decay = 0.05, which space.weight_decay takes the place of for 'constant'"
+    assert first in said(specs.parse(every, source="small.toml"))
+
+
+@pytest.mark.parametrize("train", ['penalties = ["gradient_penalty"]', 'penalties = ["r1"]'])
+def test_a_wasserstein_loss_with_a_penalty_is_sound(train):
+    text = WHOLE.format(data="", network="", train=f'loss = "wasserstein"\n{train}', evaluate="", search="", select="")
+    assert said(specs.parse(text, source="small.toml")) == []
+
+
 @pytest.mark.parametrize(
-    "train", ['loss = "wasserstein_gp"', 'penalties = ["r1"]', 'loss = "r1"\npenalties = [{ name = "r1", every = 4 }]']
+    "train", ['loss = "wasserstein_gp"', 'penalties = ["r1"]', 'loss = "r1"\npenalties = [{ name = "r2", every = 4 }]']
 )
 def test_penalties_of_the_loss_and_of_the_study_may_be_scheduled(train):
     train += "\nscheduled = { penalty = { start = 1, end = 0 } }"

@@ -24,5 +24,6 @@ PART = LossPart(
     name="r1",
     help="logistic loss with a penalty on the discriminator's slope at real images (Mescheder et al. 2018)",
     settings=Settings,
+    penalty="r1",
     build=lambda settings: Penalised(NonSaturating(), SquaredSlope(settings.penalty)),
 )

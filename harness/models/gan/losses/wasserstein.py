@@ -20,5 +20,6 @@ class Wasserstein(NoPenalty):
 PART = LossPart(
     name="wasserstein",
     help="difference of mean logits; needs a penalty or a bound on the discriminator's slopes (Arjovsky et al. 2017)",
+    needs_bound=True,
     build=lambda settings: Wasserstein(),
 )

@@ -22,5 +22,6 @@ PART = LossPart(
     name="wasserstein_gp",
     help="difference of mean logits, with a penalty on slopes other than 1 (Gulrajani et al. 2017)",
     settings=Settings,
+    penalty="gradient_penalty",
     build=lambda settings: Penalised(Wasserstein(), GradientPenalty(settings.penalty)),
 )

@@ -87,6 +87,7 @@ PART = NetworkPart(
     name="sndcgan",
     help="plain convolutions, the discriminator spectrally normalised (Miyato et al. 2018), 16 to 128 pixels",
     model="gan",
+    bounded=True,
     settings=Settings,
     fits=fits,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,

@@ -57,6 +57,7 @@ PART = NetworkPart(
     name="sngan_resnet32",
     help="residual networks, the discriminator spectrally normalised (Miyato et al. 2018), 32x32x3",
     model="gan",
+    bounded=True,
     settings=Settings,
     fits=resnet32.fits,
     memory=lambda settings, shape: resnet32.memory(settings.width, shape),
