@@ -27,11 +27,13 @@ class Ours:
 
         threadpool_limits(1)
         device.configure(threads=1, gpu=None)
+        import tensorflow as tf
+
         from benchmarks import ours
         from harness.seeds import Seeds
         from harness.spec.models import TrainSpec
 
-        self._settings = settings
+        self._settings, self.version = settings, tf.__version__
         self._train = TrainSpec(
             steps=1000,
             batch=settings["batch"],
@@ -103,7 +105,7 @@ def main():
         from benchmarks.peers import torch_training
 
         side = torch_training.made(settings, images)
-    facts = {"parameters": side.parameters, "losses": side.losses()}
+    facts = {"parameters": side.parameters, "losses": side.losses(), "version": side.version}
     started = time.perf_counter()
     side.advance(1)  # traces and compiles
     facts |= {"first_step_s": time.perf_counter() - started}

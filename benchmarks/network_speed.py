@@ -1,6 +1,7 @@
 """A step of each published network against PyTorch: `python -m benchmarks.network_speed [--networks NAME ...]`.
 
-Same network (benchmarks/peers/torch_networks.py), batch and updates on both sides, one thread each. PyTorch runs eagerly and
+Same network (benchmarks/peers/torch_networks.py, torch_objectives.py), batch and updates on both sides, one thread each;
+before they are timed, both make the same losses of the same weights and images, or the benchmark ends. PyTorch runs eagerly and
 compiled, each in both layouts of memory, and is taken in its fastest form. The sides take turns, round after round; figures
 are medians over the rounds. CPU ms is processor time per step, which other work on the machine hardly changes. Prints a
 table in Markdown.
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import record
+from benchmarks import performance, record
 
 COLOUR = [32, 32, 3]
 CASES: dict[str, dict[str, Any]] = {  # by title: as its preset, but for widths, which are divided by --narrower
@@ -48,7 +49,7 @@ CASES: dict[str, dict[str, Any]] = {  # by title: as its preset, but for widths,
     "unet_adm": {
         "model": "flow",
         "shape": COLOUR,
-        "values": {"width": 128, "blocks": 4, "attention": 16, "dropout": 0.3},
+        "values": {"width": 128, "blocks": 2, "attention": 16, "dropout": 0.3},
         "beta1": 0.9,
     },
     "conv_vae 28x28x1": {
@@ -114,12 +115,10 @@ class Side:
 
 
 def started(python: str, settings: dict[str, Any]) -> Side:
-    """A side that has trained its first steps."""
+    """A side that begins to train its first steps, and answers when it has."""
     words = [python, "-m", "benchmarks.network_side", json.dumps(settings)]
     pipe = subprocess.PIPE
-    side = Side(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True))
-    side.facts = side.answer()
-    return side
+    return Side(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True))
 
 
 def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -133,6 +132,8 @@ def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
     try:
         for name in options.forms:
             sides[name] = started(options.torch, {**case, "side": "torch", **FORMS[name]})
+        for side in sides.values():
+            side.facts = side.answer()
         agree(title, {name: side.facts for name, side in sides.items()})
         for _ in range(options.rounds):
             for side in sides.values():
@@ -147,6 +148,7 @@ def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
         **case,
         "cpu_ms": cpu,
         "wall_ms": wall,
+        "torch": sides[options.forms[0]].facts["version"],
         "best": min(options.forms, key=lambda name: cpu[name]),
     }
 
@@ -163,12 +165,19 @@ def agree(title: str, facts: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """Markdown: CPU milliseconds per step, and how many times as long PyTorch takes."""
-    lines = [
-        "| network | setting | ours, CPU ms per step | PyTorch eager | torch.compile | ratio (fastest PyTorch / ours) |",
-        "|---|---|---|---|---|---|",
-    ]
+HEAD = (
+    "network",
+    "setting",
+    "ours, CPU ms per step",
+    "PyTorch eager",
+    "torch.compile",
+    "ratio: fastest PyTorch / ours",
+)
+
+
+def rows(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Processor milliseconds per step of each case, and how many times as long PyTorch takes, under HEAD."""
+    made = []
     for each in found:
         cpu = each["cpu_ms"]
         eager, compiled = (
@@ -178,27 +187,24 @@ def table(found: list[dict[str, Any]]) -> str:
         words = [f"{name} {value}" for name, value in each["values"].items()] + [f"batch {each['batch']}"]
         if each["model"] == "gan":
             words += [each["loss"], *each["penalties"], f"discriminator updates {each['critics']}"]
-        setting = ", ".join(words)
-        ratio = cpu[each["best"]] / cpu["ours"]
-        lines.append(
-            f"| {each['title']} | {setting} | {cpu['ours']:.1f} | {eager} | {compiled} | {ratio:.2f} ({each['best']}) |"
-        )
-    return "\n".join(lines)
+        ratio = f"{cpu[each['best']] / cpu['ours']:.2f} ({each['best']})"
+        made.append((each["title"], ", ".join(words), f"{cpu['ours']:.1f}", eager, compiled, ratio))
+    return made
 
 
 def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", choices=CASES, default=list(CASES), metavar="NAME")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--narrower", type=int, default=1, help="divides the published networks' widths (default: 1)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each side in each round")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--narrower", type=int, default=4, help="divides the published networks' widths (default: 4)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each side in each round, at least")
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS), metavar="FORM", help="of PyTorch")
     parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="the interpreter that has PyTorch")
     options = parser.parse_args()
     found = [compare(title, options) for title in options.networks]
-    print(table(found))
+    print(performance.table(HEAD, rows(found)))
     ratios = [
         record.figure(
             f"step of {each['title']} against PyTorch's fastest",
@@ -207,7 +213,7 @@ def main() -> None:
         )
         for each in found
     ]
-    record.save("network_speed", ratios, found)
+    record.save("network_speed", ratios, found, others={"torch": found[0]["torch"]})
 
 
 if __name__ == "__main__":

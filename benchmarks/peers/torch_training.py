@@ -27,6 +27,8 @@ def made(settings: dict[str, Any], images: np.ndarray) -> Training:
 class Training:
     """Networks by name with an optimizer each, of which one, `sampled`, is averaged."""
 
+    version = str(torch.__version__)
+
     def __init__(
         self, settings: dict[str, Any], images: np.ndarray, networks: dict[str, nn.Module], sampled: str
     ) -> None:
