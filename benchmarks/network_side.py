@@ -1,7 +1,8 @@
 """One side of `network_speed` in its own process: set up once, then timed whenever a line with seconds arrives.
 
-`python -m benchmarks.network_side '{"side": "ours", "network": "dcgan", ...}'`. Both sides train by alternating updates: so
-many of the discriminator, each with a batch of its own, then one of the generator. Answers are JSON lines.
+`python -m benchmarks.network_side '{"side": "ours", "network": "dcgan", ...}'`. Both sides train a pair of networks by
+alternating updates: so many of the discriminator, each with a batch of its own, then one of the generator. Answers are
+JSON lines; the first holds the number of parameters and the losses of weights and a batch that both sides are given.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 
 import numpy as np
 
-IMAGES, EMA, RATE, LATENT = 512, 0.999, 2e-4, 128
+IMAGES, EMA, RATE = 512, 0.999, 2e-4
 
 
 class Ours:
@@ -26,82 +27,71 @@ class Ours:
 
         threadpool_limits(1)
         device.configure(threads=1, gpu=None)
+        import tensorflow as tf
+
         from benchmarks import ours
         from harness.seeds import Seeds
         from harness.spec.models import TrainSpec
 
-        train = TrainSpec(
+        self._settings, self.version = settings, tf.__version__
+        self._train = TrainSpec(
             steps=1000,
             batch=settings["batch"],
             ema=EMA,
             beta1=settings["beta1"],
             loss=settings["loss"],
+            penalties=[{"name": name, "weight": weight} for name, weight in settings["penalties"].items()],
             discriminator_steps=settings["critics"],
-            updates="alternating",
+            updates="alternating" if settings["model"] == "gan" else "joint",
         )
-        self._model = ours.model(settings["network"], train, images, latent=LATENT, **settings["values"])
+        values = settings["values"] | ({"latent": settings["latent"]} if settings["model"] == "gan" else {})
+        self._model = ours.model(settings["network"], self._train, images, kind=settings["model"], **values)
         self._model.start(Seeds(1, 2, 3, 4))
         self.parameters = sum(self._model.parameters().values())
 
     def advance(self, steps):
         self._model.advance(dict.fromkeys(self._model.networks, np.full(steps, RATE, np.float32)))
 
+    def losses(self):
+        """The losses without noise of training, of the weights and the batch that `benchmarks.peers.given` draws."""
+        import tensorflow as tf
 
-class Torch:
-    """PyTorch, eager or compiled, in one layout of memory; Adam is the fused one, the moving average one call."""
+        from benchmarks.peers import given
+        from harness import kinds
+        from harness.models.gan.penalty import Penalties
+        from harness.models.nn.layers import Call, joined
 
-    def __init__(self, settings, images):
-        import torch
+        weights = {
+            name: [
+                tf.constant(given.weight(place, index, weight.shape)) for index, weight in enumerate(module.weights())
+            ]
+            for place, (name, module) in enumerate(self._model.modules.items())
+        }
 
-        from benchmarks.peers import torch_networks
+        def called(name):
+            return lambda *x: self._model.modules[name](joined(x), weights[name], Call(training=False))
 
-        torch.set_num_threads(1)
-        torch.set_num_interop_threads(1)
-        self._torch, self._networks, self._settings = torch, torch_networks, settings
-        self._memory = torch.channels_last if settings["layout"] == "channels_last" else torch.contiguous_format
-        self._images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-        pair = torch_networks.NETWORKS[settings["network"]](LATENT, images.shape[1:], **settings["values"])
-        self._generator, self._discriminator = (network.to(memory_format=self._memory) for network in pair)
-        self._weights = [list(network.parameters()) for network in pair]
-        self.parameters = sum(weight.numel() for weights in self._weights for weight in weights)
-        adam = {"lr": RATE, "betas": (settings["beta1"], 0.999), "fused": True}
-        self._adam = [torch.optim.Adam(weights, **adam) for weights in self._weights]
-        statistics = [each for each in self._generator.buffers() if each.is_floating_point()]
-        self._averaged = [each.detach() for each in (*self._weights[0], *statistics)]
-        self._average = [each.clone() for each in self._averaged]
-        compiled = torch.compile if settings["compiled"] else lambda network: network
-        self._make, self._judge = compiled(self._generator), compiled(self._discriminator)
-        self._judge_both = compiled(lambda real, fake: (self._discriminator(real), self._discriminator(fake)))
+        nets = {name: called(name) for name in weights}
+        real, numbers = tf.constant(given.images(tuple(self._settings["shape"]))), given.Numbers()
+        if self._settings["model"] != "gan":
+            found = self._model._objective.loss(nets, real, numbers).values()
+            return [float(sum(found))]
+        loss = kinds.find("loss", self._train.loss.name, key="loss").builder(self._train.loss.settings)
+        fake = nets["generator"](tf.constant(numbers.normal((len(real), self._settings["latent"]))))
 
-    def advance(self, steps):
-        for _ in range(steps):
-            for _ in range(self._settings["critics"]):
-                self._update(1, self._loss_of_discriminator())
-            self._update(0, self._networks.loss_of_generator(self._settings["loss"], self._judge(self._fake())[:, 0]))
-            self._torch._foreach_lerp_(self._average, self._averaged, 1.0 - EMA)
+        def critic(images):
+            return nets["discriminator"](images)[:, 0]
 
-    def _fake(self):
-        return self._make(self._torch.randn(self._settings["batch"], LATENT))
-
-    def _loss_of_discriminator(self):
-        torch, batch, loss = self._torch, self._settings["batch"], self._settings["loss"]
-        chosen = torch.randint(len(self._images), (batch,))
-        real = (self._images[chosen].float() * (1.0 / 127.5) - 1.0).contiguous(memory_format=self._memory)
-        with torch.no_grad():
-            fake = self._fake()
-        # As one compiled function: of two, the second would change what the first keeps of spectral normalisation.
-        of_real, of_fake = self._judge_both(real, fake)
-        found = self._networks.loss_of_discriminator(loss, of_real[:, 0], of_fake[:, 0])
-        if loss == "wasserstein_gp":  # not through the compiled network, which cannot be differentiated twice
-            found = found + self._networks.gradient_penalty(self._discriminator, real, fake, torch.rand(batch))
-        return found
-
-    def _update(self, place, loss):
-        for weight, slope in zip(
-            self._weights[place], self._torch.autograd.grad(loss, self._weights[place]), strict=True
-        ):
-            weight.grad = slope
-        self._adam[place].step()
+        of_real, of_fake = critic(real), critic(fake)
+        terms = [
+            loss.discriminator(of_real, of_fake),
+            loss.penalty(critic, real, fake, numbers),
+            Penalties.of(self._train.penalties)(critic, real, fake, numbers, count=tf.constant(1, tf.int64)),
+        ]
+        return [
+            float(loss.generator(of_real, of_fake)),
+            float(tf.add_n([term for term in terms if term is not None])),
+        ]
 
 
 def main():
@@ -109,10 +99,16 @@ def main():
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, *settings["shape"]), dtype=np.uint8)
-    side = {"ours": Ours, "torch": Torch}[settings["side"]](settings, images)
+    if settings["side"] == "ours":
+        side = Ours(settings, images)
+    else:
+        from benchmarks.peers import torch_training
+
+        side = torch_training.made(settings, images)
+    facts = {"parameters": side.parameters, "losses": side.losses(), "version": side.version}
     started = time.perf_counter()
     side.advance(1)  # traces and compiles
-    facts = {"parameters": side.parameters, "first_step_s": time.perf_counter() - started}
+    facts |= {"first_step_s": time.perf_counter() - started}
     side.advance(2)
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:

@@ -176,7 +176,21 @@ def growth_details(rows: list[dict[str, Any]]) -> list[str]:
     return ["## Growth", "Level time a unit means linear growth. `dcgan` of width 16, one thread.", table(head, body)]
 
 
-DETAILS = {"training_speed": training_details, "growth": growth_details}
+def network_details(found: list[dict[str, Any]]) -> list[str]:
+    """The table of the networks' steps."""
+    from benchmarks.network_speed import HEAD, rows
+
+    return [
+        "## Step time of each network",
+        "The same network in PyTorch, which makes the same losses of the same weights and images; one thread each; processor "
+        "time, medians over rounds in which the sides took turns. A step is an update of every network: of a generator after "
+        "so many updates of its discriminator. PyTorch is eager and compiled, each in both layouts of memory; the faster "
+        "layout stands here, and the ratio is to the fastest of all.",
+        table(HEAD, rows(found)),
+    ]
+
+
+DETAILS = {"training_speed": training_details, "growth": growth_details, "network_speed": network_details}
 
 
 def main() -> int:

@@ -8,9 +8,10 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 OUT = Path(__file__).parent / "out"
@@ -47,8 +48,18 @@ def figure(what: str, value: float, unit: str, *, target: str = "", met: bool | 
     return {"what": what, "value": value, "unit": unit, "target": target, "met": met}
 
 
-def save(name: str, figures: Sequence[dict[str, Any]], details: Any, *, short: bool = False) -> Path:
-    """Write out/NAME.json: `figures` for the page, `details` all that was measured; print where."""
+def save(
+    name: str,
+    figures: Sequence[dict[str, Any]],
+    details: Any,
+    *,
+    short: bool = False,
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write out/NAME.json: `figures` for the page, `details` all that was measured; print where.
+
+    `others` are versions of packages that another interpreter of the benchmark has.
+    """
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{name}.json"
     content = {
@@ -57,7 +68,7 @@ def save(name: str, figures: Sequence[dict[str, Any]], details: Any, *, short: b
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "short": short,
         "machine": machine(),
-        "versions": versions(),
+        "versions": versions() | others,
         "figures": list(figures),
         "details": details,
     }

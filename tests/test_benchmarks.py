@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import performance, record
+from benchmarks import loss_families, network_speed, performance, record
 from benchmarks.peers import plan
 from benchmarks.peers.plan import Layer, Plan
 from harness import kinds
@@ -98,6 +98,40 @@ def test_page_shows_growth_row_by_row():
     assert "| batch | 32 | 0.50 | 0.025 ms per image | 700 |" in made
 
 
+def test_page_sets_each_network_against_the_fastest_form_of_pytorch():
+    case = {
+        "title": "small",
+        "model": "gan",
+        "values": {"width": 8},
+        "batch": 4,
+        "loss": "relativistic",
+        "penalties": {"r1": 0.05},
+        "critics": 2,
+        "cpu_ms": {"ours": 10.0, "eager": 20.0, "eager, channels_last": 15.0, "compiled": 16.0},
+        "best": "eager, channels_last",
+    }
+    made = performance.page([content("network_speed", [], details=[case])])
+    setting = "width 8, batch 4, relativistic, r1, discriminator updates 2"
+    assert f"| small | {setting} | 10.0 | 15.0 | 16.0 | 1.50 (eager, channels_last) |" in made
+
+
+def test_sides_that_make_other_losses_of_the_same_weights_are_not_timed():
+    facts = {"parameters": 5, "losses": [1.0, 2.0]}
+    network_speed.agree("small", {"ours": facts, "eager": facts | {"losses": [1.00001, 2.0]}})
+    for other in ({"parameters": 6}, {"losses": [1.001, 2.0]}):
+        with pytest.raises(SystemExit, match="small: eager has"):
+            network_speed.agree("small", {"ours": facts, "eager": facts | other})
+
+
+@pytest.mark.parametrize("title", network_speed.CASES)
+def test_timed_networks_are_those_of_the_record(title):
+    case = network_speed.USUAL | network_speed.CASES[title]
+    part = kinds.find("network", case.get("network", title), key="network.name")
+    latent = {"latent": case["latent"]} if case["model"] == "gan" else {}
+    part.builder(part.set(case["values"] | latent), tuple(case["shape"]))
+    assert part.model == case["model"]
+
+
 def test_page_of_nothing_is_refused():
     with pytest.raises(ValueError, match="holds no result of a benchmark"):
         performance.page([])
@@ -114,3 +148,11 @@ def test_results_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):
 def test_every_benchmark_is_listed():
     scripts = {path.stem for path in FOLDER.glob("*.py")} - NOT_LISTED
     assert scripts <= {each.name for each in performance.BENCHMARKS}
+
+
+def test_every_loss_penalty_and_augmentation_is_in_a_family_that_is_trained():
+    specs = [family.spec(1) for family in loss_families.FAMILIES]
+    with_a_penalty_of_its_own = {"r1", "wasserstein_gp"}  # earlier names of a loss and a penalty, which are there apart
+    assert {spec.loss.name for spec in specs} == kinds.parts("loss").keys() - with_a_penalty_of_its_own
+    assert {each.name for spec in specs for each in spec.penalties} == kinds.parts("penalty").keys()
+    assert {each.name for spec in specs for each in spec.augment} == kinds.parts("augmentation").keys()

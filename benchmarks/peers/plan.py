@@ -46,11 +46,11 @@ def _convolution(kernel: int, inputs: int, outputs: int, *, stride: int = 1, kin
     return Layer(kind, inputs, outputs, kernel, stride)
 
 
-def article() -> Plan:
+def article(latent: int = 100) -> Plan:
     """The article's pair, 32x32x3."""
     tail = lambda channels: (Layer("leaky", value=0.3), Layer("norm", outputs=channels, value=0.8))  # noqa: E731
     generator: list[Layer] = []
-    for inputs, outputs in itertools.pairwise((100, 256, 512, 1024, 4096)):
+    for inputs, outputs in itertools.pairwise((latent, 256, 512, 1024, 4096)):
         generator += [_dense(inputs, outputs), *tail(outputs)]
     generator.append(Layer("shape", shape=(4, 4, 256)))
     for inputs, outputs in ((256, 128), (128, 64)):
@@ -64,7 +64,7 @@ def article() -> Plan:
             Layer("dropout", value=0.3),
         ]
     discriminator += [Layer("shape"), _dense(8 * 8 * 128, 1)]
-    return Plan("article", 100, 32, 3, tuple(generator), tuple(discriminator))
+    return Plan("article", latent, 32, 3, tuple(generator), tuple(discriminator))
 
 
 def dcgan(side: int = 8, *, latent: int = 64, width: int = 16, channels: int = 1) -> Plan:

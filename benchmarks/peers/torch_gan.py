@@ -21,7 +21,9 @@ def settle(threads: int) -> None:
     torch.set_num_interop_threads(1)
 
 
-class _Reshape(nn.Module):
+class Reshape(nn.Module):
+    """Vectors to images, pixels of a channel next to each other."""
+
     def __init__(self, shape: tuple[int, ...], memory: torch.memory_format) -> None:
         super().__init__()
         height, width, channels = shape
@@ -50,13 +52,16 @@ def _module(layer: Layer, memory: torch.memory_format, *, flat: bool) -> nn.Modu
         case "dropout":
             return nn.Dropout(layer.value)
         case "shape":
-            return _Reshape(layer.shape, memory) if layer.shape else nn.Flatten()
+            return Reshape(layer.shape, memory) if layer.shape else nn.Flatten()
         case "tanh":
             return nn.Tanh()
     raise ValueError(f"layer.kind is {layer.kind!r}, which no module is known for")
 
 
-def _network(layers: tuple[Layer, ...], memory: torch.memory_format, *, flat: bool) -> nn.Sequential:
+def network(
+    layers: tuple[Layer, ...], memory: torch.memory_format = torch.contiguous_format, *, flat: bool
+) -> nn.Sequential:
+    """Layers one after another, whose first input is `flat` or an image, in a layout of memory."""
     modules = []
     for layer in layers:
         if layer.kind == "shape":
@@ -72,8 +77,8 @@ class TorchGan:
         self._memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.plan, self._batch, self._ema = plan, batch, ema
         self._images = torch.from_numpy(np.ascontiguousarray(images[:, ::-1, ::-1].transpose(0, 3, 1, 2)))
-        self.generator = _network(plan.generator, self._memory, flat=True)
-        self.discriminator = _network(plan.discriminator, self._memory, flat=False)
+        self.generator = network(plan.generator, self._memory, flat=True)
+        self.discriminator = network(plan.discriminator, self._memory, flat=False)
         self._trained = {
             "generator": list(self.generator.parameters()),
             "discriminator": list(self.discriminator.parameters()),

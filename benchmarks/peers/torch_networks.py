@@ -2,8 +2,10 @@
 
 `sngan_resnet32` and `wgan_gp_resnet32` are after kwotsin/mimicry (torch_mimicry/nets, modules/resblocks.py), activations in
 place included; `dcgan_studiogan` after POSTECH-CVLab/PyTorch-StudioGAN (src/models/deep_conv.py), `dcgan_cnn32` after
-w86763777/pytorch-gan-collections (source/models/dcgan.py), `sndcgan` after google/compare_gan. Images become vectors, and
-vectors images, with channels running fastest, as in ours: weights need no other order.
+w86763777/pytorch-gan-collections (source/models/dcgan.py), `sndcgan` after google/compare_gan; `article` and `r3gan_small`
+are made elsewhere in this folder. Images become vectors, and
+vectors images, with channels running fastest, as in ours: weights need no other order. Where PyTorch pads at the other end than TensorFlow
+(`article`, `dcgan_cnn32`), these are our networks with all images mirrored.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import spectral_norm
+
+from benchmarks.peers import plan as plans
+from benchmarks.peers import torch_gan
+from benchmarks.peers.torch_r3gan import r3gan_small
 
 Pair = tuple[nn.Module, nn.Module]
 Wrap = Callable[[nn.Module], nn.Module]
@@ -191,8 +197,29 @@ def dcgan_cnn32(latent: int, shape: tuple[int, int, int], *, width: int) -> Pair
     return nn.Sequential(*generator), nn.Sequential(*discriminator, FromImage(), nn.Linear(4 * 8 * width, 1))
 
 
+def article(latent: int, shape: tuple[int, int, int]) -> Pair:
+    """The article's."""
+    plan = plans.article(latent)
+    generator = torch_gan.network(plan.generator, flat=True)
+    discriminator = torch_gan.network(plan.discriminator, flat=False)
+    return (
+        nn.Sequential(*[ToImage(4) if isinstance(layer, torch_gan.Reshape) else layer for layer in generator]),
+        nn.Sequential(*[FromImage() if isinstance(layer, nn.Flatten) else layer for layer in discriminator]),
+    )
+
+
 NETWORKS: dict[str, Callable[..., Pair]] = {
-    made.__name__: made for made in (dcgan, sngan_resnet32, wgan_gp_resnet32, sndcgan, dcgan_studiogan, dcgan_cnn32)
+    made.__name__: made
+    for made in (
+        article,
+        dcgan,
+        sngan_resnet32,
+        wgan_gp_resnet32,
+        sndcgan,
+        dcgan_studiogan,
+        dcgan_cnn32,
+        r3gan_small,
+    )
 }
 
 
@@ -202,13 +229,22 @@ def loss_of_discriminator(loss: str, real: torch.Tensor, fake: torch.Tensor) -> 
         "non_saturating": lambda: F.softplus(-real).mean() + F.softplus(fake).mean(),
         "hinge": lambda: F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean(),
         "wasserstein_gp": lambda: fake.mean() - real.mean(),
+        "relativistic": lambda: F.softplus(fake - real).mean(),
     }
     return formulas[loss]()
 
 
-def loss_of_generator(loss: str, fake: torch.Tensor) -> torch.Tensor:
-    """Of logits of generated images."""
+def loss_of_generator(loss: str, fake: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+    """Of logits of generated images, and of real ones where the loss pairs them."""
+    if loss == "relativistic":
+        return F.softplus(real - fake).mean()
     return F.softplus(-fake).mean() if loss == "non_saturating" else -fake.mean()
+
+
+def squared_slope(logits: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Mean of ‖slope‖² at images of which the logits were made; R1 and R2 are half of it times their weight."""
+    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
 
 
 def gradient_penalty(

@@ -15,7 +15,7 @@ from harness.kinds import Shape, choice, number
 from harness.lazy import tf
 from harness.models.model import ModelPart, NetworkPart, PartSettings, TrainSettings
 from harness.models.nn import sizes
-from harness.models.nn.blocks import Chain
+from harness.models.nn.blocks import Chain, Layered
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import (
     Call,
@@ -26,9 +26,7 @@ from harness.models.nn.layers import (
     Layer,
     Module,
     TransposedConvolution,
-    Weight,
     silu,
-    with_weights,
     zeros,
 )
 from harness.models.objective import Descent, Nets
@@ -173,43 +171,33 @@ class NetworkSettings:
     width: int = number(16, low=4, high=1024, text="channels of the widest resolution")
 
 
-class UNet:
+class UNet(Layered):
     """A U-Net (Ronneberger et al. 2015) of residual blocks that see the time (Ho et al. 2020), without attention.
 
-    Sides are halved until at most 7 pixels are left; channels double at the first two halvings.
+    Sides are halved until at most 7 pixels are left; channels double at the first two halvings. The velocity is 0 at first.
     """
-
-    per_example = True
 
     def __init__(self, *, size: int, channels: int, width: int) -> None:
         self._levels = sizes.halvings(size)[0]
         widths = [width * min(2**level, 4) for level in range(self._levels + 1)]
         embedded = 4 * width
-        self._layers: dict[str, Layer] = {
+        layers: dict[str, Layer] = {
             "time": Chain((Dense(2 * _FREQUENCIES, embedded), silu(), Dense(embedded, embedded), silu())),
             "in": Convolution(3, channels, width),
         }
         for level, (outer, inner) in enumerate(itertools.pairwise(widths)):
-            self._layers |= _block(f"down {level}", outer, outer, embedded)
-            self._layers[f"halve {level}"] = Convolution(3, outer, inner, stride=2)
-            self._layers[f"double {level}"] = TransposedConvolution(4, inner, outer)
-            self._layers |= _block(f"up {level}", 2 * outer, outer, embedded)
-        self._layers |= _block("middle", widths[-1], widths[-1], embedded)
-        self._layers["out"] = Chain((_normalised(width), silu(), Convolution(3, width, channels, initial=zeros)))
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self._layers.values() for weight in layer.weights()]
-
-    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Initial values of all weights, drawn one after another; the velocity is 0 at first."""
-        return [weight.initial(rng, weight.shape) for weight in self.weights()]
+            layers |= _block(f"down {level}", outer, outer, embedded)
+            layers[f"halve {level}"] = Convolution(3, outer, inner, stride=2)
+            layers[f"double {level}"] = TransposedConvolution(4, inner, outer)
+            layers |= _block(f"up {level}", 2 * outer, outer, embedded)
+        layers |= _block("middle", widths[-1], widths[-1], embedded)
+        layers["out"] = Chain((_normalised(width), silu(), Convolution(3, width, channels, initial=zeros)))
+        super().__init__(layers)
 
     def __call__(self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
         """The velocity at points (n, h, w, c) and times (n, 1)."""
         points, time = x
-        called = with_weights(tuple(self._layers.values()), weights, call)
-        parts = dict(zip(self._layers, called, strict=True))
+        parts = self.called(weights, call)
         embedded = parts["time"](tf.cast(_features(time), points.dtype))
         inner, skipped = parts["in"](points), []
         for level in range(self._levels):

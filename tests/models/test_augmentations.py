@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from harness import kinds
-from harness.models.gan.penalties.r1 import R1
+from harness.models.gan.penalties.squared_slope import SquaredSlope
 from harness.models.nn.draws import Draw
 
 SEED = tf.constant([1, 2], tf.int64)
@@ -119,7 +119,7 @@ def test_slopes_go_back_through_an_augmentation_as_the_transposed_of_its_matrix_
     weight = tf.constant(1.5)
     with tf.GradientTape() as tape:
         tape.watch(weight)
-        penalty = R1(10.0)(
+        penalty = SquaredSlope(10.0)(
             lambda x: 0.5 * weight * tf.reduce_sum(tf.square(augment(x, Draw(SEED))), (1, 2, 3)), watched, None, None
         )
     at = np.einsum(

@@ -8,11 +8,8 @@ score_sde/models/discriminator.py.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from harness.kinds import Shape, number
 from harness.lazy import tf
@@ -29,18 +26,16 @@ from harness.models.ddgan.layers import (
     waves,
 )
 from harness.models.model import NetworkPart
-from harness.models.nn.blocks import Chain
+from harness.models.nn.blocks import Chain, Layered
 from harness.models.nn.layers import (
     Call,
     Convolution,
     Dense,
     Layer,
-    Weight,
     leaky_relu,
     silu,
     summed,
     tanh,
-    with_weights,
 )
 from harness.models.nn.resampling import doubled, halved
 
@@ -72,31 +67,7 @@ def fits(shape: Shape) -> str | None:
     return None if size == width and 8 <= size <= 64 and size % 8 == 0 else "images of 8, 16, … 64 pixels"
 
 
-class _Layered:
-    """A network with named layers."""
-
-    def __init__(self, layers: dict[str, Layer]) -> None:
-        self._layers = layers
-
-    @property
-    def per_example(self) -> bool:
-        """Whether an example's output depends on no other example of its batch."""
-        return all(layer.per_example for layer in self._layers.values())
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self._layers.values() for weight in layer.weights()]
-
-    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Initial values of all weights, drawn one after another."""
-        return [weight.initial(rng, weight.shape) for weight in self.weights()]
-
-    def _called(self, weights: Sequence[tf.Tensor], call: Call) -> dict[str, Callable[..., tf.Tensor]]:
-        called = with_weights(tuple(self._layers.values()), weights, call)
-        return dict(zip(self._layers, called, strict=True))
-
-
-class Generator(_Layered):
+class Generator(Layered):
     """What an image was, from a noisy one: a U-Net whose normalisations are styled by the latent vector z."""
 
     def __init__(self, settings: Settings, shape: Shape) -> None:
@@ -157,7 +128,7 @@ class Generator(_Layered):
     ) -> tf.Tensor:
         """Images in [-1, 1] of noisy ones (n, h, w, c), the time (n, 1) and z (n, latent)."""
         points, time, latents = x
-        parts = self._called(weights, call)
+        parts = self.called(weights, call)
         context = parts["time"](tf.cast(waves(time, self._half), points.dtype)), parts["style"](_of_length_1(latents))
 
         def through(name: str, image: tf.Tensor) -> tf.Tensor:
@@ -187,7 +158,7 @@ def _of_length_1(latents: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.cast(latents, tf.float32) * tf.math.rsqrt(square + 1e-8), latents.dtype)
 
 
-class Discriminator(_Layered):
+class Discriminator(Layered):
     """Whether a noisy image is what the next noisier one was made of: it sees both, and the time."""
 
     group = BatchDeviation.group
@@ -221,7 +192,7 @@ class Discriminator(_Layered):
     ) -> tf.Tensor:
         """Logits (n, 1) of images (n, h, w, c) at times (n, 1), and of the next noisier ones (n, h, w, c)."""
         points, time, noisier = x
-        parts = self._called(weights, call)
+        parts = self.called(weights, call)
         seen = parts["time"](tf.cast(waves(time, self._half), points.dtype))
         inner = parts["in"](tf.concat([points, noisier], -1))
         for index in range(4):
@@ -229,7 +200,7 @@ class Discriminator(_Layered):
         return parts["out"](inner)
 
 
-def build(settings: Settings, shape: Shape) -> dict[str, _Layered]:
+def build(settings: Settings, shape: Shape) -> dict[str, Layered]:
     """Both networks for images of `shape`."""
     return {"generator": Generator(settings, shape), "discriminator": Discriminator(settings, shape)}
 

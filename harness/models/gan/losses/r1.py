@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.kinds import number
 from harness.models.gan.losses.non_saturating import NonSaturating
-from harness.models.gan.penalties.r1 import R1
+from harness.models.gan.penalties.squared_slope import SquaredSlope
 from harness.models.gan.penalty import Penalised
 from harness.models.model import LossPart
 
@@ -25,5 +25,5 @@ PART = LossPart(
     help="logistic loss with a penalty on the discriminator's slope at real images (Mescheder et al. 2018)",
     settings=Settings,
     penalty="r1",
-    build=lambda settings: Penalised(NonSaturating(), R1(settings.penalty)),
+    build=lambda settings: Penalised(NonSaturating(), SquaredSlope(settings.penalty)),
 )

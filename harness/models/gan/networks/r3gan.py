@@ -6,7 +6,7 @@ Their CIFAR-10 networks are those of width 768.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from harness.kinds import Shape, number
 from harness.lazy import tf
 from harness.models.model import NetworkPart
-from harness.models.nn.blocks import Chain, Sum
-from harness.models.nn.layers import Apply, Call, Initial, Layer, Weight, leaky_relu, with_weights, zeros
+from harness.models.nn.blocks import Chain, Layered, Sum
+from harness.models.nn.layers import Apply, Call, Initial, Layer, Weight, leaky_relu, zeros
 from harness.models.nn.resampling import doubled, halved
 
 _EXPANSION, _GROUP = 2, 16  # of a block's inner channels, and how many of these are convolved together
@@ -96,10 +96,8 @@ class Gather:
         return tf.reduce_sum(x * tf.cast(weights[0], x.dtype), (1, 2))
 
 
-class Generator:
+class Generator(Layered):
     """Latents (n, latent), and classes one-hot (n, classes) where there are any, to images (n, side, side, channels)."""
-
-    per_example = True
 
     def __init__(self, settings: Settings, shape: Shape, classes: int) -> None:
         stages, width, latent = _stages(shape), settings.width, settings.latent
@@ -108,31 +106,22 @@ class Generator:
             if stage:
                 layers.append(Apply(doubled, per_example=True))
             layers += _blocks(settings, stages)
-        self._layers: dict[str, Layer] = {"main": Chain((*layers, Linear(width, shape[2])))}
+        named: dict[str, Layer] = {"main": Chain((*layers, Linear(width, shape[2])))}
         if classes:
-            self._layers["classes"] = Linear(classes, latent)
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self._layers.values() for weight in layer.weights()]
-
-    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Initial values of all weights, drawn one after another."""
-        return [weight.initial(rng, weight.shape) for weight in self.weights()]
+            named["classes"] = Linear(classes, latent)
+        super().__init__(named)
 
     def __call__(self, x: Any, weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
         """Images, not cut to [-1, 1]."""
-        parts = _called(self._layers, weights, call)
+        parts = self.called(weights, call)
         if "classes" in parts:
             latents, classes = x
             x = tf.concat([latents, parts["classes"](classes)], 1)
         return parts["main"](x)
 
 
-class Discriminator:
+class Discriminator(Layered):
     """Images, and classes one-hot where there are any, to logits (n, 1): with classes, the product with the class's vector."""
-
-    per_example = True
 
     def __init__(self, settings: Settings, shape: Shape, classes: int) -> None:
         stages, width = _stages(shape), settings.width
@@ -141,31 +130,18 @@ class Discriminator:
             if stage:
                 layers.append(Apply(halved, per_example=True))
             layers += _blocks(settings, stages)
-        self._layers: dict[str, Layer] = {
-            "main": Chain((*layers, Gather(width), Linear(width, width if classes else 1)))
-        }
+        named: dict[str, Layer] = {"main": Chain((*layers, Gather(width), Linear(width, width if classes else 1)))}
         if classes:
-            self._layers["classes"] = Linear(classes, width, gain=1.0 / math.sqrt(width))
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self._layers.values() for weight in layer.weights()]
-
-    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Initial values of all weights, drawn one after another."""
-        return [weight.initial(rng, weight.shape) for weight in self.weights()]
+            named["classes"] = Linear(classes, width, gain=1.0 / math.sqrt(width))
+        super().__init__(named)
 
     def __call__(self, x: Any, weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
         """Logits (n, 1)."""
-        parts = _called(self._layers, weights, call)
+        parts = self.called(weights, call)
         if "classes" not in parts:
             return parts["main"](x)
         images, classes = x
         return tf.reduce_sum(parts["main"](images) * parts["classes"](classes), 1, keepdims=True)
-
-
-def _called(layers: Mapping[str, Layer], weights: Sequence[tf.Tensor], call: Call) -> dict[str, Any]:
-    return dict(zip(layers, with_weights(tuple(layers.values()), weights, call), strict=True))
 
 
 def _stages(shape: Shape) -> int:
