@@ -149,6 +149,7 @@ def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
         "cpu_ms": cpu,
         "wall_ms": wall,
         "torch": sides[options.forms[0]].facts["version"],
+        "machine": performance.machine_words(record.machine()),
         "best": min(options.forms, key=lambda name: cpu[name]),
     }
 
