@@ -22,7 +22,9 @@ import numpy as np
 from benchmarks import performance, record
 
 COLOUR = [32, 32, 3]
-CASES: dict[str, dict[str, Any]] = {  # by title: as its preset, but for widths, which are divided by --narrower
+CASES: dict[
+    str, dict[str, Any]
+] = {  # by title: as presets, but widths are divided by --narrower, and unet_adm has half the blocks
     "article": {"shape": COLOUR, "latent": 100, "mirrored": True},
     "dcgan 8x8x1": {"network": "dcgan", "shape": [8, 8, 1], "values": {"width": 16}},
     "dcgan 28x28x1": {"network": "dcgan", "shape": [28, 28, 1], "values": {"width": 16}},
@@ -149,6 +151,7 @@ def compare(title: str, options: argparse.Namespace) -> dict[str, Any]:
         "cpu_ms": cpu,
         "wall_ms": wall,
         "torch": sides[options.forms[0]].facts["version"],
+        "machine": performance.machine_words(record.machine()),
         "best": min(options.forms, key=lambda name: cpu[name]),
     }
 

@@ -184,8 +184,9 @@ def network_details(found: list[dict[str, Any]]) -> list[str]:
         "## Step time of each network",
         "The same network in PyTorch, which makes the same losses of the same weights and images; one thread each; processor "
         "time, medians over rounds in which the sides took turns. A step is an update of every network: of a generator after "
-        "so many updates of its discriminator. PyTorch is eager and compiled, each in both layouts of memory; the faster "
-        "layout stands here, and the ratio is to the fastest of all.",
+        "so many updates of its discriminator. PyTorch is eager and compiled, in one or both layouts of memory; the faster "
+        "layout stands here, and the ratio is to the fastest of all; a dash: not measured. Measured on: "
+        f"{'; '.join(sorted({each['machine'] for each in found}))}.",
         table(HEAD, rows(found)),
     ]
 

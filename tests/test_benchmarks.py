@@ -109,6 +109,7 @@ def test_page_sets_each_network_against_the_fastest_form_of_pytorch():
         "critics": 2,
         "cpu_ms": {"ours": 10.0, "eager": 20.0, "eager, channels_last": 15.0, "compiled": 16.0},
         "best": "eager, channels_last",
+        "machine": "P, 2 cores",
     }
     made = performance.page([content("network_speed", [], details=[case])])
     setting = "width 8, batch 4, relativistic, r1, discriminator updates 2"
