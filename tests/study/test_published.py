@@ -80,3 +80,4 @@ def test_each_trains_with_narrow_networks(name):
     latents = np.random.default_rng(1).standard_normal((2, model.latent), dtype=np.float32)
     for weights in ("raw", "ema"):
         assert model.generate(latents, weights=weights).shape == (2, 32, 32, 3)
+    assert model.traces == 1
