@@ -230,6 +230,10 @@ class Unread(Part):
     reads: tuple[str, ...] = ("beta1", "beta2", "momentum")
     optional: bool = True
     primary: bool = False
+    conditional: bool = True
+    bounded: bool = True
+    penalty: str = ""
+    needs_bound: bool = False
 
     def set(self, values: Mapping[str, Any]) -> Any:
         """Nothing: a worker checks the settings."""

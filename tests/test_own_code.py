@@ -1,6 +1,7 @@
 """A user's own code: told by its hash, executed only where it is allowed, carried to workers, kept beside the results."""
 
 import csv
+import dataclasses
 import json
 import pickle
 import shutil
@@ -300,3 +301,10 @@ def test_what_a_worker_finds_wrong_is_bad_input_and_told_before_anything_is_trai
     assert code == 2, err
     assert said in err
     assert not (tmp_path / "results" / "own" / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("role", ["model", "network", "loss", "penalty", "augmentation", "optimizer", "schedule"])
+def test_a_part_that_is_not_executed_yet_has_all_that_a_study_file_is_checked_by(role):
+    known = {field.name for field in dataclasses.fields(kinds.Unread)}
+    for part in kinds.parts(role).values():
+        assert {field.name for field in dataclasses.fields(part)} <= known, part.name
