@@ -27,8 +27,9 @@ hypothesis.settings.register_profile("explore", derandomize=False, deadline=None
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
-# Files that take minutes: begun first, so that no process is left alone with one of them at the end.
-LONG = ("study/test_cluster.py", "study/test_command.py", "study/test_faults.py")
+# Files that take minutes: begun first, so that no process is left alone with one of them at the end. pytest-xdist would put
+# those with few tests last: --no-loadscope-reorder keeps the order.
+LONG = ("study/test_cluster.py", "study/test_command.py", "study/test_faults.py", "test_extend.py", "test_own_code.py")
 
 
 @pytest.hookimpl(trylast=True)
