@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.kinds import Part
+from harness import kinds
+from harness.kinds import Part, Shape
 from harness.models.nn.optimizer import Moments
 from harness.seeds import Seeds
 
@@ -123,6 +124,15 @@ class NetworkPart(Part):
     model: str
     conditional: bool = False
     bounded: bool = False
+
+
+def network_for(network: PartSettings, shape: Shape) -> NetworkPart:
+    """The declaration of a study's [network]; ValueError says which images it can make if these are none of them."""
+    part = cast(NetworkPart, kinds.find("network", network.name, key="network.name"))
+    instead = part.fits(shape)
+    if instead is not None:
+        raise ValueError(f"network '{part.name}' makes {instead}, but the data have {'x'.join(map(str, shape))}")
+    return part
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from harness.kinds import KindError, Shape, choice, number
 from harness.lazy import tf
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.blocks import Chain
 from harness.models.nn.layers import (
     Call,
@@ -286,12 +287,6 @@ def build(settings: Settings, shape: Shape) -> dict[str, UNet]:
     return {"velocity": UNet(settings, size=shape[0], channels=shape[2])}
 
 
-def fits(shape: Shape) -> str | None:
-    """None for square images of 8, 16, … 64 pixels; in words what is made instead."""
-    size, width, _ = shape
-    return None if size == width and 8 <= size <= 64 and size % 8 == 0 else "images of 8, 16, … 64 pixels"
-
-
 def memory(settings: Settings, shape: Shape) -> float:
     """Megabytes of activations per image of a batch."""
     multipliers = [int(each) for each in settings.multipliers.split(",")]
@@ -304,7 +299,7 @@ PART = NetworkPart(
     help="U-Net with attention of diffusion models (Dhariwal & Nichol 2021), by default as published for flow matching on CIFAR-10",
     model="flow",
     settings=Settings,
-    fits=fits,
+    fits=sizes.fits_eighths,
     memory=memory,
     build=build,
 )

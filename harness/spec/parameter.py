@@ -51,11 +51,15 @@ Parameter = Annotated[
 ]
 
 
+def ends(value: Parameter) -> tuple[float, ...]:
+    """The smallest and the largest value, or the one that there is."""
+    return (value.low, value.high) if isinstance(value, Range) else (value,)
+
+
 def limits(value: Parameter, *, name: str, low: float, high: float, open_low: bool = False) -> Parameter:
     """Return `value` if all of it lies within the limits; raise ValueError naming the limits otherwise."""
-    ends = (value.low, value.high) if isinstance(value, Range) else (value,)
     bracket = "(" if open_low else "["
-    for end in ends:
+    for end in ends(value):
         if not (low < end if open_low else low <= end) or not end <= high:
             raise ValueError(f"{name} is {end:g}, but allowed is {bracket}{low:g}, {high:g}]")
     return value

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from harness import arms, kinds, schedules
-from harness.spec.parameter import Parameter, Range, limits
+from harness.spec.parameter import Parameter, Range, ends, limits
 from harness.spec.parts import NamedSection, variants
 from harness.spec.section import Section
 
@@ -44,10 +44,6 @@ def network_names() -> list[str]:
 def _whole(value: Any) -> Any:
     """A float that is a whole number as an int; anything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _ends(value: Parameter) -> tuple[float, ...]:
-    return (value.low, value.high) if isinstance(value, Range) else (value,)
 
 
 def written(value: Parameter) -> Any:
@@ -92,12 +88,12 @@ class ShapeSpec(Section):
         if schedules.is_unread(self.kind):  # checked once its file may be executed
             return self
         whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
-        ends = {
-            name: [_whole(end) if name in whole else end for end in _ends(value)] for name, value in self.fields.items()
+        corners = {
+            name: [_whole(end) if name in whole else end for end in ends(value)] for name, value in self.fields.items()
         }
         # The shape itself is the judge of what it allows, so that there is one rule in one place.
-        for corner in itertools.product(*ends.values()):
-            schedules.shape(self.kind, **dict(zip(ends, corner, strict=True)))
+        for corner in itertools.product(*corners.values()):
+            schedules.shape(self.kind, **dict(zip(corners, corner, strict=True)))
         return self
 
     @model_serializer

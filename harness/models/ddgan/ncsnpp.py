@@ -26,6 +26,7 @@ from harness.models.ddgan.layers import (
     waves,
 )
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.blocks import Chain, Layered
 from harness.models.nn.layers import (
     Call,
@@ -59,12 +60,6 @@ class Settings:
         64, low=1, high=1024, text="half the channels of the discriminator's first layers"
     )
     time: int = number(256, low=4, high=4096, text="length of what the discriminator sees of the time")
-
-
-def fits(shape: Shape) -> str | None:
-    """None for square images of 8, 16, … 64 pixels; in words what is made instead."""
-    size, width, _ = shape
-    return None if size == width and 8 <= size <= 64 and size % 8 == 0 else "images of 8, 16, … 64 pixels"
 
 
 class Generator(Layered):
@@ -210,7 +205,7 @@ PART = NetworkPart(
     help="NCSN++ styled by latent vectors, and a discriminator that sees the time, 8 to 64 pixels (Xiao et al. 2022)",
     model="ddgan",
     settings=Settings,
-    fits=fits,
+    fits=sizes.fits_eighths,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,
     build=build,
 )

@@ -15,7 +15,7 @@ from harness.lazy import tf
 from harness.models.ddgan.diffusion import Diffusion
 from harness.models.gan.loss import squared_slope
 from harness.models.gan.losses.non_saturating import NonSaturating
-from harness.models.model import ModelPart, PartSettings, TrainSettings
+from harness.models.model import ModelPart, PartSettings, TrainSettings, network_for
 from harness.models.nn import draws
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module
@@ -204,10 +204,7 @@ def build(
     Raises ValueError that says which images the networks can make, or which batches the discriminator can compare.
     """
     shape: Shape = tuple(images.shape[1:])
-    part = kinds.find("network", network.name, key="network.name")
-    instead = part.fits(shape)
-    if instead is not None:
-        raise ValueError(f"network '{part.name}' makes {instead}, but the data have {'x'.join(map(str, shape))}")
+    part = network_for(network, shape)
     networks = part.builder(network.settings, shape)
     group = getattr(networks["discriminator"], "group", 1)
     if train.batch > group and train.batch % group:

@@ -75,11 +75,6 @@ class Code:
         return BatchNormalization(channels, momentum=0.9, epsilon=self.epsilon, initial=self.scales)
 
 
-def fits(shape: Shape) -> str | None:
-    """None for 32x32x3."""
-    return None if tuple(shape) == (32, 32, 3) else "32x32x3 images"
-
-
 def memory(width: int, shape: Shape) -> float:
     """Megabytes of activations per image for a generator with `width` channels."""
     return 4 * shape[0] * shape[1] * width * _TENSORS / 1e6

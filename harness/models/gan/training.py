@@ -15,7 +15,7 @@ from harness.models.gan.backward import DiscriminatorPass
 from harness.models.gan.judge import FAKE, PENALTY, REAL, Augmentation, Judge
 from harness.models.gan.loss import Critic, Loss
 from harness.models.gan.penalty import Penalties
-from harness.models.model import ModelPart, PartSettings, TrainSettings
+from harness.models.model import ModelPart, PartSettings, TrainSettings, network_for
 from harness.models.nn import draws
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module, joined
@@ -88,7 +88,7 @@ class Adversarial(Training):
         self._generator, self._discriminator = ordered.values()
         self._loss, self._penalties, self._augmentations = loss, penalties, tuple(augmentations)
         self._critics, self._alternating = train.discriminator_steps, train.updates == "alternating"
-        self._batch, self._generated = train.batch, train.generator_batch or train.batch
+        self._generated = train.generator_batch or train.batch
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Continue from what `state` returned; ValueError names an array that is missing or of another shape."""
@@ -247,7 +247,7 @@ class Adversarial(Training):
         return self._generator(joined([latents] if classes is None else [latents, classes]), weights, call)
 
     def _draw_latents(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
-        return draws.latents(self._roles, step, part, batch=batch or self._batch, dimensions=self._noise)
+        return draws.latents(self._roles, step, part, batch=batch or self._settings.batch, dimensions=self._noise)
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         classes = None
@@ -273,10 +273,7 @@ def build(
     images the networks can make, or which loss, penalty or classes they cannot have.
     """
     shape: kinds.Shape = tuple(images.shape[1:])
-    part = kinds.find("network", network.name, key="network.name")
-    instead = part.fits(shape)
-    if instead is not None:
-        raise ValueError(f"network '{part.name}' makes {instead}, but the data have {'x'.join(map(str, shape))}")
+    part = network_for(network, shape)
     if labels is None:
         networks = part.builder(network.settings, shape)
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.kinds import Shape, number
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.layers import (
     BatchNormalization,
     Convolution,
@@ -28,11 +29,6 @@ class Settings:
     """What may be set."""
 
     latent: int = number(64, low=1, high=4096, text="length of the latent vector (article: 100)")
-
-
-def fits(shape: Shape) -> str | None:
-    """None for 32x32x3."""
-    return None if tuple(shape) == (32, 32, 3) else "32x32x3 images"
 
 
 def build(settings: Settings, shape: Shape) -> dict[str, Network]:
@@ -71,7 +67,7 @@ PART = NetworkPart(
     model="gan",
     settings=Settings,
     retired={"width": 16},  # offered by the first release to every network
-    fits=fits,
+    fits=sizes.fits_32_in_colour,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * _CHANNELS * _TENSORS / 1e6,
     build=build,
 )

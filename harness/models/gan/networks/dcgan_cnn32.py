@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.kinds import Shape, number
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.initial import fan_in_uniform
 from harness.models.nn.layers import (
     BatchNormalization,
@@ -35,11 +36,6 @@ class Settings:
 
     latent: int = number(100, low=1, high=4096, text="length of the latent vector")
     width: int = number(64, low=1, high=256, text="channels of the discriminator's widest resolution; generator: twice")
-
-
-def fits(shape: Shape) -> str | None:
-    """None for 32x32x3."""
-    return None if tuple(shape) == (32, 32, 3) else "32x32x3 images"
 
 
 def build(settings: Settings, shape: Shape) -> dict[str, Network]:
@@ -78,7 +74,7 @@ PART = NetworkPart(
     help="a wide DCGAN from 2 pixels on, as w86763777/pytorch-gan-collections has it, 32x32x3",
     model="gan",
     settings=Settings,
-    fits=fits,
+    fits=sizes.fits_32_in_colour,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,
     build=build,
 )

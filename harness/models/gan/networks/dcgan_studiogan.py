@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.kinds import Shape, number
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.initial import orthogonal
 from harness.models.nn.layers import (
     BatchNormalization,
@@ -36,11 +37,6 @@ class Settings:
     width: int = number(
         64, low=1, high=512, text="channels of the widest resolution; the narrowest has 8 times as many"
     )
-
-
-def fits(shape: Shape) -> str | None:
-    """None for 32x32x3."""
-    return None if tuple(shape) == (32, 32, 3) else "32x32x3 images"
 
 
 def build(settings: Settings, shape: Shape) -> dict[str, Network]:
@@ -78,7 +74,7 @@ PART = NetworkPart(
     help="StudioGAN's DCGAN, batch normalisation in both networks (Kang et al. 2023), 32x32x3",
     model="gan",
     settings=Settings,
-    fits=fits,
+    fits=sizes.fits_32_in_colour,
     memory=lambda settings, shape: 4 * shape[0] * shape[1] * settings.width * _TENSORS / 1e6,
     build=build,
 )

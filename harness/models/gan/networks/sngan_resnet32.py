@@ -13,6 +13,7 @@ from harness.kinds import Shape, choice, number
 from harness.models.gan import resnet32
 from harness.models.gan.resnet32 import Code
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.initial import fan_in_uniform, normal_around
 from harness.models.nn.layers import Network, glorot
 from harness.models.nn.resampling import bilinearly_doubled
@@ -59,7 +60,7 @@ PART = NetworkPart(
     model="gan",
     bounded=True,
     settings=Settings,
-    fits=resnet32.fits,
+    fits=sizes.fits_32_in_colour,
     memory=lambda settings, shape: resnet32.memory(settings.width, shape),
     build=build,
 )

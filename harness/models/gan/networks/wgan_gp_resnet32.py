@@ -14,6 +14,7 @@ from harness.kinds import Shape, choice, number
 from harness.models.gan import resnet32
 from harness.models.gan.resnet32 import Code
 from harness.models.model import NetworkPart
+from harness.models.nn import sizes
 from harness.models.nn.initial import fan_in_uniform
 from harness.models.nn.layers import Network, averaged
 from harness.models.nn.resampling import bilinearly_doubled
@@ -59,7 +60,7 @@ PART = NetworkPart(
     help="residual networks, the discriminator without normalisation (Gulrajani et al. 2017), 32x32x3",
     model="gan",
     settings=Settings,
-    fits=resnet32.fits,
+    fits=sizes.fits_32_in_colour,
     memory=lambda settings, shape: resnet32.memory(settings.width, shape),
     build=build,
 )
