@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.kinds import KindError, Shape, choice, number
 from harness.lazy import tf
 from harness.models.model import NetworkPart
 from harness.models.nn import sizes
-from harness.models.nn.blocks import Chain
+from harness.models.nn.blocks import Chain, Composed, Layered
 from harness.models.nn.layers import (
     Call,
     Convolution,
@@ -75,17 +74,17 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Residual:
+class Residual(Composed):
     """A residual block that sees the time: of (x (n, h, w, inputs), time (n, embedded)), (n, h, w, outputs)."""
 
-    per_example: ClassVar[bool] = True
     inputs: int
     outputs: int
     embedded: int
     dropout: float
     scales: bool
 
-    def _layers(self) -> tuple[Layer, ...]:
+    @property
+    def layers(self) -> tuple[Layer, ...]:
         """Before the time comes in, of the time, the normalisation and all after it, and past all of them."""
         dropout = (Dropout(self.dropout),) if self.dropout else ()
         return (
@@ -96,13 +95,10 @@ class Residual:
             Chain(()) if self.inputs == self.outputs else _convolution(1, self.inputs, self.outputs),
         )
 
-    def weights(self) -> Sequence[Weight]:
-        return [weight for layer in self._layers() for weight in layer.weights()]
-
     def __call__(
         self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call, first: int
     ) -> tf.Tensor:
-        before, of_time, normalised, after, past = with_weights(self._layers(), weights, call, first)
+        before, of_time, normalised, after, past = self.called(weights, call, first)
         inner, timed = before(x[0]), of_time(x[1])[:, None, None]
         if self.scales:
             scale, shift = tf.split(timed, 2, -1)
@@ -113,23 +109,20 @@ class Residual:
 
 
 @dataclass(frozen=True)
-class Attention:
+class Attention(Composed):
     """Attention of every pixel to all pixels (Vaswani et al. 2017), added to x (n, h, w, channels); weights in float32."""
 
-    per_example: ClassVar[bool] = True
     channels: int
     heads: int
 
-    def _layers(self) -> tuple[Layer, ...]:
+    @property
+    def layers(self) -> tuple[Layer, ...]:
         """The normalisation; queries, keys and values; what is added."""
         last = Dense(self.channels, self.channels, initial=zeros)
         return _normalised(self.channels), _dense(self.channels, 3 * self.channels), last
 
-    def weights(self) -> Sequence[Weight]:
-        return [weight for layer in self._layers() for weight in layer.weights()]
-
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        normalised, projected, last = with_weights(self._layers(), weights, call, first)
+        normalised, projected, last = self.called(weights, call, first)
         size, pixels = self.channels // self.heads, x.shape[1] * x.shape[2]
         rows = projected(tf.reshape(normalised(x), (-1, self.channels)))
         queries, keys, values = tf.unstack(tf.reshape(rows, (-1, pixels, 3, self.heads, size)), axis=2)
@@ -158,14 +151,8 @@ class Halving:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Chain):
     """Layers one after another, of which residual blocks see the time as well: of (x, time)."""
-
-    per_example: ClassVar[bool] = True
-    layers: tuple[Layer, ...]
-
-    def weights(self) -> Sequence[Weight]:
-        return [weight for layer in self.layers for weight in layer.weights()]
 
     def __call__(
         self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call, first: int
@@ -176,23 +163,29 @@ class Stage:
         return inner
 
 
-class UNet:
-    """Residual blocks at falling, then at rising resolutions; each stage on the way out sees one of the way in as well."""
+class UNet(Layered):
+    """Residual blocks at falling, then at rising resolutions; each stage on the way out sees one of the way in as well.
 
-    per_example = True
+    The velocity is 0 at first.
+    """
 
     def __init__(self, settings: Settings, *, size: int, channels: int) -> None:
         """For square images of `size` pixels, which the settings' halvings must divide."""
         self._settings = settings
         self._features = settings.width // 2
         embedded = 4 * settings.width
-        self._time = Chain((_dense(2 * self._features, embedded), silu(), _dense(embedded, embedded)))
+        layers: dict[str, Layer] = {
+            "time": Chain((_dense(2 * self._features, embedded), silu(), _dense(embedded, embedded)))
+        }
         widths = [int(each) * settings.width for each in settings.multipliers.split(",")]
-        self._down, kept = self._way_in(widths, size, channels)
+        down, kept = self._way_in(widths, size, channels)
+        self._stages = len(down)
+        layers |= {f"down {index}": stage for index, stage in enumerate(down)}
         middle = self._block(widths[-1], widths[-1])
-        self._middle = Stage((middle, Attention(widths[-1], settings.heads), middle))
-        self._up = self._way_out(widths, size, kept)
-        self._out = Chain((_normalised(widths[0]), silu(), Convolution(3, widths[0], channels, initial=zeros)))
+        layers["middle"] = Stage((middle, Attention(widths[-1], settings.heads), middle))
+        layers |= {f"up {index}": stage for index, stage in enumerate(self._way_out(widths, size, kept))}
+        layers["out"] = Chain((_normalised(widths[0]), silu(), Convolution(3, widths[0], channels, initial=zeros)))
+        super().__init__(layers)
 
     def _way_in(self, widths: Sequence[int], size: int, channels: int) -> tuple[list[Stage], list[int]]:
         """The stages on the way in, and the channels of what each makes."""
@@ -232,31 +225,19 @@ class UNet:
     def _attention(self, channels: int, side: int) -> list[Layer]:
         return [Attention(channels, self._settings.heads)] if side == self._settings.attention else []
 
-    def _layers(self) -> list[Layer]:
-        return [self._time, *self._down, self._middle, *self._up, self._out]
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self._layers() for weight in layer.weights()]
-
-    def initial(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Initial values of all weights, drawn one after another; the velocity is 0 at first."""
-        return [weight.initial(rng, weight.shape) for weight in self.weights()]
-
     def __call__(self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call) -> tf.Tensor:
         """The velocity at points (n, h, w, c) and times (n, 1)."""
         points, time = x
-        called = list(with_weights(self._layers(), weights, call))
-        embedded = called[0](tf.cast(features(time, self._features), points.dtype))
-        split = 1 + len(self._down)
+        parts = self.called(weights, call)
+        embedded = parts["time"](tf.cast(features(time, self._features), points.dtype))
         inner, kept = points, []
-        for stage in called[1:split]:
-            inner = stage((inner, embedded))
+        for index in range(self._stages):
+            inner = parts[f"down {index}"]((inner, embedded))
             kept.append(inner)
-        inner = called[split]((inner, embedded))
-        for stage in called[split + 1 : -1]:
-            inner = stage((tf.concat([inner, kept.pop()], -1), embedded))
-        return called[-1](inner)
+        inner = parts["middle"]((inner, embedded))
+        for index in range(self._stages):
+            inner = parts[f"up {index}"]((tf.concat([inner, kept.pop()], -1), embedded))
+        return parts["out"](inner)
 
 
 def features(time: tf.Tensor, frequencies: int) -> tf.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
+from harness.models.nn.blocks import Composed
 from harness.models.nn.initial import scaled_glorot
 from harness.models.nn.layers import (
     Call,
@@ -21,7 +22,6 @@ from harness.models.nn.layers import (
     Layer,
     Weight,
     glorot,
-    with_weights,
     zeros,
 )
 from harness.models.nn.resampling import halved, taps
@@ -47,24 +47,6 @@ def normalization(channels: int) -> GroupNormalization:
 def halfway(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """The sum of two branches, scaled so that variances stay what they are."""
     return (x + y) * tf.cast(math.sqrt(0.5), x.dtype)
-
-
-class Composed:
-    """A layer made of `layers`, whose weights it has in their order; each example by itself."""
-
-    per_example: ClassVar[bool] = True
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        raise NotImplementedError
-
-    def weights(self) -> list[Weight]:
-        """All weights in order."""
-        return [weight for layer in self.layers for weight in layer.weights()]
-
-    def called(self, weights: Sequence[tf.Tensor], call: Call, first: int) -> Iterator[Called]:
-        """Its layers as functions of their inputs."""
-        return with_weights(self.layers, weights, call, first)
 
 
 @dataclass(frozen=True)

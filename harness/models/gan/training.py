@@ -221,11 +221,11 @@ class Adversarial(Training):
         """The loss's own penalty and the study's, at the discriminator's update number `count`; None if there is none."""
         own = self._loss.penalty(critic, real, fake, Draw(seed))
         further = Draw(seed + tf.constant([0, _PENALTIES], tf.int64))
-        others = self._penalties(critic, real, fake, further, count=count)
-        terms = [term for term in (own, others) if term is not None]
-        if not terms:
-            return None
-        return tf.add_n(terms) * controls["penalty"] if "penalty" in controls else tf.add_n(terms)
+        factor = controls.get("penalty", 1.0)
+        others = self._penalties(critic, real, fake, further, count=count, factor=factor)
+        terms = [] if own is None else [factor * own]
+        terms += [] if others is None else [others]
+        return tf.add_n(terms) if terms else None
 
     def _judge_of(self, step: tf.Tensor, part: int, weights: list[tf.Tensor]) -> Judge:
         def seed(place: int) -> tf.Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +50,25 @@ class Sum:
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         return tf.add_n([branch(x) for branch in with_weights(self.branches, weights, call, first)])
+
+
+class Composed(ABC):
+    """A layer made of others, whose weights it has in their order; each example by itself."""
+
+    per_example: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that it is made of."""
+
+    def weights(self) -> list[Weight]:
+        """All weights in order."""
+        return [weight for layer in self.layers for weight in layer.weights()]
+
+    def called(self, weights: Sequence[tf.Tensor], call: Call, first: int) -> Iterator[Called]:
+        """Its layers as functions of their inputs."""
+        return with_weights(self.layers, weights, call, first)
 
 
 class Layered:
