@@ -6,6 +6,7 @@ Adam is the fused one, the moving average one call, and what can be compiled tog
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def made(settings: dict[str, Any], images: np.ndarray) -> Training:
     return (Adversarial if settings["model"] == "gan" else Descent)(settings, images)
 
 
-class Training:
+class Training(ABC):
     """Networks by name with an optimizer each, of which one, `sampled`, is averaged."""
 
     version = str(torch.__version__)
@@ -73,11 +74,13 @@ class Training:
             network.train()
         return [loss.item() for loss in found]
 
+    @abstractmethod
     def _step(self) -> None:
-        raise NotImplementedError
+        """One update of every network."""
 
+    @abstractmethod
     def _losses(self, real: torch.Tensor, numbers: given.Numbers) -> list[torch.Tensor]:
-        raise NotImplementedError
+        """The losses of a step on these images, in order, without an update."""
 
     def _compiled(self, function: Any) -> Any:
         return torch.compile(function) if self._settings["compiled"] else function

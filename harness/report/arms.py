@@ -8,7 +8,7 @@ from harness import kinds
 from harness.report import numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.entries import Line, Link
-from harness.results.document import Document, Limits, Schedule
+from harness.results.document import Document, Limits, Schedule, as_table
 
 
 def differences(analysis: Analysis) -> Line:
@@ -47,7 +47,7 @@ def _own(study: Document, label: str) -> list[str]:
 
 def _described(optimizer: Any, others: Any) -> str:
     """An optimizer by its name; by what it sets otherwise too, where the study's has the same name."""
-    named, other = ({"name": each} if isinstance(each, str) else each for each in (optimizer, others))
+    named, other = as_table(optimizer), as_table(others)
     if named["name"] != other["name"]:
         return str(named["name"])
     known = {**_defaults(named["name"]), **other}
@@ -66,5 +66,5 @@ def weight_decay(study: Document, label: str) -> float | None:
     """The weight decay that a schedule's optimizer has of its own; None where that is not known."""
     said: Schedule | None = study.spec.schedules.get(label)
     optimizer = said.optimizer if said is not None and said.optimizer is not None else study.spec.train.optimizer
-    named = {"name": optimizer} if isinstance(optimizer, str) else optimizer
+    named = as_table(optimizer)
     return {**_defaults(str(named["name"])), **named}.get("weight_decay")

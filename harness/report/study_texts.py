@@ -11,7 +11,7 @@ from harness.report.analysis import Analysis
 from harness.report.entries import Code, Line, Link
 from harness.report.study_tables import LOST
 from harness.results import numerics
-from harness.results.document import Course
+from harness.results.document import Course, as_table
 
 
 def claims(analysis: Analysis) -> Line:
@@ -76,14 +76,14 @@ def _trained(said: Mapping[str, Any]) -> list[str]:
     """What [train] sets of how networks are trained, in words; empty where it sets none of it."""
     found = []
     for key, meaning in (("penalties", "penalties"), ("augment", "augmented by")):
-        names = [each if isinstance(each, str) else str(each["name"]) for each in said.get(key) or ()]
+        names = [str(as_table(each)["name"]) for each in said.get(key) or ()]
         found += [f"{meaning} {', '.join(names)}"] if names else []
     found += ["training images mirrored at random"] if said.get("flip") else []
     found += ["alternating updates"] if said.get("updates") == "alternating" else []
     found += [f"{said['generator_batch']} images per update of the generator"] if said.get("generator_batch") else []
     found += ["networks see classes"] if said.get("conditional") else []
     loss = said.get("loss")
-    name = loss.get("name") if isinstance(loss, Mapping) else loss
+    name = loss and as_table(loss).get("name")
     return [f"loss {name}", *found] if found and name else found
 
 

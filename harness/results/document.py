@@ -18,9 +18,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
+def as_table(part: str | dict[str, Any]) -> dict[str, Any]:
+    """A part's table: of one whose name stands alone, the table that sets nothing."""
+    return part if isinstance(part, dict) else {"name": part}
+
+
 def _named(part: str | dict[str, Any]) -> str:
     """The name of a part that stands alone, or in a table with its settings."""
-    return str(part.get("name", "")) if isinstance(part, dict) else part
+    return str(as_table(part).get("name", ""))
 
 
 class Question(_Part):
