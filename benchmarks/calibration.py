@@ -21,7 +21,7 @@ from scipy import stats as distributions
 from harness import spec as specs
 from harness import stats
 from harness.driver.queue import Queue
-from harness.plan.stages import TrialSummary
+from harness.plan.outcomes import TrialSummary
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "calibration"
 PRACTICE_SEEDS = 3

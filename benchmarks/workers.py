@@ -15,6 +15,7 @@ from benchmarks.record import figure, save
 from harness import spec as specs
 from harness.executors.local import LocalExecutor
 from harness.plan import stages
+from harness.plan.confirmed import Confirmed
 from harness.worker.process import WorkerSetup
 
 SIDES = {"2 workers x 1 thread": (2, 1), "1 worker x 2 threads": (1, 2), "1 worker x 1 thread": (1, 1)}
@@ -30,7 +31,8 @@ def quick(steps, threads):
 
 def train(spec, workers, runs):
     """Seconds for `runs` runs of warm workers, and the records."""
-    designs = [each for sequence in stages.stages(spec, {}) for each in next(sequence)]
+    first = next(stages.waves(spec, Confirmed(spec, {})))
+    designs = [each for sequence in first for each in next(sequence)]
     with tempfile.TemporaryDirectory() as place:
         setup = WorkerSetup(spec, work=Path(place), cache=Path(place) / "cache", gpu=None, commit="benchmark")
         executor = LocalExecutor(setup, workers=workers)

@@ -110,6 +110,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
         "schedule": record.schedule,
         "phase": record.phase,
         "repetition": record.repetition,
+        **({} if record.replicate is None else {"replicate": record.replicate}),
         "status": record.status,
         **known,
     }

@@ -36,6 +36,7 @@ class StoredRun(NamedTuple):
     schedule: str
     point: int
     repetition: int
+    replicate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,15 @@ class Folder:
 
 def stored_run(row: Mapping[str, Any]) -> StoredRun:
     """What a row of a table, or a record, says of its run; raises KeyError, TypeError or ValueError where it does not."""
-    return StoredRun(row["run"], row["phase"], row["schedule"], int(row["point"]), int(row["repetition"]))
+    replicate = row.get("replicate")
+    return StoredRun(
+        row["run"],
+        row["phase"],
+        row["schedule"],
+        int(row["point"]),
+        int(row["repetition"]),
+        None if replicate in (None, "") else int(replicate),
+    )
 
 
 def runs_in(path: Path) -> list[StoredRun]:

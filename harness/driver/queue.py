@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.plan import stages
+from harness.plan.confirmed import Confirmed
 from harness.plan.design import PHASES, Design
-from harness.plan.stages import TrialSummary
+from harness.plan.outcomes import TrialSummary
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
 
@@ -19,7 +20,8 @@ class Queue:
     spec: StudySpec
     outcomes: dict[str, TrialSummary]
     ready: list[Design] = field(default_factory=list)
-    chosen: dict[str, int] = field(default_factory=dict)  # schedule -> search point that is being confirmed
+    # (schedule, replicate) -> search point that is being confirmed; the replicate is None in a study that tunes once
+    chosen: dict[tuple[str, int | None], int] = field(default_factory=dict)
     _open: list[tuple[stages.Stages, set[str]]] = field(default_factory=list)  # sequence, runs of its stage not ended
     _sequence_of: dict[str, int] = field(default_factory=dict)  # run -> index in `_open`
 
@@ -29,17 +31,28 @@ class Queue:
         return cls(spec, {record.run: summary(record, primary) for record in records})
 
     def __post_init__(self) -> None:
-        """Take the first stages; those whose runs have all ended open the next at once."""
+        """Take the first wave; stages whose runs have all ended open the next at once, and so do waves."""
         self._order = stages.order(self.spec)
-        for index, sequence in enumerate(stages.stages(self.spec, self.outcomes)):
-            self._open.append((sequence, set()))
-            self._open_next(index)
+        self.confirmed = Confirmed(self.spec, self.outcomes)
+        self._waves = stages.waves(self.spec, self.confirmed)
+        self._open_wave()
+
+    def _open_wave(self) -> None:
+        """Take waves up to the first one of which a run has not ended."""
+        while not self._sequence_of:
+            wave = next(self._waves, None)
+            if wave is None:
+                return
+            self._open = [(sequence, set()) for sequence in wave]
+            for index in range(len(wave)):
+                self._open_next(index)
 
     def _open_next(self, index: int) -> None:
         """Take stages of a sequence up to the first one of which a run has not ended."""
         sequence, _ = self._open[index]
         for stage in sequence:
-            self.chosen.update({design.schedule: design.point for design in stage if design.phase == "confirm"})
+            confirming = (design for design in stage if design.phase == "confirm")
+            self.chosen.update({(design.schedule, design.replicate): design.point for design in confirming})
             missing = [design for design in stage if design.run not in self.outcomes]
             if missing:
                 self._open[index] = (sequence, {design.run for design in missing})
@@ -48,13 +61,14 @@ class Queue:
                 return
 
     def push(self, designs: list[Design]) -> None:
-        """Make runs ready, in the order: phase, then point and repetition, then schedule."""
+        """Make runs ready, in the order: replicate, phase, then point and repetition, then schedule."""
         self.ready += designs
         self.ready.sort(key=self._priority, reverse=True)
 
-    def _priority(self, design: Design) -> tuple[int, int, int, int]:
+    def _priority(self, design: Design) -> tuple[int, int, int, int, int]:
         within = design.point if design.phase == "search" else design.repetition
-        return (PHASES.index(design.phase), within, self._order[design.schedule], design.point)
+        phase = PHASES.index(design.phase)
+        return (design.replicate or 0, phase, within, self._order[design.schedule], design.point)
 
     def take(self) -> Design:
         """The next run to train."""
@@ -68,6 +82,7 @@ class Queue:
         missing.discard(run)
         if not missing:
             self._open_next(index)
+            self._open_wave()
 
 
 def summary(record: RunRecord, primary: str) -> TrialSummary:

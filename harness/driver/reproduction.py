@@ -137,6 +137,7 @@ def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design
         point=int(row["point"]),
         repetition=int(row["repetition"]),
         params=params,
+        replicate=int(row["replicate"]) if spec.replicated else None,
     )
     for role, seed in vars(again.seeds).items():
         if int(row[f"seed_{role}"]) != seed:

@@ -44,9 +44,11 @@ def _check(folder: Folder, spec: StudySpec, record: RunRecord, stored: Mapping[s
     """Raise FolderError unless a run of the tables is one of the study, and the one that the database holds, if any."""
     table, study = folder.path / "runs.csv", folder.study()
     assert study is not None, "adopt has seen it"
-    seeds = Seeds.of(spec.seed, record.phase, record.repetition)
+    seeds = Seeds.of(spec.seed_of(record.replicate), record.phase, record.repetition)
     kind = spec.schedules[record.schedule].kind if record.schedule in spec.schedules else None
-    design = Design(record.phase, record.schedule, record.kind, record.point, record.repetition, (), seeds)
+    design = Design(
+        record.phase, record.schedule, record.kind, record.point, record.repetition, (), seeds, record.replicate
+    )
     theirs = (record.seed_weights, record.seed_data, record.seed_latents, record.seed_noise)
     if record.kind != kind or design.run != record.run or theirs != tuple(vars(seeds).values()):
         raise FolderError(f"{table}: run {record.run} is none of this study; {_ADVICE}")

@@ -236,6 +236,7 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
         "phase": record.phase,
         "point": record.point,
         "repetition": record.repetition,
+        **({} if record.replicate is None else {"replicate": record.replicate}),
         "status": record.status,
         **({"reason": record.reason} if record.reason else {}),
         **record.scores,

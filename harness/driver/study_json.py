@@ -84,6 +84,7 @@ def _of_spec(spec: StudySpec) -> dict[str, Any]:
             "weights": question.weights,
             "rope": question.rope,
             "alpha": question.alpha,
+            **({} if question.scale == "absolute" else {"scale": question.scale}),
         },
         "spec": resolved(spec),
         "sha256": digest(spec),
@@ -93,6 +94,7 @@ def _of_spec(spec: StudySpec) -> dict[str, Any]:
             "search": {"trials": search.trials, "sampler": search.sampler, "allocation": search.allocation},
             "select": {"top": spec.select.top, "seeds": spec.select.seeds},
             "confirm": {"seeds": spec.confirm.seeds},
+            **({"replicates": _replicates(spec)} if spec.replicated else {}),
         },
         "space": {name: limits.model_dump() for name, limits in spec.shared_space().items()},
         "own_space": {
@@ -101,6 +103,11 @@ def _of_spec(spec: StudySpec) -> dict[str, Any]:
             if space
         },
     }
+
+
+def _replicates(spec: StudySpec) -> dict[str, Any]:
+    """The plan of looks."""
+    return {"looks": list(spec.replicates.looks), "beyond": spec.replicates.beyond}
 
 
 def refuse_other_material(

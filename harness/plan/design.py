@@ -21,7 +21,7 @@ class Design:
     """One run: which schedule with which parameters, from which seeds, and its place in the plan.
 
     `point` is the index of the search point whose configuration the run has; `params` holds the shared parameters
-    and the shape's own fields, sorted by name.
+    and the shape's own fields, sorted by name. `replicate` is None in a study that tunes once.
     """
 
     phase: str
@@ -31,11 +31,13 @@ class Design:
     repetition: int
     params: tuple[tuple[str, float], ...]
     seeds: Seeds
+    replicate: int | None = None
 
     @property
     def run(self) -> str:
         """The run's name, unique in its study and safe as a file name."""
-        return f"{self.phase}-{slug(self.schedule)}-p{self.point:03d}-r{self.repetition:03d}"
+        tuning = "" if self.replicate is None else f"-t{self.replicate:03d}"
+        return f"{self.phase}-{slug(self.schedule)}{tuning}-p{self.point:03d}-r{self.repetition:03d}"
 
     @property
     def values(self) -> dict[str, float]:
@@ -79,13 +81,21 @@ class Design:
             "kind": self.kind,
             "point": self.point,
             "repetition": self.repetition,
+            "replicate": self.replicate,
             "params": dict(self.params),
             "seeds": vars(self.seeds),
         }
 
 
 def design(
-    spec: StudySpec, *, phase: str, schedule: str, point: int, repetition: int, params: dict[str, float]
+    spec: StudySpec,
+    *,
+    phase: str,
+    schedule: str,
+    point: int,
+    repetition: int,
+    params: dict[str, float],
+    replicate: int | None = None,
 ) -> Design:
     """The design of one run of `spec`."""
     return Design(
@@ -95,5 +105,6 @@ def design(
         point=point,
         repetition=repetition,
         params=tuple(sorted(params.items())),
-        seeds=Seeds.of(spec.seed, phase, repetition),
+        seeds=Seeds.of(spec.seed_of(replicate), phase, repetition),
+        replicate=replicate,
     )

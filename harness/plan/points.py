@@ -17,7 +17,7 @@ from harness.spec import Range, StudySpec
 DIMENSIONS = 32
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _sobol(seed: int, exponent: int) -> NDArray[np.float64]:
     """The first 2**exponent points of a scrambled Sobol' sequence (Owen 1998), shape (2**exponent, DIMENSIONS)."""
     engine = qmc.Sobol(DIMENSIONS, scramble=True, rng=np.random.default_rng(seed))
@@ -26,17 +26,21 @@ def _sobol(seed: int, exponent: int) -> NDArray[np.float64]:
         return np.asarray(engine.random_base2(exponent), dtype=np.float64)
 
 
-def unit_point(spec: StudySpec, index: int) -> NDArray[np.float64]:
-    """Search point `index` in the unit cube, shape (DIMENSIONS,); earlier points never move as a study grows."""
+def unit_point(spec: StudySpec, index: int, replicate: int | None = None) -> NDArray[np.float64]:
+    """Search point `index` in the unit cube, shape (DIMENSIONS,); earlier points never move as a study grows.
+
+    Each replicate has a sequence scrambled by itself, so that replicates are independent.
+    """
+    seed = spec.seed_of(replicate)
     if spec.search.sampler == "random":
-        return np.random.default_rng(derive(spec.seed, "random search", index)).random(DIMENSIONS)
+        return np.random.default_rng(derive(seed, "random search", index)).random(DIMENSIONS)
     exponent = max(4, int(index).bit_length())
-    return np.asarray(_sobol(derive(spec.seed, "sobol"), exponent)[index], dtype=np.float64)
+    return np.asarray(_sobol(derive(seed, "sobol"), exponent)[index], dtype=np.float64)
 
 
-def point(spec: StudySpec, schedule: str, index: int) -> dict[str, float]:
+def point(spec: StudySpec, schedule: str, index: int, replicate: int | None = None) -> dict[str, float]:
     """All parameters of `schedule` at search point `index`: fixed ones, shared ones, its own."""
-    unit = unit_point(spec, index)
+    unit = unit_point(spec, index, replicate)
     # A shared parameter that the schedule has a value of its own for keeps its dimension, so that no other one moves.
     places: dict[str, Range] = {**spec.shared_space(), **spec.own_space(schedule)}
     whole = spec.whole(schedule)

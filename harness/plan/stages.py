@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 
 from harness.plan import points, tpe
+from harness.plan.confirmed import Confirmed
 from harness.plan.design import Design, design
+from harness.plan.outcomes import TrialSummaries, TrialSummary
 from harness.seeds import derive
 from harness.spec import StudySpec
 
-
-@dataclass(frozen=True)
-class TrialSummary:
-    """What the plan needs to know of a run that has ended; `score` is None unless it finished."""
-
-    status: str
-    score: float | None
-    last_step: int
-
-    @property
-    def rank(self) -> tuple[int, float]:
-        """Sort key, best first: finished by score, then diverged (later is better), then failed."""
-        if self.score is not None:
-            return (0, self.score)
-        return (1 if self.status == "diverged" else 2, -float(self.last_step))
+OPEN = ("undecided", "descriptive only")  # verdicts of schedules that go on to the next look
 
 
-TrialSummaries = Mapping[str, TrialSummary]
 Stages = Iterator[list[Design]]
+Wave = list[Stages]
 
 
-def stages(spec: StudySpec, outcomes: TrialSummaries) -> list[Stages]:
-    """Independent sequences of stages; the next stage of one may be taken once all runs of the last have ended."""
+def waves(spec: StudySpec, confirmed: Confirmed) -> Iterator[Wave]:
+    """Independent sequences of stages, wave after wave.
+
+    The next stage of a sequence may be taken once all runs of its last have ended; the next wave, once all sequences of
+    the last are through. A study that tunes once is one wave. A replicated one has a wave for each look: the replicates
+    up to it, of the baseline and of every schedule that no earlier look decided.
+    """
+    outcomes = confirmed.outcomes
     if spec.search.allocation == "adaptive":
-        return [_adaptive(spec, outcomes)]
-    return [_balanced(spec, outcomes, label) for label in spec.schedules]
+        yield [_adaptive(spec, outcomes)]
+        return
+    if not spec.replicated:
+        yield [_balanced(spec, outcomes, label, None) for label in spec.schedules]
+        return
+    replicates = spec.replicates
+    last = replicates.max + replicates.beyond
+    for first, end in itertools.pairwise((0, *replicates.looks, *([last] if replicates.beyond else []))):
+        judged = confirmed.judged()
+        going_on = [label for label, found in judged.items() if not first or found.verdict in OPEN]
+        if judged and not going_on:
+            return
+        labels = [label for label in spec.schedules if label in going_on or label == spec.question.baseline]
+        yield [
+            _noted(_balanced(spec, outcomes, label, replicate), confirmed)
+            for replicate in range(first, end)
+            for label in labels
+        ]
+
+
+def _noted(sequence: Stages, confirmed: Confirmed) -> Stages:
+    """The same stages; `confirmed` learns of them as they open."""
+    for stage in sequence:
+        confirmed.note(stage)
+        yield stage
 
 
 def size(spec: StudySpec) -> dict[str, dict[str, int]]:
-    """Runs by phase and schedule, as they will be when all is done (adaptive search: by schedule unknown)."""
-    labels = list(spec.schedules)
-    trials = max(spec.search.trials, 0)
-    return {
-        "search": dict.fromkeys(labels, trials),
-        "select": dict.fromkeys(labels, spec.select.top * spec.select.seeds),
-        "confirm": dict.fromkeys(labels, spec.confirm.seeds),
+    """Runs by phase and schedule, as they will be when all is done (adaptive search: by schedule unknown).
+
+    Of a replicated study these are the most: a schedule that a look decides is trained no further.
+    """
+    of_one = {
+        "search": spec.search.trials,
+        "select": spec.select.top * spec.select.seeds,
+        "confirm": spec.confirm.seeds,
     }
+    return {phase: dict.fromkeys(spec.schedules, count * most(spec)) for phase, count in of_one.items()}
+
+
+def most(spec: StudySpec) -> int:
+    """The number of replicates, if no look decides anything; 1 of a study that tunes once."""
+    return spec.replicates.max + spec.replicates.beyond
 
 
 def order(spec: StudySpec) -> dict[str, int]:
@@ -59,19 +83,20 @@ def order(spec: StudySpec) -> dict[str, int]:
     return {label: int(place) for label, place in zip(labels, places, strict=True)}
 
 
-def _balanced(spec: StudySpec, outcomes: TrialSummaries, label: str) -> Stages:
-    """Search, select, confirm of one schedule, which looks at that schedule's outcomes only."""
+def _balanced(spec: StudySpec, outcomes: TrialSummaries, label: str, replicate: int | None) -> Stages:
+    """Search, select, confirm of one schedule in one replicate, which looks at the outcomes of these alone."""
     found: list[Design] = []
-    for stage in _search(spec, outcomes, label):
+    for stage in _search(spec, outcomes, label, replicate):
         found += stage
         yield stage
-    yield from _after_search(spec, outcomes, label, found)
+    yield from _after_search(spec, outcomes, label, found, replicate)
 
 
-def _search(spec: StudySpec, outcomes: TrialSummaries, label: str) -> Stages:
+def _search(spec: StudySpec, outcomes: TrialSummaries, label: str, replicate: int | None) -> Stages:
     if spec.search.sampler != "tpe":
         yield [
-            _search_design(spec, label, index, points.point(spec, label, index)) for index in range(spec.search.trials)
+            _search_design(spec, label, index, points.point(spec, label, index, replicate), replicate)
+            for index in range(spec.search.trials)
         ]
         return
     found: list[Design] = []
@@ -79,8 +104,13 @@ def _search(spec: StudySpec, outcomes: TrialSummaries, label: str) -> Stages:
         # Rounds begin at multiples of the round's size, so that a study that grew has the points of one that did not.
         count = min(spec.search.round, spec.search.trials - len(found))
         history = [_as_trial(each, outcomes[each.run]) for each in found]
-        proposals = tpe.propose(spec, history, schedule=label, first=len(found), count=spec.search.round)[:count]
-        stage = [_search_design(spec, label, len(found) + place, params) for place, (_, params) in enumerate(proposals)]
+        proposals = tpe.propose(
+            spec, history, schedule=label, first=len(found), count=spec.search.round, replicate=replicate
+        )[:count]
+        stage = [
+            _search_design(spec, label, len(found) + place, params, replicate)
+            for place, (_, params) in enumerate(proposals)
+        ]
         found += stage
         yield stage
 
@@ -98,19 +128,21 @@ def _adaptive(spec: StudySpec, outcomes: TrialSummaries) -> Stages:
         found += stage
         yield stage
     sequences = [
-        _after_search(spec, outcomes, label, [each for each in found if each.schedule == label])
+        _after_search(spec, outcomes, label, [each for each in found if each.schedule == label], None)
         for label in spec.schedules
     ]
     while stage := [each for sequence in sequences for each in next(sequence, [])]:
         yield stage
 
 
-def _after_search(spec: StudySpec, outcomes: TrialSummaries, label: str, found: list[Design]) -> Stages:
+def _after_search(
+    spec: StudySpec, outcomes: TrialSummaries, label: str, found: list[Design], replicate: int | None
+) -> Stages:
     """Select (if any), then confirm one configuration on fresh seeds."""
     if not found:
         if spec.search.trials:
             return  # an adaptive search that never tried this schedule
-        found = [_search_design(spec, label, 0, spec.fixed(label))]
+        found = [_search_design(spec, label, 0, spec.fixed(label), replicate)]
         ranked = found
     else:
         ranked = sorted(found, key=lambda each: (*outcomes[each.run].rank, each.point))
@@ -135,8 +167,12 @@ def _mean_rank(outcomes: list[TrialSummary]) -> tuple[int, float]:
     return (len(outcomes) - len(scores), sum(scores) / len(scores) if scores else math.inf)
 
 
-def _search_design(spec: StudySpec, label: str, index: int, params: dict[str, float]) -> Design:
-    return design(spec, phase="search", schedule=label, point=index, repetition=index, params=params)
+def _search_design(
+    spec: StudySpec, label: str, index: int, params: dict[str, float], replicate: int | None = None
+) -> Design:
+    return design(
+        spec, phase="search", schedule=label, point=index, repetition=index, params=params, replicate=replicate
+    )
 
 
 def _again(spec: StudySpec, original: Design, phase: str, repetition: int) -> Design:
@@ -147,6 +183,7 @@ def _again(spec: StudySpec, original: Design, phase: str, repetition: int) -> De
         point=original.point,
         repetition=repetition,
         params=original.values,
+        replicate=original.replicate,
     )
 
 

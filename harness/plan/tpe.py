@@ -29,7 +29,13 @@ class Trial:
 
 
 def propose(
-    spec: StudySpec, history: Sequence[Trial], *, schedule: str | None, first: int, count: int
+    spec: StudySpec,
+    history: Sequence[Trial],
+    *,
+    schedule: str | None,
+    first: int,
+    count: int,
+    replicate: int | None = None,
 ) -> list[tuple[str, dict[str, float]]]:
     """The next `count` points, as (schedule, parameters), after `history` (sorted by point).
 
@@ -40,8 +46,10 @@ def propose(
     if first < START_UP or not any(points.distributions(spec, label) for label in labels):
         chosen = [labels[(first + place) % len(labels)] for place in range(count)]
         indices = [(first + place) // len(labels) for place in range(count)]
-        return [(label, points.point(spec, label, index)) for label, index in zip(chosen, indices, strict=True)]
-    sampler = _sampler(derive(spec.seed, "tpe", schedule or "", first) % 2**32)
+        return [
+            (label, points.point(spec, label, index, replicate)) for label, index in zip(chosen, indices, strict=True)
+        ]
+    sampler = _sampler(derive(spec.seed_of(replicate), "tpe", schedule or "", first) % 2**32)
     study = optuna.create_study(direction="minimize", sampler=sampler, pruner=optuna.pruners.NopPruner())
     for trial in history:
         study.add_trial(_as_trial(spec, trial, labels))

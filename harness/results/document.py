@@ -35,6 +35,7 @@ class Question(_Part):
     baseline: Text
     rope: Annotated[FiniteFloat, Field(ge=0, le=1e100)]
     alpha: Annotated[FiniteFloat, Field(gt=0, lt=0.5)]
+    scale: Literal["absolute", "relative"] = "absolute"
 
 
 class Score(_Part):
@@ -94,12 +95,20 @@ class Confirm(_Part):
     seeds: int
 
 
+class Replicates(_Part):
+    """At how many replicates, whole tunings, the verdicts are looked at; how many lie beyond that plan."""
+
+    looks: Annotated[list[int], Field(min_length=1)]
+    beyond: int = 0
+
+
 class Phases(_Part):
-    """Budgets of the phases."""
+    """Budgets of the phases, of each replicate where the tuning is repeated."""
 
     search: Search
     select: Select
     confirm: Confirm
+    replicates: Replicates | None = None  # None of a study that tunes once
 
 
 class Model(_Part):

@@ -66,6 +66,7 @@ class RunRecord:
     `seconds_per_step` are of training alone. In records without `seconds_evaluation` (earlier versions) they are
     `seconds` by steps. `started` (of the first attempt whose work is in the record) and `ended` are POSIX seconds,
     whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
+    `replicate` is None in a study that tunes once.
     """
 
     run: str
@@ -103,6 +104,7 @@ class RunRecord:
     started: float | None = None
     ended: float | None = None
     numerics: Mapping[str, Any] = field(default_factory=dict)
+    replicate: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""
@@ -163,6 +165,7 @@ class RunRecord:
             kind=design["kind"],
             point=design["point"],
             repetition=design["repetition"],
+            replicate=design.get("replicate"),
             status="failed",
             reason=reason,
             last_step=0,

@@ -57,7 +57,7 @@ _KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
 _TEXT = {"run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"}
 _TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
-_WHOLE = {"point", "repetition", "step"}
+_WHOLE = {"point", "repetition", "replicate", "step"}
 _LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
 _ADVICE = "run the study's command again, which writes it from the database"
 
@@ -121,6 +121,7 @@ def _ordered(records: Iterable[RunRecord], phases: Sequence[str], schedules: Seq
         key=lambda each: (
             phases.index(each.phase),
             places.get(each.schedule, len(places)),
+            each.replicate or 0,
             each.point,
             each.repetition,
         ),
@@ -144,18 +145,22 @@ def _traces(ordered: Iterable[RunRecord]) -> bytes:
 def frames(
     records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per run, and one row per run and evaluation, sorted by phase, schedule, point, repetition."""
+    """One row per run, and one row per run and evaluation, sorted by phase, schedule, replicate, point, repetition.
+
+    The column `replicate` is there in studies that repeat their tuning.
+    """
     ordered = _ordered(records, phases, schedules)
+    replicate = ["replicate"] if any(each.replicate is not None for each in ordered) else []
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
     # Tables of runs that an earlier version stored stay as they are.
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
     rates, losses = _by_step(ordered)
-    run_columns = [*_LEADING, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
+    run_columns = [*_LEADING, *replicate, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
         {
-            **{name: getattr(each, name) for name in (*_LEADING, *_TRAILING)},
+            **{name: getattr(each, name) for name in (*_LEADING, *replicate, *_TRAILING)},
             **{f"params_{name}": value for name, value in each.params.items()},
             **each.scores,
             **trace.prefixed(trace.LOSS, each.losses),
@@ -169,7 +174,7 @@ def frames(
     ]
     curves = [
         {
-            **{name: getattr(each, name) for name in _KEYS},
+            **{name: getattr(each, name) for name in (*_KEYS, *replicate)},
             "step": place.step,
             **trace.prefixed(trace.RATE, place.rates),
             **trace.prefixed(trace.LOSS, place.losses),
@@ -179,7 +184,7 @@ def frames(
         for each in ordered
         for place in each.curve
     ]
-    curve_columns = [*_KEYS, *_CURVE, *rates, *losses, *scores, "seconds"]
+    curve_columns = [*_KEYS, *replicate, *_CURVE, *rates, *losses, *scores, "seconds"]
     return pd.DataFrame(runs, columns=run_columns), pd.DataFrame(curves, columns=curve_columns)
 
 
@@ -196,7 +201,10 @@ def _by_step(ordered: Sequence[RunRecord]) -> tuple[list[str], list[str]]:
 
 
 def load(path: str | Path) -> Results:
-    """Read a results folder; raises ResultsError naming the file that is missing, damaged or too new."""
+    """Read a results folder; raises ResultsError naming the file that is missing, damaged or too new.
+
+    A study that tunes once has one replicate, number 0.
+    """
     folder = Path(path)
     if folder.is_file():
         raise ResultsError(f"{folder}: is a file, but allowed is the results folder of a study")
@@ -205,6 +213,9 @@ def load(path: str | Path) -> Results:
     curves = _frame(folder / "curves.csv", (*_KEYS, *_CURVE))
     for name in (name for name in _LATER if name not in runs):
         runs[name] = pd.Series(float("nan"), index=runs.index, dtype=object if name in _TEXT else float)
+    for frame in (runs, curves):
+        if "replicate" not in frame:
+            frame["replicate"] = 0
     _check_runs(folder / "runs.csv", runs, study)
     traces = _load_traces(folder / "traces.csv")
     for place, frame in (("curves.csv", curves), ("traces.csv", traces)):
@@ -329,14 +340,14 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: document.Document) -> Non
     runs["chosen"] = runs["chosen"] == "True"
     for name in ("started", "ended", "numerics"):
         _check_text(path, runs[name], name)
-    keys = ["phase", "schedule", "point", "repetition"]
+    keys = ["phase", "schedule", "replicate", "point", "repetition"]
     for names in (["run"], keys):
         twice = runs.duplicated(names) | runs["run"].isna()
         if twice.any():
             row = int(twice.to_numpy().argmax())
             raise ResultsError(f"{path}: row {row + 2} duplicates an earlier run, or has no name; {_ADVICE}")
     chosen = runs[(runs["phase"] == "confirm") & runs["chosen"]]
-    if chosen.duplicated(["schedule", "repetition"]).any():
+    if chosen.duplicated(["schedule", "replicate", "repetition"]).any():
         raise ResultsError(f"{path}: two chosen confirmation runs of a schedule have one repetition; {_ADVICE}")
     done = runs["status"] == "finished"
     primary = study.primary

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from harness import arms, kinds, schedules
 from harness.own_code import Named
+from harness.seeds import derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
@@ -41,6 +42,9 @@ def _of(value: str, allowed: Iterable[str]) -> str:
     return value
 
 
+_RATIO_SCORES = ("fid",)  # scores that are never negative, so that their ratios mean something
+
+
 def _primary_scores() -> list[str]:
     """The metrics that a verdict may rest on."""
     metrics: dict[str, Any] = kinds.parts("metric")
@@ -67,9 +71,16 @@ class QuestionSpec(Section):
         default="raw", description="score the raw weights or their moving average in the verdicts"
     )
     rope: FiniteFloat = Field(
-        default=0.0, ge=0, description="differences within ± this, in units of the score, count as equivalent"
+        default=0.0,
+        ge=0,
+        description="differences within ± this, in units of the score (per cent where scale is relative), count as equivalent",
     )
     alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5, description="family-wise error rate (FWER) of the verdicts")
+    scale: Literal["absolute", "relative"] = Field(
+        default="absolute",
+        description="judge differences of scores, or their ratios: relative differences in per cent, and rope in per cent (fid)",
+        json_schema_extra={"later": True},
+    )
 
     @field_validator("score")
     @classmethod
@@ -343,6 +354,40 @@ class SearchSpec(Section):
         le=1000,
         description="size of a batch of proposals of tpe, so that the order of finishing does not matter",
     )
+    choice: Literal["best", "curve"] = Field(
+        default="best",
+        description="which configuration the search chooses: that of the best run, or the best by a smooth curve through all runs",
+        json_schema_extra={"later": True},
+    )
+
+
+class ReplicatesSpec(Section):
+    """How often the whole tuning is repeated, each time with other search points and seeds; the looks at what they say."""
+
+    min: int = Field(default=1, ge=1, le=1000, description="replicates before the first look")
+    max: int = Field(default=1, ge=1, le=1000, description="replicates at most; 1: one tuning")
+    every: int = Field(default=4, ge=1, le=1000, description="further replicates between two looks")
+    beyond: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="replicates after the plan's end, of what is still undecided: exploratory, they change no verdict",
+    )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of replicates at which the verdicts are looked at; the last is `max`."""
+        return (*range(self.min, self.max, self.every), self.max)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min is {self.min}, but allowed is at most replicates.max = {self.max}")
+        if self.beyond and self.max == 1:
+            raise ValueError(
+                f"beyond is {self.beyond}, but replicates.max is 1: one tuning has no plan of looks to go beyond"
+            )
+        return self
 
 
 class SelectSpec(Section):
@@ -431,6 +476,7 @@ class StudySpec(Section):
     search: SearchSpec = Field(default_factory=SearchSpec)
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
+    replicates: ReplicatesSpec = Field(default_factory=ReplicatesSpec, json_schema_extra={"later": True})
     safety: SafetySpec = Field(default_factory=SafetySpec)
     published: PublishedSpec = Field(default_factory=PublishedSpec, json_schema_extra={"later": True})
     code: dict[str, Sha256] = Field(
@@ -535,6 +581,16 @@ class StudySpec(Section):
             raise ValueError(
                 f"select.top is {self.select.top}, but allowed is at most search.trials = {self.search.trials}"
             )
+        if self.question.scale == "relative" and self.question.score not in _RATIO_SCORES:
+            raise ValueError(
+                f"question.scale is 'relative', but question.score is '{self.question.score}', which may be negative; ratios "
+                f"are allowed of: {', '.join(_RATIO_SCORES)}"
+            )
+        if self.replicated and self.search.allocation == "adaptive":
+            raise ValueError(
+                f"replicates.max is {self.replicates.max}, but search.allocation is 'adaptive', which may leave a schedule "
+                "out of a replicate; allowed is 'balanced'"
+            )
         return self
 
     def _model_faults(self) -> Iterator[str]:
@@ -599,6 +655,15 @@ class StudySpec(Section):
                     f"schedules.{label}.{network} is a shape of a network's own, but the networks of model.name "
                     f"'{self.model.name}' are: {', '.join(networks)}"
                 )
+
+    @property
+    def replicated(self) -> bool:
+        """Whether the whole tuning is repeated, so that verdicts are about tuned schedules and not configurations."""
+        return self.replicates.max > 1
+
+    def seed_of(self, replicate: int | None) -> int:
+        """The seed that a replicate's points and runs derive from: each is the study with another seed, the first its own."""
+        return derive(self.seed, "replicate", replicate) if replicate else self.seed
 
     @property
     def shared_parameters(self) -> tuple[str, ...]:

@@ -242,6 +242,7 @@ class _Run:
             kind=design.kind,
             point=design.point,
             repetition=design.repetition,
+            replicate=design.replicate,
             status=status,
             reason=reason,
             last_step=last_step,

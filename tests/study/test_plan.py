@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.driver.queue import Queue
 from harness.plan import points, stages
 from harness.plan.design import PHASES, Design
-from harness.plan.stages import TrialSummary
+from harness.plan.outcomes import TrialSummary
 from harness.seeds import Seeds, derive
 from tests.study.conftest import make
 
