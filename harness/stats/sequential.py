@@ -184,9 +184,9 @@ def judge(
     Raises ValueError if looks do not rise, the baseline is missing, or alpha or rope is out of range.
 
     >>> scores = {"constant": [3.0, 3.2, 3.1, 2.9, 3.3, 3.0, 3.1, 3.0], "linear": [2.5, 2.6, 2.4, 2.5, 2.6, 2.3, 2.5, 2.4]}
-    >>> found = judge(scores, baseline="constant", looks=[8, 12, 16], alpha=0.05, rope=0.0)["linear"]
+    >>> found = judge(scores, baseline="constant", looks=[8, 10], alpha=0.05, rope=0.0)["linear"]
     >>> found.verdict, found.look, found.n, round(found.p, 4), found.done
-    ('better', 1, 8, 0.0156, True)
+    ('better', 1, 8, 0.0153, True)
     """
     _check(values, baseline=baseline, looks=looks, alpha=alpha, rope=rope)
     series = {label: np.asarray(given, dtype=np.float64) for label, given in values.items()}
