@@ -116,20 +116,20 @@ def test_units_and_order_of_schedules_change_nothing_and_turned_signs_turn_the_v
 
 def test_a_verdict_once_reached_is_kept_whatever_comes_after():
     rng = np.random.default_rng(8)
-    early = rng.normal(-3.0, 1.0, 8)
-    [short] = of_differences(early, looks=(8, 12, 16))
-    [grown] = of_differences(np.concatenate([early, rng.normal(9.0, 1.0, 8)]), looks=(8, 12, 16))
+    early = rng.normal(-3.0, 1.0, 10)
+    [short] = of_differences(early, looks=(10, 13, 16))
+    [grown] = of_differences(np.concatenate([early, rng.normal(9.0, 1.0, 6)]), looks=(10, 13, 16))
     assert short == grown
-    assert (short.verdict, short.look, short.n, short.done) == ("better", 1, 8, True)
+    assert (short.verdict, short.look, short.n, short.done) == ("better", 1, 10, True)
 
 
 def test_a_look_needs_the_replicates_of_schedule_and_baseline():
-    values = {"base": np.zeros(12), "a": np.arange(12) - 20.0, "b": np.arange(7) - 20.0}
-    found = judge(values, baseline="base", looks=(8, 12), alpha=0.05, rope=0.0)
+    values = {"base": np.zeros(13), "a": np.arange(13) - 20.0, "b": np.arange(9) - 20.0}
+    found = judge(values, baseline="base", looks=(10, 13), alpha=0.05, rope=0.0)
     assert (found["a"].look, found["a"].verdict) == (1, "better")
     assert (found["b"].look, found["b"].n, found["b"].done) == (0, 0, False)
     assert all(math.isnan(number) for number in (found["b"].p, found["b"].p_holm, found["b"].low, found["b"].high))
-    waits = judge(values, baseline="base", looks=(8, 12), alpha=0.05, rope=0.0, ended={"base": 7, "a": 12, "b": 7})
+    waits = judge(values, baseline="base", looks=(10, 13), alpha=0.05, rope=0.0, ended={"base": 9, "a": 13, "b": 9})
     assert waits["a"].look == 0
 
 
