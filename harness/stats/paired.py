@@ -120,6 +120,9 @@ def holm(p: ArrayLike) -> Array:
 def t_interval(values: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
     """Two-sided 1 - alpha interval of a mean (Student 1908); NaN for fewer than 2 values.
 
+    Of skewed values (see `sign_flip_p`) it covers 92 to 94 % in place of 95. Inverting Johnson's (1978) corrected
+    statistic adds at most 0.4 points there, and takes 2 to 3 from differences of equally skewed scores.
+
     >>> low, high = t_interval([1.0, 2.0, 3.0])
     >>> f"{low:.3f} to {high:.3f}"
     '-0.484 to 4.484'
