@@ -61,9 +61,9 @@ def forest(analysis: Analysis) -> Drawing | None:
 
 def _in_per_cent(analysis: Analysis) -> tuple[pd.DataFrame, tuple[float, float]]:
     """The differences of a relative question, and the ends of its region of equivalence, in per cent."""
-    names = ["difference", "low", "high"]
+    table = analysis.contrasts
     low, high = analysis.margins
-    return analysis.contrasts.assign(**100 * analysis.contrasts[names]), (100 * low, 100 * high)
+    return table.assign(**{name: 100 * table[name] for name in ("difference", "low", "high")}), (100 * low, 100 * high)
 
 
 def _finished_pairs(analysis: Analysis) -> pd.Series:
@@ -73,7 +73,7 @@ def _finished_pairs(analysis: Analysis) -> pd.Series:
     counts = []
     for row in analysis.contrasts.to_dict("records"):
         mine = set(done.loc[done["schedule"] == row["schedule"], "repetition"]) & base
-        last = analysis.plan.looks[row["look"] - 1] if row.get("look") else math.inf
+        last = row["replicates"] if analysis.plan.replicated else math.inf
         counts.append(sum(repetition < last for repetition in mine))
     return pd.Series(counts, dtype=int)
 
