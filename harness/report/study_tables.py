@@ -364,6 +364,7 @@ def time_to_target(analysis: Analysis) -> Table | None:
 def sensitivity(analysis: Analysis) -> Table | None:
     """How much the peak rate matters."""
     caption = "Best peak rate, score at half and double that rate, width of the basin within 10 % of the best"
+    caption += ", of the trials of all replicates together" if analysis.plan.replicated else ""
     return _whole(analysis, "sensitivity", caption)
 
 
@@ -384,6 +385,12 @@ def choices(analysis: Analysis) -> Table | None:
         f"The values chosen by the search, over the replicates; edges are the outer {100 * stats.EDGE:g} % of the range"
     )
     return table(frame, columns, caption=caption, source="choices.csv")
+
+
+def without_curve(analysis: Analysis) -> Table | None:
+    """The tunings in which there was no curve to choose by."""
+    caption = "Where the search runs carried no curve to choose by, so that their best run was chosen"
+    return _whole(analysis, "without_curve", caption)
 
 
 def _ends(row: Row) -> Cell:

@@ -49,10 +49,10 @@ class Plan:
         planned, phases = self.study.planned, self.study.phases
         if planned is None:
             return ""
-        grown = [("the search trials", planned.trials, phases.search.trials)]
+        grown = [("search trials", planned.trials, phases.search.trials)]
         if phases.select.top:  # else nothing reads them
-            grown.append(("the seeds of the selection", planned.select_seeds, phases.select.seeds))
-        return " and ".join(f"{word} from {before} to {now}" for word, before, now in grown if now > before)
+            grown.append(("seeds of the selection", planned.select_seeds, phases.select.seeds))
+        return " and ".join(f"{word} were raised from {before} to {now}" for word, before, now in grown if now > before)
 
     @property
     def schedules(self) -> list[str]:

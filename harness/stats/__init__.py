@@ -11,6 +11,7 @@ from harness.stats.search import (
     expected_best,
     optimism,
     sensitivity,
+    without_curve,
 )
 from harness.stats.sequential import Judgement, judge
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
@@ -41,4 +42,5 @@ __all__ = [
     "summary",
     "time_to_target",
     "verdict_matrix",
+    "without_curve",
 ]

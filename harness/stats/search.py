@@ -179,6 +179,19 @@ def curve_table(
     return table.assign(note=table["note"].astype(object).where(table["note"].notna(), ""))
 
 
+def without_curve(runs: pd.DataFrame, ranges: Mapping[str, Mapping[str, Limits]], *, score: str) -> pd.DataFrame:
+    """The tunings whose search runs carry no smooth curve, so that their best run was chosen: schedule, replicate, reason."""
+    rows = []
+    for (schedule, replicate), tuning in runs[runs["phase"] == "search"].groupby(["schedule", "replicate"], sort=False):
+        limits = ranges[str(schedule)]
+        params = [{name: float(row[f"params_{name}"]) for name in limits} for row in tuning.to_dict("records")]
+        try:
+            response.fit(params, limits, _values(tuning, score, schedule).tolist())
+        except NoCurve as reason:
+            rows.append((schedule, replicate, str(reason)))
+    return pd.DataFrame(rows, columns=["schedule", "replicate", "reason"])
+
+
 def boundary_flags(
     runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, score: str, edge: float = EDGE
 ) -> pd.DataFrame:
