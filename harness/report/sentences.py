@@ -15,6 +15,7 @@ EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has a
 FORM = numbers.Form()
 OPEN = ("undecided", "descriptive only")  # verdicts that decide nothing
 ADDED, MORE_SEEDS, BEYOND = "added schedule", "seeds after the plan", "replicates beyond the plan"
+LATER_SAID = 4  # differences after the plan that a sentence names; exploratory.csv has all
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
@@ -189,21 +190,28 @@ def _lost(row: Mapping[str, Any], baseline: str, way: Way) -> str:
 
 
 def later(table: pd.DataFrame, *, score_title: str, margin: str, form: numbers.Form, way: Way) -> list[str]:
-    """One sentence per row of what came after the plan: `what` tells an added schedule from further seeds."""
-    said = []
-    for given in table.to_dict("records"):
-        row = _named(given)
-        if row["what"] == ADDED:
-            sentence = _sentence(row, score_title, margin=margin, form=form, way=way)
-            said.append(f"Exploratory, since the schedule was added later: {sentence}")
-        else:
-            size = form.estimate(row["difference"], row["low"], row["high"])
-            name, baseline = numbers.name(str(row["schedule"])), numbers.name(str(row["baseline"]))
-            said.append(
-                f"Exploratory, with the {row['what']}: over all {numbers.count(int(row['n']), way.unit)} the mean "
-                f"difference of {name} to {baseline} is {size}."
-            )
-    return said
+    """What came after the plan, of a table with the column `what`: a sentence per added schedule, one for all else."""
+    rows = [_named(row) for row in table.to_dict("records")]
+    said = [
+        "Exploratory, since the schedule was added later: "
+        + _sentence(row, score_title, margin=margin, form=form, way=way)
+        for row in rows
+        if row["what"] == ADDED
+    ]
+    further = [row for row in rows if row["what"] != ADDED]
+    if not further:
+        return said
+    sizes = [
+        f"{form.estimate(row['difference'], row['low'], row['high'])} for {numbers.name(str(row['schedule']))} over "
+        f"{numbers.count(int(row['n']), way.unit)}"
+        for row in further[:LATER_SAID]
+    ]
+    more = f", and {len(further) - LATER_SAID} more" if len(further) > LATER_SAID else ""
+    return [
+        *said,
+        f"Exploratory, with the {further[0]['what']}: the mean difference to {numbers.name(str(further[0]['baseline']))} is "
+        f"{', '.join(sizes)}{more}.",
+    ]
 
 
 def interactions(table: pd.DataFrame, decays: Collection[str]) -> list[str]:

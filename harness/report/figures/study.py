@@ -24,6 +24,7 @@ def forest(
     rope: tuple[float, float] | None,
     margin: str,
     label: str,
+    unit: str = "",
     better: str = "left",
     interval: str = "95 % t interval",
 ) -> Figure:
@@ -55,7 +56,7 @@ def forest(
         style.few_ticks(axes)
         arrow = "← better" if better == "left" else "better →"
         baseline = called[rows[0]["baseline"]] if rows else "baseline"
-        text = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
+        text = style.wrapped(f"{label}, difference to {baseline}{unit}", 3.3, lines=2)
         figure.supxlabel(f"{text}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
         figure.legend(loc="outside upper left", ncols=1 if rope is not None and len(interval) > 30 else 2, borderpad=0)
     return figure
