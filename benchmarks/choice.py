@@ -331,6 +331,17 @@ def _by(frame: pd.DataFrame, value: str, how: str, *, row: str = "method") -> st
     return str(wide.map(lambda each: "" if pd.isna(each) else format(each, how)).reset_index().to_markdown(index=False))
 
 
+def _noise(scores: pd.DataFrame) -> str:
+    """The standard error of a point's mean over its seeds, in per cent, mean over points and schedules."""
+    groups = scores.groupby(["schedule", "point"])
+    found = {
+        weights: (100 * groups[weights].std() / groups[weights].mean() / np.sqrt(groups[weights].count())).mean()
+        for weights in ("raw", "averaged")
+    }
+    said = " and ".join(f"{error:.1f} % with {weights} weights" for weights, error in found.items())
+    return f"the mean of a point over its seeds has a standard error of {said}"
+
+
 def _sentences(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What the tables say of the harness's curve against the best run, by number of trials, and what is recommended."""
     score, spread = tables["score"], tables["spread"]
@@ -384,8 +395,8 @@ def page(tables: Mapping[str, pd.DataFrame]) -> str:
         "",
         *(f"- {sentence}" for sentence in _sentences(tables)),
         "",
-        '`curve` is what `choice = "curve"` does: a Gaussian process over the logarithm of the score, where its mean plus one standard '
-        "deviation is lowest. The other ways: the same where the mean alone is lowest; the same through ranks; the same with the kernel's "
+        '`curve` is what `choice = "curve"` does: a Gaussian process through normal scores of the ranks, where its mean plus one standard '
+        "deviation is lowest. The other ways: the same where the mean alone is lowest; the same through logarithms of the scores; the same with the kernel's "
         f"length by likelihood from {', '.join(map(str, LENGTHS))} of a range; a quadratic in the log rate with Huber's weights; three quarters "
         "of a run's own score and one of its neighbour's. `second look` spends the same number of runs on fewer points and on "
         "further seeds of the top few ("
@@ -401,7 +412,8 @@ def page(tables: Mapping[str, pd.DataFrame]) -> str:
             "",
             _by(of_table, "change", "+.2f"),
             "",
-            f"Its largest Monte Carlo standard error, of one schedule, is {of_table[of_table['method'] != KNOWN]['error'].max():.2f}.",
+            f"Its largest Monte Carlo standard error, of one schedule, is {of_table[of_table['method'] != KNOWN]['error'].max():.2f}. The table's "
+            f"own noise comes on top: {_noise(scores[scores['table'] == table])}.",
             "",
             f"## {table}: the same of `curve`, by schedule",
             "",
