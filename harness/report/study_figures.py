@@ -145,7 +145,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
         ),
         f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
         f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
-        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{dotted}. A decayed run before its end is "
+        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{_whose(analysis)}{dotted}. A decayed run before its end is "
         "not a shorter run.",
     )
 
