@@ -121,25 +121,28 @@ def not_repeated(way: Way) -> str:
 
 
 def course(table: pd.DataFrame, *, replicates: int, way: Way) -> str:
-    """How often a replicated study tuned, when it was looked at, and what stopped it; `replicates` have ended."""
-    taken = int(table["look"].max()) if len(table) else 0
+    """How often a replicated study tuned, when it was looked at, and what stopped it.
+
+    `replicates` have ended; of a study that stopped those count that its looks used.
+    """
+    taken, stopped = int(table["look"].max()), bool(table["done"].all())
     looks, largest = way.looks, way.looks[-1]
-    times = numbers.count(replicates, "time")
+    times = numbers.count(int(table["replicates"].max()) if stopped else replicates, "time")
+    repeated = f"{'The whole tuning' if way.trials else 'Training'} was repeated {times}{'' if stopped else ' so far'}"
     if not taken:
         return (
-            f"The whole tuning was repeated {times} so far; nothing is decided before the first look, after {looks[0]} "
-            f"of at most {largest} replicates."
+            f"{repeated}; nothing is decided before the first look, after {looks[0]} of at most {largest} replicates."
         )
     seen = " and ".join(filter(None, [", ".join(map(str, looks[: taken - 1])), str(looks[taken - 1])]))
     looked = f"looked at after {seen} of at most {largest} replicates" if len(looks) > 1 else "looked at once"
     still = [str(label) for label in table.loc[table["verdict"].isin(OPEN), "schedule"]]
-    if not still:
-        end = "stopped since every comparison was decided"
-    elif taken == len(looks):
+    if not stopped:
+        end = f"the next look comes after {looks[int(table.loc[~table['done'].astype(bool), 'look'].max())]}"
+    elif still:
         end = f"ended with the last look, at which {listed(still)} {'was' if len(still) == 1 else 'were'} undecided"
     else:
-        return f"The whole tuning was repeated {times} so far; {looked}; the next look comes after {looks[taken]}."
-    return f"The whole tuning was repeated {times}; {looked}; {end}."
+        end = "stopped since every comparison was decided"
+    return f"{repeated}; {looked}; {end}."
 
 
 def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
