@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from harness import command_line, own_code
 from harness.driver import locks
 from harness.results import ResultsError, tables
-from harness.spec import SpecError, StudySpec, refused_changes, validate
+from harness.spec import SpecError, StudySpec, frozen_plan, refused_changes, validate
 
 LOCK, HOLDER, DATABASE = ".lock", ".lock.holder", "study.db"
 ENDED = ".ended"  # suffix of a run that has ended and is kept beside the checkpoints
@@ -180,6 +180,9 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
     except SpecError as error:
         raise FolderError(f"{error}; the stored study cannot be read by this version") from error
     faults = refused_changes(before, spec, folder.runs())
+    frozen = frozen_plan(before, spec, faults)
+    if frozen is not None:
+        raise FolderError(f"{source}, whose results are in {path}: {frozen}")
     if faults:
         lines = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in faults.items()]
         if any(key.startswith("code.") for key in faults):

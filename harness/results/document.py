@@ -102,6 +102,15 @@ class Replicates(_Part):
     beyond: int = 0
 
 
+class Planned(_Part):
+    """What may grow, as it was before the first confirmation run was stored: the verdicts rest on that."""
+
+    schedules: list[Text]
+    trials: int
+    select_seeds: int
+    confirm_seeds: int
+
+
 class Phases(_Part):
     """Budgets of the phases, of each replicate where the tuning is repeated."""
 
@@ -229,6 +238,7 @@ class Document(_Part):
     environment: Environment
     command: Text
     created: Text
+    planned: Planned | None = None  # None of a study that an earlier version made
     warnings: list[Text] | None = None  # None of a study that an earlier version made: it was given none
     sanity: list[Sanity] = Field(default_factory=list)
     _source: Mapping[str, Any] = PrivateAttr(default_factory=dict)
