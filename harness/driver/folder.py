@@ -125,10 +125,18 @@ def stored_run(row: Mapping[str, Any]) -> StoredRun:
 def runs_in(path: Path) -> list[StoredRun]:
     """The runs in a table; none where it is absent or damaged."""
     try:
+        return [stored_run(row) for row in rows_in(path)]
+    except (ValueError, KeyError, TypeError):
+        return []  # damaged: it is written anew from the database
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    """The rows of a table as text; none where it is absent or no table."""
+    try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [stored_run(row) for row in csv.DictReader(stream)]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        return []  # absent or damaged: it is written anew from the database
+            return list(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _spooled(path: Path) -> StoredRun | None:

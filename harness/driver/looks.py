@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.plan import stages
 from harness.plan.confirmed import Confirmed
-from harness.results.record import RunRecord
+from harness.spec.loading import Placed
 from harness.stats.sequential import Judgement
 
 
@@ -30,9 +30,9 @@ class Looks:
         """Looks taken before this driver began have been told of."""
         self._going_on = {label: judged.look for label, judged in self.judged().items() if not judged.done}
 
-    def count(self, records: Iterable[RunRecord]) -> None:
+    def count(self, runs: Iterable[Placed]) -> None:
         """Count runs that are stored."""
-        self._stored.update((record.schedule, record.replicate or 0) for record in records)
+        self._stored.update((run.schedule, run.replicate or 0) for run in runs)
 
     def judged(self) -> Mapping[str, Judgement]:
         """What the looks taken so far say, by schedule; computed when a replicate has ended."""
@@ -81,7 +81,7 @@ class Looks:
             if any(judged[label].look == before for label in together):
                 continue
             look = judged[together[0]].look
-            said = ", ".join(self._verdict(label, judged[label]) for label in together)
+            said = "; ".join(self._verdict(label, judged[label]) for label in together)
             lines.append(f"look {look} of {len(spec.replicates.looks)} ({judged[together[0]].n} replicates): {said}")
             for label in together:
                 if judged[label].done:
