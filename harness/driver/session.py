@@ -38,6 +38,7 @@ class Options:
     verbose: bool = False
     tensorboard: Path | None = None
     allow_code: bool = False
+    noise_from: Path | None = None
 
     @property
     def worker_options(self) -> WorkerOptions:

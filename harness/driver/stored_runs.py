@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,10 +35,9 @@ def outcomes(spec: StudySpec, results: Folder, *, storage: str | None, primary: 
     """How the same runs ended, by name: what the plan goes on from; `primary` is the full name of the primary score."""
     found = {}
     for row in rows_in(results.path / "runs.csv"):
-        finished = row["status"] == "finished"
-        found[row["run"]] = TrialSummary(
-            row["status"], float(row[primary]) if finished else None, int(row["last_step"])
-        )
+        with suppress(KeyError, ValueError, TypeError):  # damaged: the table does not tell
+            score = float(row[primary]) if row["status"] == "finished" else None
+            found[row["run"]] = TrialSummary(row["status"], score, int(row["last_step"]))
     for record in _records(spec, results, storage):
         finished = record["status"] == "finished"
         score = record["scores"][primary] if finished else None
