@@ -59,7 +59,7 @@ class Prospect:
         unit = "replicate" if self.spec.replicated else "seed"
         about = "" if self.spec.replicated else " (between these configurations, not between schedules)"
         line = (
-            f"power: would find an effect of {effect:.2g} standard deviations of a {unit}'s difference in {POWER:.0%} of "
+            f"power: would find an effect of {effect:.1f} standard deviations of a {unit}'s difference in {100 * POWER:.0f} % of "
             f"studies{about}"
         )
         if self.noise is None:
