@@ -19,7 +19,7 @@ def claims(analysis: Analysis) -> Line:
     return (
         "Gradually lowering the learning rate is said to give better images, less noise, more detail and more stable "
         "training, at some cost and with a risk of overfitting. Differences are to "
-        f"{analysis.baseline}, paired by seed, with {analysis.level} t intervals. Only the primary score has a verdict; p "
+        f"{analysis.baseline}, paired by {analysis.plan.unit}, with {analysis.level} intervals. Only the primary score has a verdict; p "
         "is unadjusted in these tables, so they explore and do not decide.",
     )
 

@@ -3,8 +3,10 @@
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
 from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
+    EDGE,
     boundary_flags,
     budget_curves,
+    choices,
     expected_best,
     optimism,
     sensitivity,
@@ -15,12 +17,14 @@ from harness.stats.words import DESCRIPTIVE
 
 __all__ = [
     "DESCRIPTIVE",
+    "EDGE",
     "Judgement",
     "Omnibus",
     "all_pairs",
     "average_ranks",
     "boundary_flags",
     "budget_curves",
+    "choices",
     "contrasts",
     "cost",
     "curve_bands",

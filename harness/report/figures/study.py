@@ -21,18 +21,19 @@ def forest(
     contrasts: pd.DataFrame,
     *,
     schedules: Sequence[str],
-    rope: float,
+    rope: tuple[float, float] | None,
+    margin: str,
     label: str,
     better: str = "left",
     interval: str = "95 % t interval",
 ) -> Figure:
-    """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
+    """Mean paired difference to the baseline with its interval; the region of equivalence, called `margin`, shaded."""
     with style.context():
         figure, axes = style.figure(style.COLUMN, 1.25 + 0.38 * max(len(contrasts), 1))
         colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
-        if rope > 0:
-            axes.axvspan(-rope, rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: ±{rope:g}")
+        if rope is not None:
+            axes.axvspan(*rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: {margin}")
         axes.axvline(0.0, color="#333333", lw=0.8)
         for position, row in enumerate(contrasts.to_dict("records")):
             name = row["schedule"]
@@ -56,7 +57,7 @@ def forest(
         baseline = called[rows[0]["baseline"]] if rows else "baseline"
         text = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
         figure.supxlabel(f"{text}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
-        figure.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
+        figure.legend(loc="outside upper left", ncols=1 if rope is not None and len(interval) > 30 else 2, borderpad=0)
     return figure
 
 
