@@ -120,7 +120,7 @@ def test_a_replicated_study_keeps_its_looks_and_its_plan_through_restarts(server
     store = TrialStore(replicated(trials=1, seeds=1, least=6, most=8, every=1, beyond=2), url, primary=PRIMARY)
     assert store.planned == Planned.of(plan)
     store.close()
-    with pytest.raises(StorageError, match="replicates.max is 12, but was 8 when .* set replicates.beyond = 4"):
+    with pytest.raises(StorageError, match=r"replicates.max is 12, but was 8 when .* set replicates.beyond = 4"):
         TrialStore(replicated(trials=1, seeds=1, least=6, most=12, every=1), url, primary=PRIMARY)
 
 
