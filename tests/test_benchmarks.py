@@ -22,6 +22,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "user_study",
     "inception_speed",
     "calibration",
+    "choice",
     "loss_families",
 }
 

@@ -13,7 +13,7 @@ import pandas as pd
 from harness import stats
 from harness.report import cautions, numbers, sentences, units
 from harness.results import Results
-from harness.results.document import Score
+from harness.results.document import Limits, Score
 from harness.scores import ScoreName
 from harness.stats import replicates
 
@@ -260,6 +260,11 @@ class Analysis:
             looks=looks if primary and looks else None,
             scale=self._scale if primary else "absolute",
         )
+        if "done" in table:  # too few replicates yet: more are to come
+            table.loc[~table["done"].astype(bool) & (table["verdict"] == stats.DESCRIPTIVE), ["verdict", "note"]] = (
+                "undecided",
+                "",
+            )
         return _explored(table) if direction == "one" else table
 
     def _against_baseline(self, schedules: list[str]) -> pd.DataFrame:
@@ -349,6 +354,10 @@ class Analysis:
             tables["sensitivity"] = stats.sensitivity(self.search, score=self.score)
             tables["optimism"] = stats.optimism(self.search, score=self.score, alpha=self.alpha)
             tables["budget"] = stats.budget_curves(searched, score=self.score, rng=rng, alpha=self.alpha)
+            if self._by_curve:
+                tables["without_curve"] = stats.without_curve(searched, self._ranges, score=self.score)
+            if self.response is not None:
+                tables["response"] = self.response
             if self.plan.replicated:
                 tables["choices"] = self._by_range(self.confirmed, stats.choices)
             else:
@@ -356,14 +365,34 @@ class Analysis:
                 tables["boundary"] = self._by_range(searched, flags, ends=("low", "high"))
         return tables
 
+    @property
+    def _by_curve(self) -> bool:
+        """Whether configurations were chosen by a smooth curve through all search runs."""
+        return self.results.study.spec.search.choice == "curve"
+
+    @property
+    def _ranges(self) -> dict[str, dict[str, Limits]]:
+        """What was searched, by schedule and parameter."""
+        return {label: self.results.study.ranges(label) for label in self.schedules}
+
+    @cached_property
+    def response(self) -> pd.DataFrame | None:
+        """The smooth curve through each schedule's search runs of all replicates; None of a study that tunes once.
+
+        There the dots may be too few for it; where it was what chose, it is shown.
+        """
+        searched = self.search[self.search["phase"] == "search"]
+        if searched.empty or not (self.plan.replicated or self._by_curve):
+            return None
+        return stats.curve_table(searched, self._ranges, score=self.score)
+
     def _by_range(
         self, runs: pd.DataFrame, table_of: Callable[..., pd.DataFrame], *, ends: Sequence[str] = ()
     ) -> pd.DataFrame:
         """A table of searched parameters; schedules may have ranges of their own for one. `ends`: those it shall name."""
-        study = self.results.study
         parts = []
         for label in dict.fromkeys(runs["schedule"]):
-            ranges = study.ranges(label)
+            ranges = self._ranges[label]
             space = {name: limits.model_dump() for name, limits in ranges.items()}
             part = table_of(runs[runs["schedule"] == label], space)
             parts.append(
@@ -448,8 +477,8 @@ class Analysis:
         said = sentences.not_repeated(self.way)
         if self.plan.changed:
             said += (
-                f" They are exploratory: {self.plan.changed} grew after confirmation runs were stored, and with that "
-                "the choice of what is confirmed."
+                f" They are exploratory: {self.plan.changed} after confirmation runs were stored, so that other "
+                "configurations may be confirmed than were seen then."
             )
         return said
 
@@ -472,7 +501,7 @@ class Analysis:
     @property
     def basis(self) -> str:
         """What the verdicts rest on; empty without any."""
-        if self.nothing or self.contrasts.empty:
+        if self.nothing or self.contrasts.empty or not self.contrasts["n"].any():
             return ""
         return sentences.basis(self.contrasts, alpha=self.alpha, way=self.way)
 

@@ -126,6 +126,7 @@ SECTIONS: tuple[Section[Analysis], ...] = (
             ),
             TableEntry("sensitivity", study_tables.sensitivity),
             TableEntry("choices", study_tables.choices, brief=True),
+            TableEntry("without_curve", study_tables.without_curve, brief=True),
             TableEntry("boundary", study_tables.boundary),
             TableEntry("optimism", study_tables.optimism),
         ),

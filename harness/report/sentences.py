@@ -73,8 +73,8 @@ def _so_far(table: pd.DataFrame, way: Way) -> str:
     """Whether what is undecided will stay so, of a replicated study."""
     if not way.looks:
         return ""
-    taken = int(table.loc[table["verdict"] == "undecided", "look"].max()) if len(table) else 0
-    return f" after {way.looks[-1]} replicates" if taken == len(way.looks) else " so far"
+    done = table.loc[table["verdict"] == "undecided", "done"].all()
+    return f" after {way.looks[-1]} replicates" if done else " so far"
 
 
 def sentences(
@@ -156,11 +156,11 @@ def _sentence(row: Mapping[str, Any], title: str, *, margin: str, form: numbers.
         return f"{begun} and {baseline}{way.tuned} were equivalent within {margin}{rest}."
     if verdict == "descriptive only":
         return f"{begun} cannot be judged against {baseline} ({row['note']}){rest}."
-    ended = not way.looks or row["look"] == len(way.looks)
+    ended = not way.looks or row["done"]
     after = f" after {numbers.count(int(row['n']), 'replicate')}" if way.looks and row["look"] else ""
     hint = _hint(row, way) if ended else ""
-    so_far = "" if ended else " so far"
-    return f"Whether {name} differs from {baseline}{way.tuned} is undecided{after}{so_far}{rest}{hint}."
+    so_far = "" if ended else f" so far{',' if after else ''}"
+    return f"Whether {name} differs from {baseline}{way.tuned} is undecided{so_far}{after}{rest}{hint}."
 
 
 def _hint(row: Mapping[str, Any], way: Way) -> str:

@@ -30,6 +30,8 @@ def forest(analysis: Analysis) -> Drawing | None:
     """Differences to the baseline with their intervals."""
     if analysis.contrasts.empty or "difference" not in analysis.contrasts:
         return None
+    if analysis.plan.replicated and not analysis.contrasts["look"].any():
+        return None  # no look has been taken
     plan, level = analysis.plan, analysis.level
     better = "Left" if analysis.direction == "lower" else "Right"
     pairs = counted(_finished_pairs(analysis), plan.unit if plan.replicated else "pair")
@@ -61,9 +63,9 @@ def forest(analysis: Analysis) -> Drawing | None:
 
 def _in_per_cent(analysis: Analysis) -> tuple[pd.DataFrame, tuple[float, float]]:
     """The differences of a relative question, and the ends of its region of equivalence, in per cent."""
-    names = ["difference", "low", "high"]
+    table = analysis.contrasts
     low, high = analysis.margins
-    return analysis.contrasts.assign(**100 * analysis.contrasts[names]), (100 * low, 100 * high)
+    return table.assign(**{name: 100 * table[name] for name in ("difference", "low", "high")}), (100 * low, 100 * high)
 
 
 def _finished_pairs(analysis: Analysis) -> pd.Series:
@@ -73,7 +75,7 @@ def _finished_pairs(analysis: Analysis) -> pd.Series:
     counts = []
     for row in analysis.contrasts.to_dict("records"):
         mine = set(done.loc[done["schedule"] == row["schedule"], "repetition"]) & base
-        last = analysis.plan.looks[row["look"] - 1] if row.get("look") else math.inf
+        last = row["replicates"] if analysis.plan.replicated else math.inf
         counts.append(sum(repetition < last for repetition in mine))
     return pd.Series(counts, dtype=int)
 
@@ -182,11 +184,25 @@ def sensitivity(analysis: Analysis) -> Drawing | None:
     searched = analysis.search[analysis.search["phase"] == "search"]
     if searched.empty or searched["params_peak"].nunique() < 2:
         return None
+    curves = analysis.response
+    keys = ["schedule", "replicate", "point"]
+    confirmed = set(analysis.confirmed[keys].itertuples(index=False, name=None))
+    searched = searched.assign(chosen=[key in confirmed for key in searched[keys].itertuples(index=False, name=None)])
+    runs = numbers.count(len(searched), "search run")
     return Drawing(
-        lambda: figures.sensitivity(searched, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)),
+        lambda: figures.sensitivity(
+            searched, schedules=analysis.schedules, score=analysis.score, label=axis(analysis), curves=curves
+        ),
         _best_rates(analysis),
-        f"{_scored(analysis)} of {numbers.count(len(searched), 'search run')} against peak rate. Every dot is a run; a "
-        "cross on the upper edge did not finish.",
+        f"{_scored(analysis)} of {runs}{'' if curves is None else ' of all replicates'} against peak rate. Every dot is a "
+        "run; a cross on the upper edge did not finish."
+        + (
+            ""
+            if curves is None
+            else " Rings: the runs that were chosen. Lines: a smooth curve through all runs of a schedule, with a standard "
+            "deviation on either side; where more than the peak is searched, at the other values of a run that it "
+            "holds good."
+        ),
     )
 
 
@@ -198,7 +214,7 @@ def budget(analysis: Analysis) -> Drawing | None:
     return Drawing(
         lambda: figures.budget(curves, schedules=analysis.schedules, label=axis(analysis)),
         "Expected best score against the number of search trials, by schedule.",
-        f"Expected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
+        f"{'From the search points of all replicates together: e' if analysis.plan.replicated else 'E'}xpected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
         f"2020). Lines go to half the trials; {analysis.level} bootstrap bands only to an eighth, beyond which they would "
         "cover too little.",
     )

@@ -89,7 +89,7 @@ def _few_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
         return None
     columns: Columns = {
         "schedule": value("schedule"),
-        "mean": value("mean", spread),
+        _mean(analysis): value("mean", spread),
         f"difference ({analysis.level} interval)": estimate("difference", form),
         "p (Holm)": value("p_holm"),
         "verdict": value("verdict"),
@@ -104,9 +104,9 @@ def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
         return None
     columns: Columns = {
         "schedule": value("schedule"),
-        "mean": value("mean", spread),
+        _mean(analysis): value("mean", spread),
         "baseline": value("baseline"),
-        "baseline mean": value("baseline_mean", spread),
+        f"baseline {_mean(analysis)}": value("baseline_mean", spread),
         "pairs": value("n"),
         "difference": difference("difference", form),
         f"{analysis.level} interval": between(form),
@@ -125,26 +125,28 @@ def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
     return table(frame, columns, caption=caption, source=f"{name}.csv", folded=True)
 
 
+def _mean(analysis: Analysis) -> str:
+    return "geometric mean" if analysis.relative else "mean"
+
+
 def _when(analysis: Analysis, frame: pd.DataFrame) -> Columns:
     """When a replicated study decided; of one that tunes once, how many seeds a new study would need."""
-    if "look" in frame:
-        looks = analysis.plan.looks
-        return {"decided after": lambda row: _decided(row, looks)}
+    if "done" in frame:
+        return {"decided after": lambda row: _decided(row, analysis.plan.looks)}
     if frame["more_seeds"].notna().any():
-        return {"seeds of a new study that would decide": _seeds_to_decide}
+        return {f"{analysis.plan.unit}s to decide (new study)": _to_decide}
     return {}
 
 
 def _decided(row: Row, looks: tuple[int, ...]) -> Cell:
-    look = int(row["look"])
-    if not look:
-        return Cell("no look yet", 0)
+    if not row["done"]:
+        return Cell(f"next look at {looks[row['look']]}", looks[-1] + 1)
     if row["verdict"] in sentences.OPEN:
-        return Cell("–" if look == len(looks) else f"goes on to {looks[look]}", looks[-1] + 1)
-    return Cell(f"{looks[look - 1]} replicates", looks[look - 1])
+        return Cell("–", looks[-1] + 1)
+    return Cell(numbers.count(int(row["replicates"]), "replicate"), row["replicates"])
 
 
-def _seeds_to_decide(row: Row) -> Cell:
+def _to_decide(row: Row) -> Cell:
     more = row["more_seeds"]
     return Cell("–", None) if pd.isna(more) else Cell(numbers.number(int(row["n"] + more)), int(row["n"] + more))
 
@@ -362,6 +364,7 @@ def time_to_target(analysis: Analysis) -> Table | None:
 def sensitivity(analysis: Analysis) -> Table | None:
     """How much the peak rate matters."""
     caption = "Best peak rate, score at half and double that rate, width of the basin within 10 % of the best"
+    caption += ", of the trials of all replicates together" if analysis.plan.replicated else ""
     return _whole(analysis, "sensitivity", caption)
 
 
@@ -382,6 +385,12 @@ def choices(analysis: Analysis) -> Table | None:
         f"The values chosen by the search, over the replicates; edges are the outer {100 * stats.EDGE:g} % of the range"
     )
     return table(frame, columns, caption=caption, source="choices.csv")
+
+
+def without_curve(analysis: Analysis) -> Table | None:
+    """The tunings in which there was no curve to choose by."""
+    caption = "Where the search runs carried no curve to choose by, so that their best run was chosen"
+    return _whole(analysis, "without_curve", caption)
 
 
 def _ends(row: Row) -> Cell:

@@ -49,15 +49,10 @@ class Plan:
         planned, phases = self.study.planned, self.study.phases
         if planned is None:
             return ""
-        grown = [
-            f"{word} from {before} to {now}"
-            for word, before, now in (
-                ("the search trials", planned.trials, phases.search.trials),
-                ("the seeds of the selection", planned.select_seeds, phases.select.seeds),
-            )
-            if now != before
-        ]
-        return " and ".join(grown)
+        grown = [("search trials", planned.trials, phases.search.trials)]
+        if phases.select.top:  # else nothing reads them
+            grown.append(("seeds of the selection", planned.select_seeds, phases.select.seeds))
+        return " and ".join(f"{word} were raised from {before} to {now}" for word, before, now in grown if now > before)
 
     @property
     def schedules(self) -> list[str]:
@@ -93,9 +88,10 @@ def of_replicates(runs: pd.DataFrame, *, seeds: int, scores: Sequence[str], rela
     else diverged if any did.
     """
     rows = []
-    ended: Counter[object] = Counter()
+    ended: Counter[str] = Counter()
     ordered = runs.sort_values("replicate", kind="stable")
-    for (label, replicate), group in ordered.groupby(["schedule", "replicate"], sort=False):
+    for _, group in ordered.groupby(["schedule", "replicate"], sort=False):
+        label, replicate = str(group["schedule"].iloc[0]), int(group["replicate"].iloc[0])
         if len(group) < seeds or ended[label] < replicate:
             continue
         ended[label] += 1

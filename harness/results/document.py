@@ -156,6 +156,12 @@ class Train(_Part):
         return _named(self.optimizer)
 
 
+class Choosing(_Part):
+    """How the search chooses a configuration: by its best run, or by a smooth curve through all its runs."""
+
+    choice: Literal["best", "curve"] = "best"
+
+
 class Evaluate(_Part):
     """How many images were generated for a score, and which split they were compared with; None where not stored."""
 
@@ -190,6 +196,7 @@ class Spec(_Part):
     network: Network
     train: Train
     evaluate: Evaluate = Evaluate()
+    search: Choosing = Choosing()
     schedules: dict[str, Schedule] = {}
     published: dict[str, Text | Value] = {}
     seed: int | None = None

@@ -7,9 +7,11 @@ from harness.stats.search import (
     boundary_flags,
     budget_curves,
     choices,
+    curve_table,
     expected_best,
     optimism,
     sensitivity,
+    without_curve,
 )
 from harness.stats.sequential import Judgement, judge
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
@@ -28,6 +30,7 @@ __all__ = [
     "contrasts",
     "cost",
     "curve_bands",
+    "curve_table",
     "effect_sizes",
     "ema_interaction",
     "expected_best",
@@ -39,4 +42,5 @@ __all__ = [
     "summary",
     "time_to_target",
     "verdict_matrix",
+    "without_curve",
 ]

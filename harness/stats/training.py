@@ -148,4 +148,4 @@ def ema_interaction(
                 )
             )
     table = pd.DataFrame(rows, columns=columns)
-    return table if scale == "absolute" else table.assign(**np.expm1(table[columns[2:]].astype(float)))
+    return table if scale == "absolute" else table.assign(**{name: np.expm1(table[name]) for name in columns[2:]})

@@ -63,7 +63,7 @@ def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
         for axes, group in zip(np.atleast_1d(panels), groups, strict=True):
             rows = table[table["group"] == group]
             if group in relative:
-                rows = rows.assign(**100 * rows[["difference", "low", "high"]])
+                rows = rows.assign(**{name: 100 * rows[name] for name in ("difference", "low", "high")})
             steps = sorted(rows["steps"].unique())
             gap = min((np.log(b / a) for a, b in pairwise(steps)), default=1.0)
             for index, name in enumerate(names):

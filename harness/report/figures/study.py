@@ -227,8 +227,14 @@ def _telling(table: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([even, jumps, jumps + 1]))
 
 
-def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
-    """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge."""
+def sensitivity(
+    runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str, curves: pd.DataFrame | None = None
+) -> Figure:
+    """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge.
+
+    With the smooth `curves` of `stats.curve_table` the dots, then of several replicates, are not joined, and those that
+    the search chose are ringed.
+    """
     with style.context():
         figure, axes = style.figure(style.COLUMN, 2.9)
         colours, markers = style.colours(schedules), style.markers(schedules)
@@ -242,14 +248,16 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 done[score],
                 markers[name],
                 color=colours[name],
-                ms=4 if len(done) <= JOINED else 2.5,
-                ls="-" if len(done) <= JOINED else "",
+                ms=4 if len(done) <= JOINED and curves is None else 2.5,
+                ls="-" if len(done) <= JOINED and curves is None else "",
                 lw=0.8,
-                alpha=0.8 if len(done) <= JOINED else 0.4,
-                label=called[name],
+                alpha=0.8 if len(done) <= JOINED and curves is None else 0.4,
+                label=called[name] if curves is None else None,
                 rasterized=len(runs) > tooltips.MOST,
             )
             tooltips.name(dots, tooltips.runs(done, score))
+            if curves is not None:
+                _response(axes, curves[curves["schedule"] == name], done, score, colours[name], called[name])
             lost = rows[rows["status"] != "finished"]
             (crosses,) = axes.plot(
                 lost["params_peak"],
@@ -265,6 +273,15 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
         axes.set_ylabel(style.wrapped(label, 1.9))
         style.legend(figure, axes)
     return figure
+
+
+def _response(axes: Any, curve: pd.DataFrame, done: pd.DataFrame, score: str, colour: str, label: str) -> None:
+    """The smooth curve through a schedule's search runs with a standard deviation on either side, and the chosen ones."""
+    axes.plot(curve["params_peak"], curve["fitted"], color=colour, lw=1.4, label=label)
+    axes.fill_between(curve["params_peak"], curve["low"], curve["high"], color=colour, alpha=0.12, lw=0)
+    chosen = done[done["chosen"]]
+    ring = {"ms": 5, "mfc": "none", "mew": 0.8, "alpha": 0.9}
+    axes.plot(chosen["params_peak"], chosen[score], "o", color=colour, **ring)
 
 
 def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
