@@ -42,7 +42,7 @@ def test_a_sound_study_has_none_also_with_every_default_written_out():
         ),
         (
             replicated(20),
-            "replicates.min is 8, but no look before the one at 12 replicates can call a schedule better or worse",
+            "replicates.min is 8, but no look before the one at 13 replicates can call a schedule better or worse",
         ),
         (make(**{**CLEAN, "more": REPLICATED}), "question.rope is 0: no schedule can be called equivalent"),
         (make(**CLEAN, trials=1), "search.trials is 1: the settings of every schedule are one random draw"),
