@@ -196,7 +196,7 @@ def test_two_workers_give_the_same_tables_and_the_command_again_changes_nothing(
 def repeated(folder):
     """The tiny study with its tuning repeated, looked at after 2, 3 and 4 replicates."""
     plan = "[replicates]\nmin = 2\nmax = 4\nevery = 1\n[safety]"
-    return write(folder, steps=300, seeds=1, change=lambda text: text.replace("[safety]", plan))
+    return write(folder, steps=100, seeds=1, change=lambda text: text.replace("[safety]", plan))
 
 
 @pytest.fixture(scope="module")
