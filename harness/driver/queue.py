@@ -36,7 +36,14 @@ class Queue:
     def __post_init__(self) -> None:
         """Take the first wave; stages whose runs have all ended open the next at once, and so do waves."""
         self._order = stages.order(self.spec)
-        self.confirmed = Confirmed(self.spec, self.outcomes, self.planned or Planned.of(self.spec))
+        planned = self.planned or Planned.of(self.spec)
+        self.confirmed = Confirmed(self.spec, self.outcomes, planned)
+        before = {label: each for label, each in self.spec.schedules.items() if label in planned.schedules}
+        if self.spec.replicated and len(before) < len(self.spec.schedules):
+            # What those planned came to is known however far schedules are that were added later.
+            alone = Queue(self.spec.model_copy(update={"schedules": before}), dict(self.outcomes), planned)
+            self.confirmed.adopt(alone.confirmed)
+            self.chosen |= alone.chosen
         self._waves = stages.waves(self.spec, self.confirmed)
         self._open_wave()
 

@@ -33,6 +33,10 @@ class Confirmed:
                 if each.run not in runs:
                     runs.append(each.run)
 
+    def adopt(self, other: Confirmed) -> None:
+        """Remember the confirmation runs that another plan of the same study has opened."""
+        self._runs.update({place: list(runs) for place, runs in other._runs.items()})
+
     def ended(self, label: str) -> int:
         """How many of a schedule's replicates, from the first, have ended."""
         count = 0

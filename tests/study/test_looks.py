@@ -97,6 +97,16 @@ def test_a_schedule_added_later_is_judged_by_itself_and_moves_no_verdict(effect)
     assert judged["cosine"].done
     alone = conduct(study(most=16, more="[schedules.cosine]\n"), score)[1].confirmed.judged()
     assert judged["cosine"].p_holm <= alone["cosine"].p_holm
+    chosen = conduct(study(most=16), score)[1].chosen
+    assert {place: later.chosen[place] for place in chosen} == chosen
+    queue = Queue(grown, dict(outcomes), planned)
+    looks, lines = Looks(queue.confirmed), []
+    while queue.ready:
+        design = queue.take()
+        queue.ended(design.run, score(design))
+        lines += looks.taken()
+    assert lines
+    assert not any("linear" in line or "exponential" in line for line in lines)
 
 
 @pytest.fixture
