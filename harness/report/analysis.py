@@ -260,11 +260,6 @@ class Analysis:
             looks=looks if primary and looks else None,
             scale=self._scale if primary else "absolute",
         )
-        if "done" in table:  # too few replicates yet: more are to come
-            table.loc[~table["done"].astype(bool) & (table["verdict"] == stats.DESCRIPTIVE), ["verdict", "note"]] = (
-                "undecided",
-                "",
-            )
         return _explored(table) if direction == "one" else table
 
     def _against_baseline(self, schedules: list[str]) -> pd.DataFrame:

@@ -247,7 +247,8 @@ def _judgements(
     found = {}
     for label, one in compared.items():
         pairs = one.pairs
-        verdict = DESCRIPTIVE if one.verdict == UNDECIDED and len(pairs) < needed else one.verdict
+        ended = one.n == looks[-1]
+        verdict = DESCRIPTIVE if one.verdict == UNDECIDED and ended and len(pairs) < needed else one.verdict
         low, high = paired.t_interval(pairs[np.isfinite(pairs)], alpha)
         found[label] = Judgement(
             verdict=verdict,
@@ -257,7 +258,7 @@ def _judgements(
             p_holm=_agreeing(float(adjusted[label]), one.verdict, alpha) if one.look else math.nan,
             low=low,
             high=high,
-            done=one.verdict != UNDECIDED or one.n == looks[-1],
+            done=one.verdict != UNDECIDED or ended,
         )
     return found
 
