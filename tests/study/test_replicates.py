@@ -137,7 +137,10 @@ def test_names_tell_the_replicate_and_studies_that_tune_once_keep_theirs():
     ("table", "said"),
     [
         ("min = 9\nmax = 8", "replicates: min is 9, but allowed is at most replicates.max = 8"),
-        ("beyond = 4", "replicates: beyond is 4, but replicates.max is 1: one tuning has no plan of looks to go beyond"),
+        (
+            "beyond = 4",
+            "replicates: beyond is 4, but replicates.max is 1: one tuning has no plan of looks to go beyond",
+        ),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused_in_a_sentence(table, said):
@@ -146,7 +149,9 @@ def test_a_plan_that_makes_no_sense_is_refused_in_a_sentence(table, said):
 
 
 def test_replicates_need_a_search_that_is_balanced():
-    with pytest.raises(specs.SpecError, match="allocation is 'adaptive', which may leave a schedule out of a replicate"):
+    with pytest.raises(
+        specs.SpecError, match="allocation is 'adaptive', which may leave a schedule out of a replicate"
+    ):
         study(allocation="adaptive")
 
 
