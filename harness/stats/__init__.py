@@ -1,7 +1,7 @@
 """Statistics of a study: pure functions from tidy tables to tables."""
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
-from harness.stats.contrasts import DESCRIPTIVE, Omnibus, all_pairs, contrasts, omnibus, summary
+from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
     boundary_flags,
     budget_curves,
@@ -9,10 +9,13 @@ from harness.stats.search import (
     optimism,
     sensitivity,
 )
+from harness.stats.sequential import Judgement, judge
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
+from harness.stats.words import DESCRIPTIVE
 
 __all__ = [
     "DESCRIPTIVE",
+    "Judgement",
     "Omnibus",
     "all_pairs",
     "average_ranks",
@@ -25,6 +28,7 @@ __all__ = [
     "ema_interaction",
     "expected_best",
     "final_against_best",
+    "judge",
     "omnibus",
     "optimism",
     "sensitivity",

@@ -16,14 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.stats import paired
-
-BETTER, WORSE, EQUIVALENT, UNDECIDED, DESCRIPTIVE = (
-    "better",
-    "worse",
-    "equivalent",
-    "undecided",
-    "descriptive only",
-)
+from harness.stats.words import BETTER, DESCRIPTIVE, EQUIVALENT, UNDECIDED, WORSE
 
 
 @dataclass(frozen=True)

@@ -50,20 +50,20 @@ def conduct(spec, score, *, shuffle=None, slots=3, outcomes=None):
 
 
 def test_a_schedule_is_trained_until_a_look_decides_it_and_the_baseline_goes_along():
-    made, queue = conduct(study(), scored({"linear": -5.0, "exponential": 0.0}, noise=0.0001))
+    made, queue = conduct(study(least=10), scored({"linear": -5.0, "exponential": 0.0}, noise=0.0001))
     replicates = defaultdict(set)
     for each in made:
         replicates[each.schedule].add(each.replicate)
     # exponential differs from constant by noise alone here, which the sign-flip test cannot decide
-    assert len(replicates["linear"]) == 8
+    assert len(replicates["linear"]) == 10
     assert replicates["constant"] == replicates["exponential"]
     assert queue.confirmed.judged()["linear"].verdict == "better"
 
 
 def test_all_decided_at_the_first_look_ends_the_study():
-    made, queue = conduct(study(), scored({"linear": -5.0, "exponential": 5.0}))
+    made, queue = conduct(study(least=10), scored({"linear": -5.0, "exponential": 5.0}))
     counts = Counter((each.phase, each.schedule) for each in made)
-    assert set(counts.values()) == {8 * 3, 8 * 2}
+    assert set(counts.values()) == {10 * 3, 10 * 2}
     assert {label: found.verdict for label, found in queue.confirmed.judged().items()} == {
         "linear": "better",
         "exponential": "worse",
