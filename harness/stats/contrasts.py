@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.stats import paired
+from harness.stats import paired, replicates, sequential
 from harness.stats.words import BETTER, DESCRIPTIVE, EQUIVALENT, UNDECIDED, WORSE
 
 
@@ -30,10 +31,37 @@ class Omnibus:
     note: str
 
 
-def _scores(runs: pd.DataFrame, score: str, direction: str) -> pd.DataFrame:
-    """Repetitions × schedules of the score, smaller is better; +inf for diverged, NaN for failed or missing."""
+@dataclass(frozen=True)
+class _Scale:
+    """How scores become values whose smaller ones are better, and differences of values become what is shown."""
+
+    name: str
+    sign: float
+
+    def values(self, scores: pd.Series[float]) -> pd.Series[float]:
+        """Scores, or their logarithms, with the sign that makes smaller ones better."""
+        return self.sign * scores.map(lambda score: replicates.on_scale(score, self.name), na_action="ignore")
+
+    def level(self, value: float) -> float:
+        """A mean of values as a score: the mean, or the geometric mean."""
+        return math.exp(self.sign * value) if self.name == "relative" else self.sign * value
+
+    def difference(self, value: float) -> float:
+        """A mean difference of values as one of scores, or as a ratio of scores minus 1."""
+        return math.expm1(self.sign * value) if self.name == "relative" else self.sign * value
+
+    def interval(self, low: float, high: float) -> tuple[float, float]:
+        """The ends of an interval of differences as they are shown, the lower one first."""
+        first, last = sorted((self.difference(low), self.difference(high)))
+        return first, last
+
+
+def _scores(runs: pd.DataFrame, score: str, direction: str, scale: str = "absolute") -> pd.DataFrame:
+    """Repetitions × schedules of values, smaller is better; +inf for diverged, NaN for failed or missing."""
     if direction not in ("lower", "higher"):
         raise ValueError(f"direction is {direction!r}, but allowed is 'lower' or 'higher'")
+    if scale not in replicates.SCALES:
+        raise ValueError(f"scale is {scale!r}, but allowed is 'absolute' or 'relative'")
     for column in ("schedule", "repetition", "status", score):
         if column not in runs.columns:
             raise ValueError(f"runs have no column '{column}'")
@@ -41,11 +69,15 @@ def _scores(runs: pd.DataFrame, score: str, direction: str) -> pd.DataFrame:
     if repeated.any():
         row = runs[repeated].iloc[0]
         raise ValueError(f"runs have schedule '{row['schedule']}', repetition {row['repetition']} more than once")
-    values = pd.to_numeric(runs[score]).astype(float) * (1.0 if direction == "lower" else -1.0)
+    values = _Scale(scale, _sign(direction)).values(pd.to_numeric(runs[score]).astype(float))
     values = values.where(runs["status"] == "finished", np.nan).mask(runs["status"] == "diverged", np.inf)
     order = list(dict.fromkeys(runs["schedule"]))
     table = runs.assign(_value=values).pivot(index="repetition", columns="schedule", values="_value")
     return table[order] if order else table
+
+
+def _sign(direction: str) -> float:
+    return 1.0 if direction == "lower" else -1.0
 
 
 def _differences(table: pd.DataFrame, schedule: str, baseline: str) -> pd.DataFrame:
@@ -63,6 +95,8 @@ def contrasts(
     rope: float = 0.0,
     alpha: float = 0.05,
     direction: str = "lower",
+    looks: Sequence[int] | None = None,
+    scale: str = "absolute",
 ) -> pd.DataFrame:
     """One row per schedule but the baseline, in the order of first appearance.
 
@@ -72,26 +106,43 @@ def contrasts(
     else 'undecided'; 'descriptive only' where so few seeds could not have given any other answer. Raises ValueError if
     the baseline has no runs.
 
+    `looks`: planned numbers of repetitions, rising; a repetition is then a replicate, numbered from 0, and
+    `harness.stats.sequential.judge` gives `p`, `p_holm`, `low`, `high`, `verdict`. All else of a row is of the pairs up to
+    its last look, none before the first. Columns LOOK_COLUMNS come with it.
+
+    `scale` 'relative': all of it of logarithms. `mean` and `baseline_mean` are geometric means, `difference`, `low`, `high`
+    their ratio minus 1 (-0.18 is 18 % less), and `rope` is in per cent.
+
     >>> scores = {"constant": [3.0, 3.2, 3.1, 2.9, 3.3, 3.0, 3.1], "linear": [2.5, 2.6, 2.4, 2.5, 2.6, 2.3, 2.5]}
     >>> rows = [(label, seed, "finished", fid) for label, of in scores.items() for seed, fid in enumerate(of)]
     >>> runs = pd.DataFrame(rows, columns=["schedule", "repetition", "status", "fid"])
     >>> contrasts(runs, score="fid")[["schedule", "n", "p", "verdict"]].values.tolist()
     [['linear', 7, 0.015625, 'better']]
     """
-    table = _scores(runs, score, direction)
+    table = _scores(runs, score, direction, scale)
     if baseline not in table.columns:
         raise ValueError(f"baseline is '{baseline}', but runs have: {', '.join(map(str, table.columns)) or 'none'}")
     pairs = [(str(label), baseline) for label in table.columns if label != baseline]
-    return _compare(runs, table, pairs, score=score, rope=rope, alpha=alpha, direction=direction)
+    asked = _Question(alpha=alpha, rope=replicates.rope_on_scale(rope, scale), scale=_Scale(scale, _sign(direction)))
+    if looks is None:
+        return _compare(runs, table, pairs, asked)
+    return _looked_at(runs, table, baseline, looks, asked)
 
 
 def all_pairs(
-    runs: pd.DataFrame, *, score: str, rope: float = 0.0, alpha: float = 0.05, direction: str = "lower"
+    runs: pd.DataFrame,
+    *,
+    score: str,
+    rope: float = 0.0,
+    alpha: float = 0.05,
+    direction: str = "lower",
+    scale: str = "absolute",
 ) -> pd.DataFrame:
-    """As `contrasts`, for every pair of schedules; exploratory, Holm over all pairs."""
-    table = _scores(runs, score, direction)
+    """As `contrasts`, for every pair of schedules, over all repetitions; exploratory, Holm over all pairs."""
+    table = _scores(runs, score, direction, scale)
     pairs = [(str(b), str(a)) for a, b in itertools.combinations(table.columns, 2)]
-    return _compare(runs, table, pairs, score=score, rope=rope, alpha=alpha, direction=direction)
+    asked = _Question(alpha=alpha, rope=replicates.rope_on_scale(rope, scale), scale=_Scale(scale, _sign(direction)))
+    return _compare(runs, table, pairs, asked)
 
 
 COLUMNS = [
@@ -115,6 +166,8 @@ COLUMNS = [
     "more_seeds",
     "note",
 ]
+# With looks: how many were taken, replicates planned up to the last of them, and whether no look is to come.
+LOOK_COLUMNS = ["look", "replicates", "done"]
 
 
 SUMMARY = [
@@ -136,28 +189,28 @@ SUMMARY = [
 ]
 
 
-def _compare(
-    runs: pd.DataFrame,
-    table: pd.DataFrame,
-    pairs: list[tuple[str, str]],
-    *,
-    score: str,
-    rope: float,
-    alpha: float,
-    direction: str,
-) -> pd.DataFrame:
-    if rope < 0 or not 0 < alpha < 0.5:
-        raise ValueError(f"rope is {rope:g} and alpha is {alpha:g}, but allowed are rope from 0, alpha in (0, 0.5)")
-    rows = []
-    for schedule, baseline in pairs:
-        failed = int(((runs["schedule"] == schedule) & (runs["status"] == "failed")).sum())
-        row = _row(table, schedule, baseline, alpha=alpha, sign=1.0 if direction == "lower" else -1.0)
-        rows.append(row | {"failed": failed})
-    given = [name for name in COLUMNS if name not in ("p_holm", "verdict", "more_seeds", "note")]
-    result = pd.DataFrame(rows, columns=[*given, "_d"])
+@dataclass(frozen=True)
+class _Question:
+    """What a table of comparisons is asked: `rope` is in the units of values."""
+
+    alpha: float
+    rope: float
+    scale: _Scale
+
+    def __post_init__(self) -> None:
+        if self.rope < 0 or not 0 < self.alpha < 0.5:
+            raise ValueError(
+                f"rope is {self.rope:g} and alpha is {self.alpha:g}, but allowed are rope from 0, alpha in (0, 0.5)"
+            )
+
+
+def _compare(runs: pd.DataFrame, table: pd.DataFrame, pairs: list[tuple[str, str]], asked: _Question) -> pd.DataFrame:
+    """All pairs of schedules by the fixed test."""
+    rows = [_row(runs, table, schedule, baseline, asked) for schedule, baseline in pairs]
+    result = pd.DataFrame(rows, columns=[*COLUMNS, "_d"])
     result["p_holm"] = paired.holm(result["p"].to_numpy(dtype=float))
     judged = [
-        _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), rope=rope, alpha=alpha)
+        _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), rope=asked.rope, alpha=asked.alpha)
         for row in result.to_dict("records")
     ]
     result["verdict"] = [verdict for verdict, _, _ in judged]
@@ -166,18 +219,56 @@ def _compare(
     return result[COLUMNS]
 
 
-def _row(table: pd.DataFrame, schedule: str, baseline: str, *, alpha: float, sign: float) -> dict[str, Any]:
+def _looked_at(
+    runs: pd.DataFrame, table: pd.DataFrame, baseline: str, looks: Sequence[int], asked: _Question
+) -> pd.DataFrame:
+    """All schedules against the baseline by the group-sequential test, each over its replicates up to its last look."""
+    ended = {str(label): _ended(runs, str(label)) for label in table.columns}
+    replicate = table.reindex(range(max(ended.values())))
+    judged: Mapping[str, sequential.Judgement] = sequential.judge(
+        {label: replicate[label].to_numpy() for label in ended},
+        baseline=baseline,
+        looks=looks,
+        alpha=asked.alpha,
+        rope=asked.rope,
+        ended=ended,
+    )
+    needed = paired.seeds_needed(len(judged), asked.alpha) if judged else 0
+    rows = []
+    for label, found in judged.items():
+        row = _row(runs, replicate.iloc[: found.n], label, baseline, asked)
+        notes = [_lost(row["_d"])]
+        if found.verdict == DESCRIPTIVE:
+            notes.insert(0, f"descriptive only: needs at least {needed} replicates")
+        low, high = asked.scale.interval(found.low, found.high)
+        rows.append(
+            row
+            | {"p": found.p, "p_holm": found.p_holm, "low": low, "high": high, "verdict": found.verdict}
+            | {"note": "; ".join(filter(None, notes))}
+            | {"look": found.look, "replicates": found.n, "done": found.done}
+        )
+    result = pd.DataFrame(rows, columns=[*COLUMNS, *LOOK_COLUMNS])
+    return result.assign(more_seeds=pd.array([pd.NA] * len(result), dtype="Int64"))
+
+
+def _ended(runs: pd.DataFrame, schedule: str) -> int:
+    """How many of a schedule's replicates, from the first, have ended."""
+    found = set(runs.loc[runs["schedule"] == schedule, "repetition"])
+    return next(count for count in itertools.count() if count not in found)
+
+
+def _row(runs: pd.DataFrame, table: pd.DataFrame, schedule: str, baseline: str, asked: _Question) -> dict[str, Any]:
     """What one pair of schedules' runs say before the correction over all pairs; `_d` holds their differences."""
     pairs = _differences(table, schedule, baseline)
     both = pairs[np.isfinite(pairs["a"]) & np.isfinite(pairs["b"])]
-    low, high = sorted(sign * end for end in paired.t_interval(both["d"], alpha))
+    low, high = asked.scale.interval(*paired.t_interval(both["d"], asked.alpha))
     return {
         "schedule": schedule,
         "baseline": baseline,
         "n": len(pairs),
-        "mean": sign * both["a"].mean(),
-        "baseline_mean": sign * both["b"].mean(),
-        "difference": sign * both["d"].mean(),
+        "mean": asked.scale.level(both["a"].mean()),
+        "baseline_mean": asked.scale.level(both["b"].mean()),
+        "difference": asked.scale.difference(both["d"].mean()),
         "low": low,
         "high": high,
         "p": paired.sign_flip_p(pairs["d"]) if len(pairs) else math.nan,
@@ -186,8 +277,17 @@ def _row(table: pd.DataFrame, schedule: str, baseline: str, *, alpha: float, sig
         "pairing_efficiency": paired.pairing_efficiency(both["a"], both["b"]),
         "diverged": int(np.isinf(table[schedule]).sum()),
         "baseline_diverged": int(np.isinf(table[baseline]).sum()),
+        "failed": int(((runs["schedule"] == schedule) & (runs["status"] == "failed")).sum()),
         "_d": pairs["d"].to_numpy(),
     }
+
+
+def _lost(differences: np.ndarray) -> str:
+    """A note on pairs with a diverged run; empty without any."""
+    n, finite = len(differences), int(np.isfinite(differences).sum())
+    return f"{n - finite} of {n} pairs with a diverged run: means are of the other {finite}; p is of ranks" * (
+        finite < n
+    )
 
 
 def _verdict(
@@ -196,11 +296,7 @@ def _verdict(
     """Verdict, further seeds that would decide (None if not undecided or unknown), and a note."""
     n = len(differences)
     finite = differences[np.isfinite(differences)]
-    notes = []
-    if len(finite) < n:
-        notes.append(
-            f"{n - len(finite)} of {n} pairs with a diverged run: means are of the other {len(finite)}; p is of ranks"
-        )
+    notes = [_lost(differences)] if len(finite) < n else []
     needed = paired.seeds_needed(comparisons, alpha)
     if n < needed:
         notes.insert(0, f"descriptive only: needs at least {needed} seeds")

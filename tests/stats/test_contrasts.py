@@ -225,3 +225,107 @@ def test_summary_counts_what_was_lost():
     assert table["iqm"] == 2.5
     assert table["median"] == 3.0
     assert math.isinf(stats.summary(runs(a=[1.0, None, None]), score="fid")["median"].item())
+
+
+def test_looks_give_the_sequential_judgement_over_the_replicates_up_to_the_last_look():
+    rng = np.random.default_rng(6)
+    base = rng.normal(10.0, 0.5, 16)
+    scores = {"constant": base, "linear": base - rng.normal(3.0, 0.5, 16), "cosine": base + rng.normal(0.0, 1.0, 16)}
+    frame = runs(**{label: list(values) for label, values in scores.items()})
+    looks = (10, 13, 16)
+    table = stats.contrasts(frame, score="fid", looks=looks).set_index("schedule")
+    judged = stats.judge(scores, baseline="constant", looks=looks, alpha=0.05, rope=0.0)
+    for label, found in judged.items():
+        row = table.loc[label]
+        assert (row["verdict"], row["look"], row["replicates"], row["done"]) == (
+            found.verdict,
+            found.look,
+            found.n,
+            found.done,
+        )
+        assert row[["p", "p_holm", "low", "high"]].tolist() == pytest.approx(
+            [found.p, found.p_holm, found.low, found.high]
+        )
+        assert row["n"] == found.n
+        assert row["difference"] == pytest.approx((scores[label] - base)[: found.n].mean())
+    assert table["n"].to_dict() == {"linear": 10, "cosine": 16}
+    assert table["more_seeds"].isna().all()
+
+
+def test_one_look_at_all_replicates_says_what_the_fixed_test_says():
+    rng = np.random.default_rng(7)
+    frame = runs(**{label: list(rng.normal(mean, 1.0, 12)) for label, mean in (("constant", 0), ("a", 1), ("b", 2))})
+    fixed, looked = (stats.contrasts(frame, score="fid", looks=looks) for looks in (None, (12,)))
+    same = [column for column in fixed.columns if column not in ("more_seeds", "p", "p_holm")]
+    pd.testing.assert_frame_equal(looked[same], fixed[same])
+    np.testing.assert_allclose(looked[["p", "p_holm"]], fixed[["p", "p_holm"]], atol=1e-12)
+
+
+def test_before_the_first_look_a_comparison_is_descriptive_and_has_no_pairs():
+    frame = runs(constant=[1.0, 2.0, 3.0], linear=[0.0, 1.0, 2.0], late=["failed"])
+    table = stats.contrasts(frame, score="fid", looks=(8, 12)).set_index("schedule")
+    row = table.loc["linear"]
+    assert (row["verdict"], row["look"], row["replicates"], row["n"], row["done"]) == (
+        "descriptive only",
+        0,
+        0,
+        0,
+        False,
+    )
+    assert row[["difference", "low", "high", "p", "p_holm"]].isna().all()
+    assert table.loc["late", "failed"] == 1
+
+
+def test_a_failed_replicate_has_ended_but_one_that_is_not_there_has_not():
+    base = [10.0 + 0.1 * place for place in range(10)]
+    lower = [each - 1 - 0.01 * place for place, each in enumerate(base)]
+    frame = runs(constant=base, failed=["failed", *lower[1:]], gone=lower)
+    frame = frame[(frame["schedule"] != "gone") | (frame["repetition"] != 4)]
+    table = stats.contrasts(frame, score="fid", looks=(10,)).set_index("schedule")
+    assert table["look"].to_dict() == {"failed": 1, "gone": 0}
+    assert table["n"].to_dict() == {"failed": 9, "gone": 0}
+
+
+@pytest.mark.parametrize("looks", [None, (10,)])
+def test_relative_differences_are_ratios_whatever_the_unit(looks):
+    rng = np.random.default_rng(9)
+    base = np.exp(rng.normal(2.0, 0.3, 10))
+    lower = base * 0.8 * np.exp(rng.normal(0.0, 0.05, 10))
+    asked = {"score": "fid", "scale": "relative", "looks": looks}
+    row = stats.contrasts(runs(constant=list(base), linear=list(lower)), **asked).iloc[0]
+    ratios = np.log(lower / base)
+    low, high = scipy_stats.ttest_1samp(ratios, 0.0).confidence_interval()
+    assert row["difference"] == pytest.approx(np.exp(ratios.mean()) - 1)
+    assert row["difference"] == pytest.approx(row["mean"] / row["baseline_mean"] - 1)
+    assert (row["low"], row["high"]) == pytest.approx((np.expm1(low), np.expm1(high)))
+    assert row["p"] == pytest.approx(paired.sign_flip_p(ratios))
+    other = stats.contrasts(runs(constant=list(7 * base), linear=list(7 * lower)), **asked).iloc[0]
+    assert other[["difference", "low", "high", "p"]].tolist() == pytest.approx(
+        row[["difference", "low", "high", "p"]].tolist()
+    )
+    turned = stats.contrasts(runs(linear=list(lower), constant=list(base)), baseline="linear", **asked).iloc[0]
+    assert 1 + turned["difference"] == pytest.approx(1 / (1 + row["difference"]))
+
+
+def test_a_relative_rope_is_in_per_cent():
+    base = np.linspace(5.0, 9.0, 10)
+    near = base * np.exp(0.05 * np.array([1, -1] * 5))
+    frame = runs(constant=list(base), near=list(near))
+    verdicts = [
+        stats.contrasts(frame, score="fid", scale="relative", rope=rope)["verdict"].item() for rope in (0.5, 10.0)
+    ]
+    assert verdicts == ["undecided", "equivalent"]
+    with pytest.raises(ValueError, match="scale is 'log', but allowed is 'absolute' or 'relative'"):
+        stats.contrasts(frame, score="fid", scale="log")
+
+
+def test_relative_differences_of_scores_of_which_more_is_better_keep_their_sign():
+    base = np.linspace(0.4, 0.6, 8)
+    row = stats.contrasts(
+        runs(constant=list(base), linear=list(1.5 * base + 0.001 * np.arange(8))),
+        score="fid",
+        scale="relative",
+        direction="higher",
+    ).iloc[0]
+    assert row["verdict"] == "better"
+    assert 0.5 < row["low"] <= row["difference"] <= row["high"]
