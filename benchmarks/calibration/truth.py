@@ -92,13 +92,16 @@ def tunings(truth: Truth, design: Design, number: int, rng: np.random.Generator)
     return np.stack(chosen, axis=1)
 
 
-def effects(truth: Truth, design: Design, scale: str, rng: np.random.Generator) -> Array:
-    """Mean difference to the baseline of each other schedule, tuned so, on `scale`; (schedules - 1,)."""
+def effects(
+    truth: Truth, design: Design, scale: str, rng: np.random.Generator, *, measured: Truth | None = None
+) -> Array:
+    """Mean difference to the baseline of each other schedule, tuned so, on `scale`; (schedules - 1,).
+
+    `measured`: other scores of the same runs, such as those of averaged weights, to take the mean of.
+    """
     chosen = tunings(truth, design, _EFFECT_DRAWS, rng)
-    means = [
-        on_scale(table, scale).mean(axis=1)[chosen[:, place]].mean()
-        for place, table in enumerate(truth.scores.values())
-    ]
+    tables = (measured or truth).scores.values()
+    means = [on_scale(table, scale).mean(axis=1)[chosen[:, place]].mean() for place, table in enumerate(tables)]
     return np.array(means[1:]) - means[0]
 
 

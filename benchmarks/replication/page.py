@@ -136,8 +136,8 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
     parts += [
         "",
         "The table of truth (`../calibration/truth_1000.csv`) has every of 16 points trained with the same 8 seeds, and gives "
-        "the effect of a schedule tuned as the design does. Weights were averaged in the same runs; configurations were chosen "
-        "by the raw ones, which the table's averaged scores are not of. `scores.csv` has the final scores of all runs, "
+        "the effect of a schedule tuned as the design does. Weights were averaged in the same runs, whose configurations were "
+        "chosen by the raw ones. `scores.csv` has the final scores of all runs, "
         "`studies.csv` each study's answers, `effects.csv` the table's effects.",
         "",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.calibration import truth, whole
 from benchmarks.calibration.judged import judged
-from harness import spec as specs
 from harness.results import tables
 from harness.stats import replicates
 
@@ -104,8 +105,8 @@ def collect(folder: Path) -> pd.DataFrame:
 
 def _scores(folder: Path, each: Replicated, seed: int) -> pd.DataFrame:
     found = tables.load(folder)
-    if found.study.spec["seed"] != specs.parse(each.text(seed), source=each.name).seed:
-        raise SystemExit(f"{folder} is not the study of seed {seed}")
+    if found.study.name != f"{each.name}_{seed}":
+        raise SystemExit(f"{folder} holds the study '{found.study.name}', not '{each.name}_{seed}'")
     score, runs = found.study.question.score, found.runs
     runs = runs[(runs["phase"] == "search") | runs["chosen"]]
     expected = len(SCHEDULES) * each.runs
@@ -133,18 +134,8 @@ def _verdicts(
     part: pd.DataFrame, each: Replicated, weights: str, scale: str, *, seed: int
 ) -> Iterator[dict[str, object]]:
     confirmed = part[part["phase"] == "confirm"]
-    unit = "replicate" if each.design.last > 1 else "repetition"
     values = np.stack(
-        [
-            [
-                replicates.value(list(group), scale=scale)
-                for _, group in confirmed[confirmed["schedule"] == label]
-                .assign(value=_value(weights))
-                .groupby(unit)["value"]
-            ]
-            for label in SCHEDULES
-        ],
-        axis=1,
+        [_values(confirmed[confirmed["schedule"] == label], each, weights, scale) for label in SCHEDULES], axis=1
     )
     rope = replicates.rope_on_scale(ROPE[scale], scale)
     shown = math.expm1 if scale == "relative" else float
@@ -166,24 +157,23 @@ def _verdicts(
         }
 
 
-def _value(weights: str):
-    """A run's score: +inf where it diverged, NaN where it failed."""
-    return lambda rows: (
-        rows[weights].where(rows["status"] == "finished", np.nan).mask(rows["status"] == "diverged", np.inf)
-    )
+def _values(runs: pd.DataFrame, each: Replicated, weights: str, scale: str) -> NDArray[np.float64]:
+    """A schedule's value of each replicate, or of each seed of a single tuning: +inf diverged, NaN failed."""
+    scores = runs[weights].where(runs["status"] == "finished", np.nan).mask(runs["status"] == "diverged", np.inf)
+    groups = scores.groupby(runs["replicate" if each.design.last > 1 else "repetition"])
+    return np.array([replicates.value(list(group), scale=scale) for _, group in groups])
 
 
 def effects(folder: Path = truth.FOLDER) -> pd.DataFrame:
-    """Each schedule's true effect in each design, raw weights, by the table of truth of as many steps."""
-    found = truth.load(folder / truth.TABLES["1,000 steps"], "raw")
+    """Each schedule's true effect in each design by the table of truth of as many steps, configurations chosen by raw weights."""
+    found = {weights: truth.load(folder / truth.TABLES["1,000 steps"], weights) for weights in WEIGHTS}
     rows = []
-    for each in DESIGNS:
-        for scale in replicates.SCALES:
-            true = truth.effects(found, each.design, scale, np.random.default_rng(1))
-            shown = np.expm1(true) if scale == "relative" else true
-            labels = list(found.scores)[1:]
-            rows += [
-                {"design": each.name, "scale": scale, "weights": "raw", "schedule": label, "effect": effect}
-                for label, effect in zip(labels, shown, strict=True)
-            ]
+    for each, scale, weights in itertools.product(DESIGNS, replicates.SCALES, WEIGHTS):
+        rng = np.random.default_rng(1)
+        true = truth.effects(found["raw"], each.design, scale, rng, measured=found[weights])
+        shown = np.expm1(true) if scale == "relative" else true
+        rows += [
+            {"design": each.name, "scale": scale, "weights": weights, "schedule": label, "effect": effect}
+            for label, effect in zip(list(found["raw"].scores)[1:], shown, strict=True)
+        ]
     return pd.DataFrame(rows)
