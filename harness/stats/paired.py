@@ -66,6 +66,12 @@ def sign_flip_p(differences: ArrayLike) -> float:
 
     Exact up to 16 pairs; beyond, Monte Carlo with the observed pattern counted in (Phipson & Smyth 2010).
 
+    What is exact is the error for symmetric differences. Skewed ones of mean 0 (exponential noise of three times the
+    baseline's spread) are called different in 6 to 10 % of studies in place of 5 %. Statistics that correct for skewness
+    (Johnson 1978; Hall 1992) were tried in place of the sum: with 8 or 10 pairs they change nothing, because what is
+    rejected then is nearly only pairs that all agree; with 20 they mend 1 of 2 to 3 points, and lose 2 to 7 points of
+    power where scores are skewed. The larger of the sign-flip and a t test's p mends 1 to 2 points and loses as much power.
+
     >>> sign_flip_p([-1.0, -2.0, -0.5, -1.5, -0.1, -0.7])  # all one way: 2 of 64 patterns are as far from 0
     0.03125
     >>> sign_flip_p([1.0, -1.0])
@@ -113,6 +119,9 @@ def holm(p: ArrayLike) -> Array:
 
 def t_interval(values: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
     """Two-sided 1 - alpha interval of a mean (Student 1908); NaN for fewer than 2 values.
+
+    Of skewed values (see `sign_flip_p`) it covers 92 to 94 % in place of 95. Inverting Johnson's (1978) corrected
+    statistic adds at most 0.4 points there, and takes 2 to 3 from differences of equally skewed scores.
 
     >>> low, high = t_interval([1.0, 2.0, 3.0])
     >>> f"{low:.3f} to {high:.3f}"

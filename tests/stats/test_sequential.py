@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 from scipy import stats as scipy_stats
 
 from harness.stats import judge, paired, sequential
@@ -30,21 +31,20 @@ MAGNITUDES = {
 
 @pytest.mark.parametrize("magnitudes", MAGNITUDES.values(), ids=MAGNITUDES)
 @pytest.mark.parametrize("looks", [(10,), (4, 6, 10), (6, 10), (3, 4, 5, 6, 7, 8, 9, 10)])
-@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2, 0.45])
-def test_of_all_sign_patterns_at_most_alpha_is_ever_called_better_or_worse(magnitudes, looks, alpha):
-    patterns = np.array(list(itertools.product((1.0, -1.0), repeat=looks[-1])))
-    size = np.array(magnitudes)
-    with np.errstate(invalid="ignore"):
-        signed = np.where(size == 0, 0.0, patterns * size)
-    claimed = 0
-    for values in signed:
+def test_of_all_sign_patterns_at_most_alpha_is_ever_called_better_or_worse(magnitudes, looks):
+    # The test is two-sided: the patterns whose first sign is + are half of all, and the others claim as much.
+    patterns = np.array([(1.0, *others) for others in itertools.product((1.0, -1.0), repeat=looks[-1] - 1)])
+    size, levels = np.array(magnitudes), (0.01, 0.05, 0.2, 0.45)
+    claimed = dict.fromkeys(levels, 0)
+    for values in np.where(size == 0, 0.0, patterns * np.where(size == 0, 1.0, size)):
         test = sequential._Test(looks[-1])
         for n in looks:
             test.add(paired.magnitudes(values[:n]))
-        claimed += test.crossing(alpha) is not None
-    assert claimed / len(patterns) <= alpha
-    if looks[-1] == 10 and alpha >= 0.05:
-        assert claimed > 0
+        for alpha in levels:
+            claimed[alpha] += test.crossing(alpha) is not None
+    for alpha, count in claimed.items():
+        assert count / len(patterns) <= alpha
+        assert count > 0 or alpha < 0.2
 
 
 def test_the_share_rejected_over_all_looks_is_nearly_all_of_alpha_where_nothing_ties():
@@ -79,6 +79,21 @@ def test_one_look_at_several_schedules_is_holm_over_the_fixed_tests(seed):
     expected = paired.holm([paired.sign_flip_p(values) for values in differences])
     np.testing.assert_allclose([one.p_holm for one in found], expected, atol=1e-9)
     assert [one.verdict in ("better", "worse") for one in found] == [p <= 0.05 for p in expected]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 5),
+    st.sampled_from([(10,), (6, 8, 10), (5, 7, 8, 9, 10)]),
+    st.sampled_from([0.05, 0.2]),
+    st.integers(0, 2),
+)
+def test_a_difference_is_claimed_where_its_p_after_holm_is_at_most_alpha(seed, comparisons, looks, alpha, digits):
+    # Few digits make ties.
+    differences = np.random.default_rng(seed).normal(0.8, 1.0, (comparisons, looks[-1])).round(digits)
+    for one in of_differences(*differences, looks=looks, alpha=alpha):
+        assert (one.verdict in ("better", "worse")) == (one.p_holm <= alpha)
 
 
 @settings(max_examples=200)
@@ -168,12 +183,11 @@ def test_diverged_replicates_rank_worst_and_exclude_equivalence():
 @pytest.mark.parametrize("looks", [(10,), (6, 8, 10)])
 def test_of_all_patterns_about_the_edge_at_most_alpha_is_called_equivalent(looks):
     size = np.array(MAGNITUDES["distinct"])
-    for edge in (1.5, -1.5):
-        claimed = sum(
-            of_differences(edge + signs * size / 4, looks=looks, rope=1.5)[0].verdict == "equivalent"
-            for signs in itertools.product((1.0, -1.0), repeat=10)
-        )
-        assert 0 < claimed / 2**10 <= 0.05
+    claimed = sum(
+        of_differences(1.5 + signs * size / 4, looks=looks, rope=1.5)[0].verdict == "equivalent"
+        for signs in itertools.product((1.0, -1.0), repeat=10)
+    )
+    assert 0 < claimed / 2**10 <= 0.05
 
 
 def test_a_schedule_like_the_baseline_is_equivalent_early():
@@ -195,3 +209,51 @@ def test_what_is_not_allowed_is_said():
         judge(values, baseline="base", looks=(3, 3), alpha=0.05, rope=0.0)
     with pytest.raises(ValueError, match=r"alpha is 0\.7"):
         judge(values, baseline="base", looks=(3,), alpha=0.7, rope=0.0)
+
+
+def gaussian_boundaries(times, spending):
+    """Boundaries of |z| at information `times` for two-sided `spending(time)`, by Armitage's recursive integration."""
+    points, mass, last, found = np.zeros(1), np.ones(1), 0.0, []
+    for time in times:
+        width, wanted = math.sqrt(time - last), (spending(time) - (spending(last) if last else 0.0)) / 2
+
+        def too_much(boundary, points=points, mass=mass, width=width, wanted=wanted):
+            return mass @ scipy_stats.norm.sf((boundary - points) / width) - wanted
+
+        boundary = optimize.brentq(too_much, 0.0, 9.0)
+        inside = np.linspace(-boundary, boundary, 1001)
+        density = scipy_stats.norm.pdf(inside[:, None] - points[None, :], 0, width) @ mass
+        step = np.full(1001, inside[1] - inside[0])
+        step[[0, -1]] /= 2  # trapezoids
+        points, mass, last = inside, density * step, time
+        found.append(boundary / math.sqrt(time))
+    return found
+
+
+TIMES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def test_the_integration_gives_the_published_boundaries_of_lan_and_demets():
+    quantile = scipy_stats.norm.isf(0.0125)
+    found = gaussian_boundaries(TIMES, lambda time: 4 * scipy_stats.norm.sf(quantile / math.sqrt(time)))
+    # O'Brien-Fleming type, two-sided 0.05, five equal looks: Reboussin et al. (2000), table of `ld98`.
+    assert found == pytest.approx([4.8769, 3.3569, 2.6803, 2.2898, 2.0310], abs=0.0005)
+
+
+@pytest.mark.parametrize("look", [1, 2, 3, 4])
+def test_many_pairs_have_the_gaussian_boundaries_of_the_same_spending(look):
+    looks = tuple(int(200 * time) for time in TIMES)
+    boundary = gaussian_boundaries(TIMES, lambda time: 0.05 * time**3)[look]
+    size = np.random.default_rng(1).uniform(0.8, 1.2, 200)
+    for factor, expected in ((0.94, None), (1.06, look)):
+        # The sum is about 0 up to the look before, and `factor` times the boundary at this one.
+        signs = np.tile([1.0, -1.0], 100)
+        until = looks[look]
+        for place in range(looks[look - 1] + 1, until, 2):
+            if (signs * size)[:until].sum() >= factor * boundary * math.sqrt((size[:until] ** 2).sum()) - 1:
+                break
+            signs[place] = 1.0
+        test = sequential._Test(200)
+        for n in looks[: look + 1]:
+            test.add((signs * size)[:n])
+        assert test.crossing(0.05) == expected
