@@ -19,12 +19,12 @@ SEARCH_TRIALS = 16
 
 
 def judged(
-    values: Array, looks: Sequence[int], *, rope: float = 0.0, labels: Sequence[str] = ()
+    values: Array, looks: Sequence[int], *, rope: float = 0.0, labels: Sequence[str] = (), with_p: bool = False
 ) -> dict[str, Judgement]:
     """Judge one study's scores, (replicates, schedules); the first schedule is the baseline."""
     labels = labels or [f"s{place}" for place in range(values.shape[1])]
     series: Mapping[str, Array] = dict(zip(labels, values.T, strict=True))
-    return sequential.judge(series, baseline=labels[0], looks=looks, alpha=ALPHA, rope=rope)
+    return sequential.judge(series, baseline=labels[0], looks=looks, alpha=ALPHA, rope=rope, with_p=with_p)
 
 
 def claims(found: Mapping[str, Judgement]) -> bool:

@@ -139,7 +139,7 @@ def _verdicts(
     )
     rope = replicates.rope_on_scale(ROPE[scale], scale)
     shown = math.expm1 if scale == "relative" else float
-    for label, one in judged(values, each.design.looks, rope=rope, labels=SCHEDULES).items():
+    for label, one in judged(values, each.design.looks, rope=rope, labels=SCHEDULES, with_p=True).items():
         difference = values[:, SCHEDULES.index(label)] - values[:, 0]
         yield {
             "design": each.name,

@@ -65,7 +65,7 @@ def test_one_look_is_what_contrasts_says_of_all_pairs():
             }
         )
         rows = stats.contrasts(runs, score="fid", baseline="s0").set_index("schedule")
-        for label, one in judged.judged(values, (10,)).items():
+        for label, one in judged.judged(values, (10,), with_p=True).items():
             assert one.verdict == rows.loc[label, "verdict"]
             assert one.p_holm == pytest.approx(rows.loc[label, "p_holm"])
             assert (one.low, one.high) == pytest.approx((rows.loc[label, "low"], rows.loc[label, "high"]))
