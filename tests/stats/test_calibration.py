@@ -41,15 +41,15 @@ def test_true_differences_are_found_and_never_reversed_and_more_seeds_find_more(
 
 
 def test_looks_stop_a_study_early_where_the_difference_is_large_and_never_where_nothing_is_decided():
-    early = judged.verdicts(Setting(looks=(8, 12, 16), effect=3.0), 100, seed=3)
+    early = judged.verdicts(Setting(looks=(12, 20), effect=4.0), 100, seed=3)
     assert early["better"] == 1
-    assert early["replicates"] < 10
-    same = judged.verdicts(Setting(looks=(8, 12, 16)), 100, seed=3)
-    assert same["replicates"] > 15
+    assert early["replicates"] == 12
+    same = judged.verdicts(Setting(looks=(12, 20)), 100, seed=3)
+    assert same["replicates"] > 19
 
 
 def test_equivalence_is_claimed_at_no_difference_and_seldom_at_the_edge_of_the_region():
-    edge = Setting(looks=(16,), effect=1.0, rope=1.0)
+    edge = Setting(looks=(20,), effect=1.0, rope=1.0)
     assert judged.verdicts(edge, STUDIES, seed=3)["equivalent"] <= 0.05 + 4 * SIGMA
     assert judged.verdicts(replace(edge, effect=0.0), STUDIES, seed=3)["equivalent"] > 0.5
 
@@ -91,10 +91,10 @@ def test_what_is_added_changes_no_verdict_of_the_plan(path):
 
 
 def test_whole_studies_train_the_runs_of_their_design_and_a_large_effect_is_found():
-    made = whole.whole(8.0, 6.0, Design(3, 0, 1, 8, 12), 4, seed=1)
+    made = whole.whole(8.0, 6.0, Design(3, 0, 1, 12, 20), 4, seed=1)
     assert made["better"] == 1
-    assert made["replicates"] == 8
-    assert made["runs"] == 48
+    assert made["replicates"] == 12
+    assert made["runs"] == 80
 
 
 def test_studies_drawn_from_a_table_without_noise_give_its_differences(tmp_path):
