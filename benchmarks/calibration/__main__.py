@@ -21,8 +21,8 @@ Job = tuple[Callable[..., Any], tuple[Any, ...]]
 FIXED = ((8,), (10,), (20,), (40,))
 LOOKS = ((8, 12, 16, 20), (6, 10, 20), (10, 20, 40))
 EFFECTS = (0.5, 1.0, 2.0)
-# Of six schedules, each study of which takes three times as long, the hardest worlds are tried with all looks.
-HARD = {("gaussian", 0.0, 0.4), ("skewed", 0.0, 0.4), ("heteroscedastic, skewed", 0.0, 0.4), ("gaussian", 0.3, 0.4)}
+# Six schedules, each study of which takes three times as long: the other looks are tried in these worlds alone.
+HARD = {("gaussian", 0.0, 0.4), ("heteroscedastic, skewed", 0.0, 0.4)}
 
 
 def jobs() -> dict[str, list[Job]]:
@@ -40,6 +40,7 @@ def jobs() -> dict[str, list[Job]]:
         for looks in (*FIXED, *LOOKS)
         for noise in ("gaussian", "skewed")
         for effect in EFFECTS
+        if schedules == 3 or looks in FIXED[:3] or looks == LOOKS[0]
     ]
     edge = [
         Setting(3, looks, noise, effect=1.0, rope=1.0)

@@ -50,8 +50,8 @@ def test_looks_stop_a_study_early_where_the_difference_is_large_and_never_where_
 
 def test_equivalence_is_claimed_at_no_difference_and_seldom_at_the_edge_of_the_region():
     edge = Setting(looks=(20,), effect=1.0, rope=1.0)
-    assert judged.verdicts(edge, STUDIES, seed=3)["equivalent"] <= 0.05 + 4 * SIGMA
-    assert judged.verdicts(replace(edge, effect=0.0), STUDIES, seed=3)["equivalent"] > 0.5
+    assert judged.verdicts(edge, 100, seed=3)["equivalent"] <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 100)
+    assert judged.verdicts(replace(edge, effect=0.0), 100, seed=3)["equivalent"] > 0.5
 
 
 def test_one_look_is_what_contrasts_says_of_all_pairs():
@@ -82,7 +82,7 @@ def test_what_is_usually_done_is_wrong_far_more_often():
 def test_what_is_added_changes_no_verdict_of_the_plan(path):
     _, follow, schedules, replicates = growth.PATHS[path]
     first, second = (
-        scores(Setting(schedules), np.random.default_rng(seed), 30, replicates) for seed in (6, 7)
+        scores(Setting(schedules), np.random.default_rng(seed), 10, replicates) for seed in (6, 7)
     )  # as many others added to the same plan
     planned, of_plan = (10, 3) if path == "confirm.seeds raised" else (growth.LOOKS[-1], growth.PLANNED)
     second[:, :planned, :of_plan] = first[:, :planned, :of_plan]
