@@ -21,6 +21,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "published_cost",
     "user_study",
     "inception_speed",
+    "choice",
     "loss_families",
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.plan import points, tpe
+from harness.plan.choice import choose
 from harness.plan.confirmed import Confirmed
 from harness.plan.design import Design, design
 from harness.plan.outcomes import TrialSummaries, TrialSummary
@@ -146,6 +147,9 @@ def _after_search(
         ranked = found
     else:
         ranked = sorted(found, key=lambda each: (*outcomes[each.run].rank, each.point))
+        scores = [outcomes[each.run].score for each in ranked]
+        choice = choose(spec.search.choice, [each.values for each in ranked], spec.sampled(label), scores)
+        ranked = [ranked[place] for place in choice.order]
     best = ranked[0]
     if spec.select.top:
         candidates = ranked[: spec.select.top]

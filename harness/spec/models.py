@@ -366,7 +366,7 @@ class ReplicatesSpec(Section):
 
     min: int = Field(default=1, ge=1, le=1000, description="replicates before the first look")
     max: int = Field(default=1, ge=1, le=1000, description="replicates at most; 1: one tuning")
-    every: int = Field(default=4, ge=1, le=1000, description="further replicates between two looks")
+    every: int = Field(default=5, ge=1, le=1000, description="further replicates between two looks")
     beyond: int = Field(
         default=0,
         ge=0,

@@ -5,6 +5,7 @@ from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summ
 from harness.stats.search import (
     boundary_flags,
     budget_curves,
+    curve_table,
     expected_best,
     optimism,
     sensitivity,
@@ -24,6 +25,7 @@ __all__ = [
     "contrasts",
     "cost",
     "curve_bands",
+    "curve_table",
     "effect_sizes",
     "ema_interaction",
     "expected_best",

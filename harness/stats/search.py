@@ -11,6 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
+from harness.stats import response
+from harness.stats.response import Limits, NoCurve
+
 Array = NDArray[np.float64]
 
 
@@ -124,6 +127,45 @@ def _around_best(frame: pd.DataFrame, done: pd.DataFrame, tolerance: float) -> l
     at_best, octave = float(logs[best]), math.log10(2.0)
     half, double = at(at_best - octave), at(at_best + octave)
     return [float(10 ** logs[best]), float(values[best]), half, double, width, float(good.mean())]
+
+
+def curve_table(
+    runs: pd.DataFrame,
+    ranges: Mapping[str, Mapping[str, Limits]],
+    *,
+    score: str,
+    along: str = "peak",
+    points: int = 61,
+) -> pd.DataFrame:
+    """The smooth curve (`harness.stats.response`) through each schedule's search runs, along one searched parameter.
+
+    `ranges`: by schedule and parameter. `fitted`, `low` and `high`: the curve and one standard deviation on either side, in
+    units of the score, at `points` values of `params_<along>` over its range. Other searched parameters are those of the run
+    that the curve holds low for sure. A schedule without a curve has one row without numbers, and a `note` that says why.
+    """
+    parts = []
+    for schedule, limits in ranges.items():
+        of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
+        values = _values(runs, score, schedule)
+        params = [{name: float(row[f"params_{name}"]) for name in limits} for row in of_schedule.to_dict("records")]
+        try:
+            if along not in limits:
+                raise NoCurve(f"{along} is not searched")
+            curve = response.fit(params, limits, values.tolist())
+        except NoCurve as reason:
+            parts.append(pd.DataFrame({"schedule": [schedule], "note": [str(reason)]}))
+            continue
+        chosen = params[int(np.where(np.isfinite(values), curve.sure(params), np.inf).argmin())]
+        spaced = np.geomspace if limits[along].log else np.linspace
+        places = spaced(limits[along].low, limits[along].high, points)
+        fitted, low, high = curve.band([chosen | {along: float(value)} for value in places])
+        parts.append(
+            pd.DataFrame({"schedule": schedule, f"params_{along}": places, "fitted": fitted, "low": low, "high": high})
+        )
+    columns = ["schedule", f"params_{along}", "fitted", "low", "high", "note"]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    table = table.reindex(columns=columns)
+    return table.assign(note=table["note"].astype(object).where(table["note"].notna(), ""))
 
 
 def boundary_flags(
