@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmarks.calibration.judged import PRACTICE_SEEDS, SEARCH_TRIALS
+from benchmarks.calibration.judged import ALPHA, PRACTICE_SEEDS, SEARCH_TRIALS
+from harness.stats.power import deciding
 
 WORLD = ["noise", "divergence", "correlation"]
 NAMES = {
@@ -144,6 +145,22 @@ def _coverage(rows: pd.DataFrame) -> list[str]:
     return found
 
 
+def _first_looks(null: pd.DataFrame) -> list[str]:
+    """Which looks have too few sign patterns to call anything different."""
+    found = []
+    for schedules in sorted(set(null["schedules"])):
+        for each in sorted(set(null["looks"][~is_fixed(null)])):
+            at = tuple(map(int, each.split()))
+            late = set(at) - set(deciding(at, schedules - 1, ALPHA))
+            if late:
+                found.append(
+                    f"{schedules} schedules, looks {looks(each)}: the looks at {', '.join(map(str, sorted(late)))}"
+                )
+    return (
+        [f"Looks with too few sign patterns to call a first schedule different: {'; '.join(found)}."] if found else []
+    )
+
+
 def _growth(growth: pd.DataFrame) -> str:
     return (
         f"**Growth**: on every path that a study may take, at most {per_cent(growth['plan'].max())} of the plan's verdicts are "
@@ -209,9 +226,14 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "",
         *(f"- {sentence}" for sentence in said(tables)),
         "",
-        "Where a world has a mean difference of 0 but differences that are not symmetric (skewed noise of unequal spread), no "
-        "test of few pairs can keep its error exactly without knowing the noise: the sign-flip test is exact for symmetric "
-        "differences alone, and its correction for skewness is right to second order in the number of pairs.",
+        "**What cannot be had.** Where noise is skewed and its spread differs between schedules, the mean difference may be 0 and "
+        "the differences still lean to one side. The sign-flip test is exact for symmetric differences of any distribution, and "
+        "without knowing the noise no test of a mean is for all others (Bahadur & Savage 1956). Statistics that correct for "
+        "skewness were tried: with 8 or 10 pairs they change nothing, since what is rejected then is nearly only pairs that all "
+        "agree; with 20 they mend a part and cost power where scores are skewed alike (`harness.stats.paired.sign_flip_p`). "
+        "Scores of which a logarithm is less skewed may be judged on the relative scale.",
+        "",
+        *_first_looks(null),
     ]
     for schedules in sorted(set(null["schedules"])):
         rows = null[null["schedules"] == schedules]
