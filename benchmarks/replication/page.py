@@ -45,6 +45,7 @@ def agreement(studies: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
                 "most": float(part["difference"].max()),
                 "sd": float(difference.std(ddof=1)),
                 "standard_error": float(part["standard_error"].mean()),
+                "diverged": int(part["diverged"].sum()),
                 "verdicts": ", ".join(
                     f"{count} {verdict}" for verdict, count in part["verdict"].value_counts().items()
                 ),
@@ -123,6 +124,7 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
                     "most": "most",
                     "sd": "sd over studies",
                     "standard_error": "standard error they report",
+                    "diverged": "pairs that diverged",
                     "verdicts": "verdicts",
                     "same": "pairs that agree",
                     "opposite": "opposite",

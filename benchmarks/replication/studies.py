@@ -120,7 +120,10 @@ def _scores(folder: Path, each: Replicated, seed: int) -> pd.DataFrame:
 
 
 def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per study, schedule, weights and scale: difference, interval, p, verdict; relative ones are ratios less 1."""
+    """One row per study, schedule, weights and scale: difference, interval, p, verdict; relative ones are ratios less 1.
+
+    `diverged`: pairs with a run that diverged, which count in p and verdict, and not in the mean.
+    """
     rows = []
     for each in DESIGNS:
         for seed, part in scores[scores["design"] == each.name].groupby("seed"):
@@ -140,7 +143,9 @@ def _verdicts(
     rope = replicates.rope_on_scale(ROPE[scale], scale)
     shown = math.expm1 if scale == "relative" else float
     for label, one in judged(values, each.design.looks, rope=rope, labels=SCHEDULES, with_p=True).items():
-        difference = values[:, SCHEDULES.index(label)] - values[:, 0]
+        with np.errstate(invalid="ignore"):
+            every = values[:, SCHEDULES.index(label)] - values[:, 0]
+        difference = every[np.isfinite(every)]  # means are of pairs that both finished, as in every report
         yield {
             "design": each.name,
             "seed": seed,
@@ -153,6 +158,7 @@ def _verdicts(
             "standard_error": float(difference.std(ddof=1)) / math.sqrt(len(difference)),
             "p": one.p_holm,
             "verdict": one.verdict,
+            "diverged": len(every) - len(difference),
             "runs": each.runs,
         }
 

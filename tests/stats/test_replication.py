@@ -55,6 +55,14 @@ def test_unit_of_a_verdict_is_the_seed_of_one_tuning_and_the_replicate_of_severa
         assert (made["verdict"].xs("ema", level="weights") == "equivalent").all()
 
 
+def test_a_diverged_pair_counts_in_the_verdict_and_not_in_the_mean():
+    made = studies.verdicts(confirmed(ONE, 101, np.full(16, -1.0), status="diverged"))
+    rows = made[(made["weights"] == "raw") & (made["scale"] == "absolute")].set_index("schedule")
+    assert rows.loc["linear", "diverged"] == 1
+    assert rows.loc["linear", "difference"] == rows.loc["exponential", "difference"] == -1.0
+    assert rows.loc["linear", "p"] > rows.loc["exponential", "p"]
+
+
 def test_agreement_counts_pairs_of_studies_and_intervals_that_hold_the_others_mean():
     answers = pd.DataFrame(
         {
@@ -69,6 +77,7 @@ def test_agreement_counts_pairs_of_studies_and_intervals_that_hold_the_others_me
             "standard_error": [0.1, 0.2, 0.3],
             "p": 0.01,
             "verdict": ["better", "better", "worse"],
+            "diverged": 0,
             "runs": 32,
         }
     )
