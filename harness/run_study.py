@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--dry-run", action="store_true", help="print study, plan and estimated cost, then stop")
     options.add_argument(
+        "--noise-from",
+        type=Path,
+        metavar="DIR",
+        help="with --dry-run: results folder, or that of a short pilot, whose noise says how large an effect would be found",
+    )
+    options.add_argument(
         "--workers",
         type=command_line.whole_number,
         metavar="N",
@@ -118,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.schema:
         command_line.print_json(specs.schema(), indent=2)
         return 0
+    if options.noise_from is not None and not options.dry_run:
+        print(f"--noise-from is {options.noise_from}, which nothing reads without --dry-run", file=sys.stderr)
+        return EXIT_BAD_INPUT
     try:
         spec, source = _study(options.study, allow_code=options.allow_code)
     except specs.SpecError as error:
@@ -142,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verbose=options.verbose,
             tensorboard=options.tensorboard,
             allow_code=options.allow_code,
+            noise_from=options.noise_from,
         ),
     )
 

@@ -49,12 +49,21 @@ sampler = "{sampler}"
 top = {top}
 seeds = 1
 [confirm]
-seeds = 2
+seeds = {seeds}
+[replicates]
+min = {replicates[0]}
+max = {replicates[1]}
+every = 1
 [safety]
 checkpoint_seconds = 0.3
 retries = 100
 """
-KINDS = {"sobol": {"trials": 1, "sampler": "sobol", "top": 0}, "tpe, select": {"trials": 2, "sampler": "tpe", "top": 1}}
+ONCE = {"sampler": "sobol", "trials": 1, "top": 0, "seeds": 2, "replicates": (1, 1)}
+KINDS = {
+    "sobol": ONCE,
+    "tpe, select": {**ONCE, "sampler": "tpe", "trials": 2, "top": 1},
+    "replicates": {**ONCE, "seeds": 1, "replicates": (2, 4)},
+}
 MEASURED = ["seconds", "seconds_per_step", "seconds_evaluation", "started", "ended"]
 MEASURED += ["peak_memory_mb", "attempts", "trial"]
 HANG_SECONDS = 240

@@ -13,7 +13,7 @@ from harness.plan import tpe
 from harness.spec import Range, StudySpec
 from harness.spec.parts import PartSection
 from harness.spec.schedule import ShapeSpec
-from harness.stats import paired
+from harness.stats import paired, power
 
 PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
 ENDS_AT_0 = ("linear", "cosine")  # shapes with `until` that fall to 0 unless `floor` is set
@@ -36,18 +36,37 @@ def _of_verdicts(spec: StudySpec) -> Iterator[str]:
     if not comparisons:
         yield f"schedules has only '{spec.question.baseline}': with nothing to compare it with, there will be no verdict"
         return
-    needed = paired.seeds_needed(comparisons, spec.question.alpha)
-    if spec.confirm.seeds < needed:
-        yield (
-            f"confirm.seeds is {spec.confirm.seeds}, but {comparisons} comparison{'s' * (comparisons > 1)} at question.alpha = "
-            f"{spec.question.alpha:g} need {needed}: verdicts will be descriptive only"
-        )
+    yield from _of_numbers(spec, comparisons)
     if spec.question.rope == 0:
         yield "question.rope is 0: no schedule can be called equivalent to the baseline"
     if spec.search.trials == 1 and _samples(spec):
         yield "search.trials is 1: the settings of every schedule are one random draw, not the best of several"
     if spec.search.trials > 1 and not _samples(spec):
         yield f"search.trials is {spec.search.trials}, but no parameter is a range: all trials of a schedule are alike"
+
+
+def _of_numbers(spec: StudySpec, comparisons: int) -> Iterator[str]:
+    """Too few seeds or replicates for a verdict, or a tuning that is not repeated, or nothing to tune."""
+    alpha, plan = spec.question.alpha, spec.replicates
+    key, number = ("replicates.max", plan.max) if spec.replicated else ("confirm.seeds", spec.confirm.seeds)
+    needed = paired.seeds_needed(comparisons, alpha)
+    if number < needed:
+        yield (
+            f"{key} is {number}, but {comparisons} comparison{'s' * (comparisons > 1)} at question.alpha = "
+            f"{alpha:g} need {needed}: verdicts will be descriptive only"
+        )
+    if not spec.replicated:
+        if spec.search.trials > 1 and _samples(spec):
+            yield "the tuning is not repeated (replicates.max = 1): verdicts are about these configurations"
+        return
+    deciding = power.deciding(plan.looks, comparisons, alpha)
+    if deciding and deciding[0] > plan.min:
+        yield (
+            f"replicates.min is {plan.min}, but no look before the one at {deciding[0]} replicates can call a schedule better or "
+            "worse: so early only a small share of question.alpha is spent"
+        )
+    if not _samples(spec):
+        yield f"replicates.max is {plan.max}, but no parameter is a range: with nothing to tune, replicates repeat seeds alone"
 
 
 def _of_arms(spec: StudySpec) -> Iterator[str]:

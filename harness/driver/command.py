@@ -13,6 +13,7 @@ from harness.driver import folder as folders
 from harness.driver.code_version import commit
 from harness.driver.database import AddressError, StorageError
 from harness.driver.folder import Folder, FolderError
+from harness.driver.noise import NoiseError
 from harness.driver.session import Options, warn
 from harness.executors import resources, start
 from harness.executors.executor import InputFault, WorkerFault
@@ -42,7 +43,7 @@ def run(spec: StudySpec, options: Options) -> int:
     except KeyboardInterrupt:  # before or after training, whose engine answers Ctrl-C itself
         print(f"stopped: everything finished is stored; go on with: {options.command}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (FolderError, AddressError, InputFault) as error:
+    except (FolderError, AddressError, InputFault, NoiseError) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     except (StorageError, WorkerFault) as error:

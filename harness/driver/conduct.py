@@ -12,6 +12,7 @@ from harness.driver import event_files, interrupts, pictures, preflight, preview
 from harness.driver.code_version import commit
 from harness.driver.engine import Display, Engine, Stopped
 from harness.driver.folder import DATABASE, Folder, FolderError
+from harness.driver.looks import Looks
 from harness.driver.session import Options, Session, warn
 from harness.driver.store import TrialStore
 from harness.executors.executor import Executor, ask
@@ -43,6 +44,7 @@ def _recover(session: Session) -> None:
         )
     spool.adopt(folder, session.store)
     added = restored.adopt(folder, session.spec, session.store)
+    session.store.recall(study_json.planned(folder.study()))
     if added:
         database = options.database_shown if options.storage else folder.path / DATABASE
         print(
@@ -121,7 +123,7 @@ def _freeze(session: Session, executor: Executor) -> None:
     files.write(folder.samples / "real.png", facts["real"])
     for note in study["data"].get("notes", ()):
         session.console.print(note, highlight=False, markup=False, soft_wrap=True)
-    for warning in [*study["warnings"], *noted]:
+    for warning in dict.fromkeys([*study["warnings"], *noted]):
         warn(warning)
 
 
@@ -137,7 +139,8 @@ def _take_over(session: Session) -> None:
 
 def _run_engine(session: Session, executor: Executor) -> None:
     """Train all that is missing, shown live in a terminal and line by line elsewhere."""
-    tally = progress.Tally(session.spec, session.primary, executor.slots, dict(session.store.records))
+    looks = Looks(session.queue.confirmed) if session.spec.replicated else None
+    tally = progress.Tally(session.spec, session.primary, executor.slots, session.store.records, looks=looks)
     live = session.console.is_terminal and not session.console.quiet
     on_screen = (
         progress.LiveDisplay(tally, session.console, session.folder.work)

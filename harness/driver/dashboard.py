@@ -70,18 +70,26 @@ def _differences(analysis: Analysis) -> Chart:
     colours = style.colours(analysis.schedules)
     table = analysis.contrasts
     names = [f"{escape(row['schedule'])}: {row['verdict']}" for row in table.to_dict("records")]
-    half = _plain((table["high"] - table["low"]) / 2)
+    found = table[["difference", "low", "high"]] * (100 if analysis.relative else 1)
     dots = {
         "type": "scatter",
         "mode": "markers",
-        "x": _plain(table["difference"]),
+        "x": _plain(found["difference"]),
         "y": names,
         "marker": {"size": 10, "color": [colours[label] for label in table["schedule"]]},
-        "error_x": {"type": "data", "array": half, "color": "#777777"},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": _plain(found["high"] - found["difference"]),
+            "arrayminus": _plain(found["difference"] - found["low"]),
+            "color": "#777777",
+        },
     }
-    title = f"Difference to {escape(analysis.baseline)} in {analysis.score} (← better), {analysis.level} t interval"
+    title = f"Difference to {escape(analysis.baseline)} in {analysis.score} (← better), {analysis.level} interval"
     return Chart(
-        [dots], _layout(title, x="difference", y="") | {"yaxis": {"autorange": "reversed", "automargin": True}}
+        [dots],
+        _layout(title, x="difference in %" if analysis.relative else "difference", y="")
+        | {"yaxis": {"autorange": "reversed", "automargin": True}},
     )
 
 
@@ -120,7 +128,7 @@ def _curves(analysis: Analysis) -> Chart:
                 "line": {"color": colours[label]},
             }
         )
-    title = f"{analysis.score} {analysis.arrow} against step, mean over confirmation seeds"
+    title = f"{analysis.score} {analysis.arrow} against step, mean over confirmation runs"
     return Chart(data, _layout(title, x=analysis.steps, y=analysis.score))
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from harness import command_line, own_code
 from harness.driver import locks
 from harness.results import ResultsError, tables
-from harness.spec import SpecError, StudySpec, refused_changes, validate
+from harness.spec import SpecError, StudySpec, frozen_plan, refused_changes, validate
 
 LOCK, HOLDER, DATABASE = ".lock", ".lock.holder", "study.db"
 ENDED = ".ended"  # suffix of a run that has ended and is kept beside the checkpoints
@@ -125,10 +125,18 @@ def stored_run(row: Mapping[str, Any]) -> StoredRun:
 def runs_in(path: Path) -> list[StoredRun]:
     """The runs in a table; none where it is absent or damaged."""
     try:
+        return [stored_run(row) for row in rows_in(path)]
+    except (ValueError, KeyError, TypeError):
+        return []  # damaged: it is written anew from the database
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    """The rows of a table as text; none where it is absent or no table."""
+    try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [stored_run(row) for row in csv.DictReader(stream)]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        return []  # absent or damaged: it is written anew from the database
+            return list(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _spooled(path: Path) -> StoredRun | None:
@@ -180,6 +188,9 @@ def check(folder: Folder, spec: StudySpec, *, source: str) -> None:
     except SpecError as error:
         raise FolderError(f"{error}; the stored study cannot be read by this version") from error
     faults = refused_changes(before, spec, folder.runs())
+    frozen = frozen_plan(before, spec, faults)
+    if frozen is not None:
+        raise FolderError(f"{source}, whose results are in {path}: {frozen}")
     if faults:
         lines = [f"  {key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in faults.items()]
         if any(key.startswith("code.") for key in faults):

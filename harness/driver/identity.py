@@ -20,11 +20,12 @@ from optuna.trial import FrozenTrial
 
 from harness.driver.database import Storage, StorageError
 from harness.results.record import RunRecord
-from harness.spec import SpecError, StudySpec, digest, refused_changes, resolved, validate
+from harness.spec import Planned, SpecError, StudySpec, digest, frozen_plan, refused_changes, resolved, validate
 from harness.spec.loading import Placed
 
 DIGEST = "harness:spec"  # user attribute of the study: SHA-256 of the study file it belongs to
 SPEC = "harness:resolved"
+PLANNED = "harness:planned"  # what was planned before its first confirmation run was stored
 COMPLETE = "harness:complete"  # of a draft that an earlier version made: every trial has been copied
 # Optuna's best trial is the best one that keeps its constraints. A fresh seed of a configuration that was chosen before
 # is no candidate: the lowest of many is lucky. Search trials keep theirs.
@@ -88,10 +89,11 @@ def refuse_others(spec: StudySpec, attributes: Mapping[str, Any], runs: Collecti
 
 def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, where: str) -> None:
     """The same of a study file `stored` (resolved, as JSON), whatever its digest."""
-    try:
-        faults = refused_changes(validate(json.loads(stored), source=where), spec, runs)
-    except (SpecError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{error}; the stored study cannot be read by this version") from error
+    before = _validated(stored, where=where)
+    faults = refused_changes(before, spec, runs)
+    frozen = frozen_plan(before, spec, faults)
+    if frozen is not None:
+        raise StorageError(f"{where}: {frozen}")
     if faults:
         changes = ", ".join(f"{key}: {json.dumps(old)} -> {json.dumps(new)}" for key, (old, new) in faults.items())
         raise StorageError(
@@ -99,7 +101,27 @@ def refuse_changes(stored: str, spec: StudySpec, runs: Iterable[Placed], *, wher
         )
 
 
-def write(storage: Storage, study: int, spec: StudySpec, primary: str, trials: Sequence[FrozenTrial]) -> None:
+def planned(attributes: Mapping[str, Any], *, where: str) -> Planned | None:
+    """What a stored study had planned; of one that an earlier version stored, all that it was; None where nothing tells.
+
+    Raises StorageError, naming `where`, if the stored study cannot be read.
+    """
+    known = Planned.from_json(attributes.get(PLANNED))
+    if known is not None or SPEC not in attributes:
+        return known
+    return Planned.of(_validated(attributes[SPEC], where=where))
+
+
+def _validated(stored: str, *, where: str) -> StudySpec:
+    try:
+        return validate(json.loads(stored), source=where)
+    except (SpecError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{error}; the stored study cannot be read by this version") from error
+
+
+def write(
+    storage: Storage, study: int, spec: StudySpec, planned: Planned, primary: str, trials: Sequence[FrozenTrial]
+) -> None:
     """Make the study `study` that of `spec`: attributes, metric name, room for schedules added since, marks of trials.
 
     `trials` are its trials of ours. Optuna wants one list of choices for a parameter, so that the schedule's is widened
@@ -107,7 +129,8 @@ def write(storage: Storage, study: int, spec: StudySpec, primary: str, trials: S
     """
     with _create_scoped_session(storage.scoped_session) as session:
         model = models.StudyModel.find_or_raise_by_id(study, session, for_update=True)
-        for key, value in {SPEC: json.dumps(resolved(spec)), "question": spec.question.text}.items():
+        attributes = {SPEC: json.dumps(resolved(spec)), PLANNED: planned.to_json(), "question": spec.question.text}
+        for key, value in attributes.items():
             _put(session, models.StudyUserAttributeModel, model, key, value)
         _put(session, models.StudySystemAttributeModel, model, _SYSTEM_ATTR_METRIC_NAMES, [primary])
         session.flush()  # SQLite locks with the first change, PostgreSQL has with the first line
@@ -123,11 +146,18 @@ def write(storage: Storage, study: int, spec: StudySpec, primary: str, trials: S
 
 
 def is_written(
-    spec: StudySpec, primary: str, user: Mapping[str, Any], system: Mapping[str, Any], trials: Sequence[FrozenTrial]
+    spec: StudySpec,
+    planned: Planned,
+    primary: str,
+    *,
+    user: Mapping[str, Any],
+    system: Mapping[str, Any],
+    trials: Sequence[FrozenTrial],
 ) -> bool:
     """Whether `write` would change nothing; `trials` are the study's of ours."""
     return (
         user.get(DIGEST) == digest(spec)
+        and user.get(PLANNED) == planned.to_json()
         and system.get(_SYSTEM_ATTR_METRIC_NAMES) == [primary]
         and all(is_marked(trial) and _choices(trial) == list(spec.schedules) for trial in trials)
     )

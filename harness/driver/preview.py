@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from harness.driver import cautions, preflight, progress
+from harness.driver.looks import Looks
+from harness.driver.prospect import Prospect
 from harness.metrics import sanity
 from harness.plan import stages
 from harness.plan.design import PHASES
@@ -25,18 +27,27 @@ _SCORES = 20  # of a point: ten of the raw and ten of the averaged weights
 
 @dataclass(frozen=True)
 class Preview:
-    """What a study would cost and what is known of it; `facts` and `probe` are a worker's answers."""
+    """What a study would cost and what is known of it; `facts` and `probe` are a worker's answers.
+
+    `looks` is of a replicated study: where it stands. `notes` are warnings besides the cautions.
+    """
 
     spec: StudySpec
     stored: Mapping[str, Placed]
     facts: Mapping[str, Any]
     probe: Mapping[str, float]
     workers: int
+    prospect: Prospect
+    looks: Looks | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def remaining(self) -> int:
-        """Planned runs that are not stored; of configurations that a grown study no longer confirms, none count."""
-        return remaining(self.spec, self.stored)
+        """Planned runs that are not stored; of configurations that a grown study no longer confirms, none count.
+
+        Of a replicated study the most: a schedule that a look decides is trained no further.
+        """
+        return remaining(self.spec, self.stored) if self.looks is None else self.looks.to_end
 
     @property
     def seconds_per_run(self) -> float:
@@ -46,8 +57,12 @@ class Preview:
 
     @property
     def seconds(self) -> float:
-        """Seconds until all is done."""
-        return self.probe["set_up"] + self.remaining * self.seconds_per_run / self.workers if self.remaining else 0.0
+        """Seconds until all is done; of a replicated study at most."""
+        return self.seconds_of(self.remaining)
+
+    def seconds_of(self, runs: int) -> float:
+        """Seconds that so many runs take."""
+        return self.probe["set_up"] + runs * self.seconds_per_run / self.workers if runs else 0.0
 
     @property
     def disk(self) -> float:
@@ -63,7 +78,9 @@ class Preview:
     @property
     def warnings(self) -> list[str]:
         """The cautions that apply."""
-        return cautions.of(self.spec, self.facts)
+        noise = self.prospect.noise
+        caution = [noise.caution] if noise is not None and noise.caution else []
+        return [*cautions.of(self.spec, self.facts), *self.notes, *caution]
 
     def values(self) -> dict[str, Any]:
         """Everything as plain JSON values."""
@@ -81,6 +98,8 @@ class Preview:
             "seconds_set_up": self.probe["set_up"],
             "seconds_per_run": self.seconds_per_run,
             "seconds": self.seconds,
+            **self._first_look(),
+            **self.prospect.values(),
             "disk_bytes": round(self.disk),
             "data": data,
             "features": features,
@@ -88,6 +107,12 @@ class Preview:
             "sanity": self.facts["sanity"],
             "warnings": self.warnings,
         }
+
+    def _first_look(self) -> dict[str, Any]:
+        """What the next look of a replicated study costs, the first where none is taken."""
+        if self.looks is None:
+            return {}
+        return {"runs_to_next_look": self.looks.to_next, "seconds_to_next_look": self.seconds_of(self.looks.to_next)}
 
     def show(self, console: Console) -> None:
         """Print all but the warnings."""
@@ -133,18 +158,39 @@ class Preview:
         runs, probe = total(self.spec), self.probe
         steps = f"{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
         if not self.remaining:
-            yield f"\nall {runs} runs are stored already; a run has {steps}"
+            yield f"\nall {len(self.stored) if self.looks else runs} runs are stored already; a run has {steps}"
             return
         which = f"{self.remaining} of {runs} runs remain, of" if self.stored else f"{self.remaining} runs of"
+        most = "" if self.looks is None else "at most "
         yield (
-            f"\n{which} {steps}, {probe['evaluation']:.2f} s per evaluation (raw and averaged), {probe['set_up']:.0f} s to "
-            f"set up a worker; {progress.duration(self.seconds_per_run)} per run, about {progress.duration(self.seconds)} "
-            f"with {self.workers} workers on this machine as it is now"
+            f"\n{most}{which} {steps}, {probe['evaluation']:.2f} s per evaluation (raw and averaged), {probe['set_up']:.0f} s to "
+            f"set up a worker; {progress.duration(self.seconds_per_run)} per run, {most or 'about '}"
+            f"{progress.duration(self.seconds)} with {self.workers} workers on this machine as it is now"
         )
+        if self.looks is not None:
+            yield from self._about_looks(self.looks)
+        yield from self.prospect.lines()
         yield (
             f"disk: very roughly {self.disk / 1e6:.0f} MB in all, of which a checkpoint per worker "
             f"({probe['checkpoint'] / 1e6:.1f} MB) goes again"
         )
+
+    def _about_looks(self, looks: Looks) -> Iterator[str]:
+        """The least and the expected cost of a replicated study."""
+        runs = looks.to_next
+        which = "next" if self.stored else "first"
+        if runs < self.remaining:
+            yield f"at least {runs} runs, to the {which} look: {progress.duration(self.seconds_of(runs))}"
+        effect = self.prospect.detectable
+        if effect is None or len(self.prospect.looks) == 1 or self.stored:
+            return
+        for words, size in (("there is no difference", 0.0), ("the effect is one that this plan finds", effect)):
+            replicates = self.prospect.expected(size)
+            runs = self.prospect.runs(replicates)
+            yield (
+                f"expected where {words}: about {replicates:.0f} replicates of each schedule, {runs} runs, "
+                f"{progress.duration(self.seconds_of(runs))}"
+            )
 
 
 def total(spec: StudySpec) -> int:
@@ -168,7 +214,8 @@ def remaining(spec: StudySpec, stored: Mapping[str, Placed]) -> int:
 
 def plan_table(spec: StudySpec, stored: Mapping[str, Placed]) -> Table:
     """Planned runs by schedule and phase, with how many are stored where any is."""
-    table = Table(box=None, pad_edge=False, title=f"{spec.name}: planned runs (stored)", title_justify="left")
+    most = ", at most" if spec.replicated else ""
+    table = Table(box=None, pad_edge=False, title=f"{spec.name}: planned runs{most} (stored)", title_justify="left")
     table.add_column("schedule")
     sizes = stages.size(spec)
     for phase in PHASES:

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from harness.driver.looks import Looks
 from harness.plan import stages
 from harness.plan.design import PHASES, Design
 from harness.results.record import RunRecord
@@ -65,8 +66,11 @@ class Standing:
 class Tally:
     """Counts and times from which the remaining time follows; each run is added up once, however many there are."""
 
-    def __init__(self, spec: StudySpec, primary: str, slots: int, stored: Mapping[str, RunRecord]) -> None:
-        self.spec, self.primary, self.slots = spec, primary, slots
+    def __init__(
+        self, spec: StudySpec, primary: str, slots: int, stored: Mapping[str, RunRecord], *, looks: Looks | None = None
+    ) -> None:
+        """`stored` are the runs so far; `looks` those of a study that repeats its tuning."""
+        self.spec, self.primary, self.slots, self.looks = spec, primary, slots, looks
         self.began = time.monotonic()
         self.running: dict[str, Design] = {}
         # Runs of the whole plan (of configurations that a grown study no longer confirms, none count).
@@ -75,14 +79,21 @@ class Tally:
         self._runs, self._lost = Counter[str](), Counter[str]()
         self._sums: defaultdict[tuple[str, str], _Sums] = defaultdict(_Sums)
         self._seconds, self._timed = 0.0, 0
+        if looks is not None:
+            looks.count(stored.values())
         for record in stored.values():
-            self.add(record)
+            self._add(record)
 
     def add(self, record: RunRecord) -> None:
         """Count a run that is stored now."""
         self.running.pop(record.run, None)
         if record.run in self.stored:
             return
+        if self.looks is not None:
+            self.looks.count([record])
+        self._add(record)
+
+    def _add(self, record: RunRecord) -> None:
         self.stored.add(record.run)
         self._runs[record.schedule] += 1
         sums = self._sums[record.schedule, record.phase]
@@ -95,16 +106,37 @@ class Tally:
 
     @property
     def remaining(self) -> str:
-        """In words, the expected time to the end."""
+        """In words, the expected time to the end; of a replicated study to the next look, and at most to the end."""
         seconds = self.seconds_remaining
-        return "time remaining not known yet" if seconds is None else f"about {duration(seconds)} remaining"
+        if seconds is None:
+            return "time remaining not known yet"
+        if self.looks is None:
+            return f"about {duration(seconds)} remaining"
+        following, most = self._expected(self.looks.to_next), duration(self._expected(self.looks.to_end))
+        if self.looks.to_next == self.looks.to_end:
+            return f"about {most} remaining"
+        return f"about {duration(following)} to the next look, at most {most}"
+
+    @property
+    def planned(self) -> str:
+        """In words, the number of runs in all; of a replicated study the most."""
+        return str(self.total) if self.looks is None else f"at most {len(self.stored) + self.looks.to_end}"
 
     @property
     def seconds_remaining(self) -> float | None:
         """Expected time to the end, from the mean time of stored runs; None before the first."""
         if not self._timed:
             return None
-        return max(self.total - len(self.stored), 0) * self._seconds / self._timed / self.slots
+        return self._expected(max(self.total - len(self.stored), 0) if self.looks is None else self.looks.to_end)
+
+    def _expected(self, runs: int) -> float:
+        """Seconds that so many runs take."""
+        return runs * self._seconds / self._timed / self.slots
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Runs that did not finish, by schedule."""
+        return self._lost
 
     def standings(self) -> list[Standing]:
         """The schedules, best first."""
@@ -120,7 +152,7 @@ class Tally:
 
 
 class PlainDisplay:
-    """One line per run that ends, for logs and pipes."""
+    """One line per run that ends, and per look that is taken, for logs and pipes."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
         self._tally, self._console = tally, console
@@ -136,15 +168,15 @@ class PlainDisplay:
         self._tally.running[design.run] = design
 
     def ended(self, record: RunRecord) -> None:
-        """Print how the run ended, and the time remaining."""
-        self._tally.add(record)
-        count = f"[{len(self._tally.stored)}/{self._tally.total}]"
-        self._console.print(
-            f"{count} {record.run}: {ending(record, self._tally.primary)}, {self._tally.remaining}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,  # one line per run, also where the output is a file
+        """Print how the run ended, the time remaining, and what a look says that it completed."""
+        tally = self._tally
+        tally.add(record)
+        ended = (
+            f"[{len(tally.stored)}/{tally.planned}] {record.run}: {ending(record, tally.primary)}, {tally.remaining}"
         )
+        for line in (ended, *(tally.looks.taken() if tally.looks is not None else ())):
+            # one line per run, also where the output is a file
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def retrying(self, design: Design, error: str) -> None:
         """Print what went wrong."""
@@ -176,6 +208,8 @@ class LiveDisplay(PlainDisplay):
         self._live.update(Group(self._leaderboard(), self._runs(), self._footer()))
 
     def _leaderboard(self) -> Table:
+        if self._tally.looks is not None:
+            return self._tally.looks.table(self._tally.primary, self._tally.lost)
         table = Table(box=None, pad_edge=False)
         for heading in ("schedule", "runs", f"{self._tally.primary} ↓", "so far", "not finished"):
             table.add_column(heading, justify="left" if heading in ("schedule", "so far") else "right")
@@ -197,7 +231,7 @@ class LiveDisplay(PlainDisplay):
         return table
 
     def _footer(self) -> Text:
-        stored, total = len(self._tally.stored), self._tally.total
+        stored, total = len(self._tally.stored), self._tally.planned
         elapsed = duration(time.monotonic() - self._tally.began)
         return Text(f"{stored} of {total} runs stored, elapsed {elapsed}, {self._tally.remaining}", style="dim")
 

@@ -10,7 +10,7 @@ from harness.plan.confirmed import Confirmed
 from harness.plan.design import PHASES, Design
 from harness.plan.outcomes import TrialSummary
 from harness.results.record import RunRecord
-from harness.spec import StudySpec
+from harness.spec import Planned, StudySpec
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Queue:
 
     spec: StudySpec
     outcomes: dict[str, TrialSummary]
+    planned: Planned | None = None  # before the first confirmation run was stored; None: all that the study is
     ready: list[Design] = field(default_factory=list)
     # (schedule, replicate) -> search point that is being confirmed; the replicate is None in a study that tunes once
     chosen: dict[tuple[str, int | None], int] = field(default_factory=dict)
@@ -26,14 +27,23 @@ class Queue:
     _sequence_of: dict[str, int] = field(default_factory=dict)  # run -> index in `_open`
 
     @classmethod
-    def after(cls, spec: StudySpec, records: Iterable[RunRecord], *, primary: str) -> Queue:
+    def after(
+        cls, spec: StudySpec, records: Iterable[RunRecord], *, primary: str, planned: Planned | None = None
+    ) -> Queue:
         """The queue of a study of which `records` are stored; `primary` is the full name of the primary score."""
-        return cls(spec, {record.run: summary(record, primary) for record in records})
+        return cls(spec, {record.run: summary(record, primary) for record in records}, planned)
 
     def __post_init__(self) -> None:
         """Take the first wave; stages whose runs have all ended open the next at once, and so do waves."""
         self._order = stages.order(self.spec)
-        self.confirmed = Confirmed(self.spec, self.outcomes)
+        planned = self.planned or Planned.of(self.spec)
+        self.confirmed = Confirmed(self.spec, self.outcomes, planned)
+        before = {label: each for label, each in self.spec.schedules.items() if label in planned.schedules}
+        if self.spec.replicated and len(before) < len(self.spec.schedules):
+            # What those planned came to is known however far schedules are that were added later.
+            alone = Queue(self.spec.model_copy(update={"schedules": before}), dict(self.outcomes), planned)
+            self.confirmed.adopt(alone.confirmed)
+            self.chosen |= alone.chosen
         self._waves = stages.waves(self.spec, self.confirmed)
         self._open_wave()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from harness.driver import study_json
 from harness.driver.folder import Folder, FolderError
 from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
@@ -73,9 +74,11 @@ def _numbers(record: RunRecord) -> dict[str, float]:
 def complete(folder: Folder, spec: StudySpec, primary: str) -> bool:
     """Whether the folder's tables hold every run that `spec` plans, so that nothing is left to be trained."""
     try:
-        if folder.study() is None:
+        stored = folder.study()
+        if stored is None:
             return False
         recorded = reading.records(folder.path)
     except (FolderError, ResultsError):
         return False
-    return bool(recorded) and not Queue.after(spec, recorded, primary=primary).ready
+    planned = study_json.planned(stored)
+    return bool(recorded) and not Queue.after(spec, recorded, primary=primary, planned=planned).ready

@@ -38,6 +38,7 @@ class Options:
     verbose: bool = False
     tensorboard: Path | None = None
     allow_code: bool = False
+    noise_from: Path | None = None
 
     @property
     def worker_options(self) -> WorkerOptions:
@@ -86,7 +87,7 @@ class Session:
     @cached_property
     def queue(self) -> Queue:
         """The runs that are left, after those stored when it is first asked for."""
-        return Queue.after(self.spec, self.store.records.values(), primary=self.primary)
+        return Queue.after(self.spec, self.store.records.values(), primary=self.primary, planned=self.store.planned)
 
     def write_tables(self) -> None:
         """Write runs.csv, curves.csv and traces.csv from the stored records."""

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -30,7 +31,7 @@ from harness.driver.pictures import artifact_id
 from harness.driver.study_lock import StudyLock
 from harness.plan import points
 from harness.results.record import RunRecord
-from harness.spec import StudySpec
+from harness.spec import Planned, StudySpec
 
 RECORD = "record"
 GAP = 10_000  # trials that are put in the place of lost ones at most, so that others keep their numbers
@@ -55,6 +56,7 @@ class TrialStore:
         self._number = -1  # the study's, in the database; -1 before `begin_writing`
         self._adopted: list[tuple[RunRecord, Sequence[str]]] = []
         self._doubtful: set[str] = set()
+        self._before: Planned | None = None  # what the study had planned when it was stored last
         self.records: dict[str, RunRecord] = {}
         self.others: list[str] = []  # studies with trials in a database that lacks this one
         self._lock = StudyLock(self._database, spec.name)
@@ -84,6 +86,7 @@ class TrialStore:
             if not identity.is_ours(attributes, storage.get_study_directions(study), trials=len(trials)):
                 raise StorageError(f"{where} was not made by this harness; choose another name in the study file")
             identity.refuse_others(self._spec, attributes, self.records.values(), where=where)
+            self._before = identity.planned(attributes, where=where) if self.records else None
         finally:
             storage.engine.dispose()
 
@@ -91,6 +94,17 @@ class TrialStore:
         """Count a run as stored that the database lacks; `begin_writing` stores it, under its trial number where that is free."""
         self.records[record.run] = record
         self._adopted.append((record, pictures))
+
+    def recall(self, planned: Planned | None) -> None:
+        """Take what the folder says was planned, where the database does not know; to be said before `planned` is asked for."""
+        self._before = self._before or planned
+
+    @cached_property
+    def planned(self) -> Planned:
+        """What was planned before the first confirmation run was stored: the study as it is, where none is stored yet."""
+        now = Planned.of(self._spec)
+        confirmed = any(record.phase == "confirm" for record in self.records.values())
+        return self._before if confirmed and self._before is not None else now
 
     def begin_writing(self) -> None:
         """Make the study that of `spec`, in the database; afterwards no other experiment may have its name there.
@@ -109,9 +123,10 @@ class TrialStore:
                 number = self._storage.create_new_study([StudyDirection.MINIMIZE], self._spec.name)
             trials = self._storage.get_all_trials(number, deepcopy=False)
             ours = [trial for trial in trials if _record(trial) is not None]
-            attributes = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
-            if not identity.is_written(self._spec, self.primary, *attributes, ours):
-                identity.write(self._storage, number, self._spec, self.primary, ours)
+            user, system = self._storage.get_study_user_attrs(number), self._storage.get_study_system_attrs(number)
+            mine = self._spec, self.planned, self.primary
+            if not identity.is_written(*mine, user=user, system=system, trials=ours):
+                identity.write(self._storage, number, *mine, ours)
             self._number = number
             self._store_adopted(len(trials))
             self._study = optuna.load_study(

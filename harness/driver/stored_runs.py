@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
 
 from harness.driver import identity
 from harness.driver.database import Database, explained, sqlite_url, without_password
-from harness.driver.folder import Folder, StoredRun, runs_in, stored_run
+from harness.driver.folder import Folder, StoredRun, rows_in, runs_in, stored_run
+from harness.plan.outcomes import TrialSummary
 from harness.spec import StudySpec
 
 _RECORD = "record"  # user attribute of a trial: the run
@@ -25,10 +27,29 @@ def runs(spec: StudySpec, results: Folder, *, storage: str | None) -> dict[str, 
     Raises StorageError if the database cannot be read, or holds runs of another experiment of this name, and AddressError
     if none can be at `storage`.
     """
+    in_database = [stored_run(record) for record in _records(spec, results, storage)]
+    return {run.run: run for run in [*runs_in(results.path / "runs.csv"), *in_database]}
+
+
+def outcomes(spec: StudySpec, results: Folder, *, storage: str | None, primary: str) -> dict[str, TrialSummary]:
+    """How the same runs ended, by name: what the plan goes on from; `primary` is the full name of the primary score."""
+    found = {}
+    for row in rows_in(results.path / "runs.csv"):
+        with suppress(KeyError, ValueError, TypeError):  # damaged: the table does not tell
+            score = float(row[primary]) if row["status"] == "finished" else None
+            found[row["run"]] = TrialSummary(row["status"], score, int(row["last_step"]))
+    for record in _records(spec, results, storage):
+        finished = record["status"] == "finished"
+        score = record["scores"][primary] if finished else None
+        found[record["run"]] = TrialSummary(record["status"], score, record["last_step"])
+    return found
+
+
+def _records(spec: StudySpec, results: Folder, storage: str | None) -> list[dict[str, Any]]:
+    """The records in the database, as JSON has them; none where there is no database."""
     address = storage or sqlite_url(results.path)
     with explained(address), _reading(storage, results) as connection:
-        in_database = {} if connection is None else _in_database(connection, spec, without_password(address))
-    return {run.run: run for run in runs_in(results.path / "runs.csv")} | in_database
+        return [] if connection is None else _in_database(connection, spec, without_password(address))
 
 
 @contextmanager
@@ -56,10 +77,10 @@ def _reading(storage: str | None, results: Folder) -> Iterator[sqlalchemy.Connec
         yield connection
 
 
-def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, database: str) -> dict[str, StoredRun]:
-    """Runs among the trials of the Optuna study of this name; none if there is no such study."""
+def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, database: str) -> list[dict[str, Any]]:
+    """Records of runs among the trials of the Optuna study of this name; none if there is no such study."""
     if not sqlalchemy.inspect(connection).has_table("trial_user_attributes"):
-        return {}
+        return []
     studies = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
     trials = sqlalchemy.table("trials", *map(sqlalchemy.column, ("study_id", "trial_id")))
     columns = ("key", "value_json")
@@ -78,7 +99,8 @@ def _in_database(connection: sqlalchemy.Connection, spec: StudySpec, database: s
         .where(of_this_name, of_trial.c.key == _RECORD)
         .order_by(trials.c.trial_id)
     ).scalars()
-    stored = [stored_run(json.loads(json.loads(row))) for row in rows]
+    records = [json.loads(json.loads(row)) for row in rows]
+    stored = [stored_run(record) for record in records]
     if resolved is not None and stored:
         identity.refuse_changes(json.loads(resolved), spec, stored, where=f"study '{spec.name}' in database {database}")
-    return {run.run: run for run in stored}
+    return records

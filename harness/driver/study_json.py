@@ -12,7 +12,7 @@ from harness.driver.folder import Folder, FolderError
 from harness.driver.session import Session, warn
 from harness.results import tables
 from harness.results.record import RunRecord
-from harness.spec import SpecError, StudySpec, digest, refused_changes, resolved, to_toml, validate
+from harness.spec import Planned, SpecError, StudySpec, digest, refused_changes, resolved, to_toml, validate
 
 _MATERIAL = (
     ("data", "fingerprint"),
@@ -55,6 +55,17 @@ def goes_on(before: Mapping[str, Any], spec: StudySpec, facts: Mapping[str, Any]
     return same and not changes
 
 
+def planned(stored: Mapping[str, Any] | None) -> Planned | None:
+    """What the study.json `stored` says was planned; of one that an earlier version wrote, all that it was; None of none."""
+    if stored is None:
+        return None
+    known = Planned.from_json(stored.get("planned"))
+    try:
+        return known or Planned.of(validate(stored["spec"], source="study.json"))
+    except SpecError:
+        return None
+
+
 def content(session: Session, facts: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """What study.json says; `facts` are a worker's summary, `stored` the study.json before it (None: there is none)."""
     return {
@@ -64,7 +75,8 @@ def content(session: Session, facts: Mapping[str, Any], stored: Mapping[str, Any
         "primary": session.primary,
         **{key: facts[key] for key in ("scores", "floor", "data", "features", "environment")},
         **({"sanity": facts["sanity"]} if "sanity" in facts else {}),  # of no study of an earlier version
-        "warnings": cautions.of(session.spec, facts),
+        "planned": session.store.planned.to_json(),
+        "warnings": [*cautions.of(session.spec, facts), *session.store.planned.passed_by(session.spec)],
         "command": session.options.command,
         "created": stored["created"] if stored else datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.plan.design import Design
 from harness.plan.outcomes import TrialSummaries, TrialSummary
-from harness.spec import StudySpec
+from harness.spec import Planned, StudySpec
 from harness.stats import replicates, sequential
 from harness.stats.sequential import Judgement
 
@@ -22,6 +22,7 @@ class Confirmed:
 
     spec: StudySpec
     outcomes: TrialSummaries
+    planned: Planned
     _runs: dict[tuple[str, int], list[str]] = field(default_factory=dict)
 
     def note(self, stage: list[Design]) -> None:
@@ -31,6 +32,10 @@ class Confirmed:
                 runs = self._runs.setdefault((each.schedule, each.replicate), [])
                 if each.run not in runs:
                     runs.append(each.run)
+
+    def adopt(self, other: Confirmed) -> None:
+        """Remember the confirmation runs that another plan of the same study has opened."""
+        self._runs.update({place: list(runs) for place, runs in other._runs.items()})
 
     def ended(self, label: str) -> int:
         """How many of a schedule's replicates, from the first, have ended."""
@@ -49,17 +54,23 @@ class Confirmed:
         return np.array(found, dtype=np.float64)
 
     def judged(self) -> Mapping[str, Judgement]:
-        """What the looks that could be taken say of each schedule but the baseline."""
-        values = {label: self.values(label) for label in self.spec.schedules}
+        """What the looks that could be taken say of each schedule but the baseline.
+
+        Schedules that were added once verdicts could be seen are judged by themselves: they move none of the others.
+        """
         question = self.spec.question
-        return sequential.judge(
-            values,
-            baseline=question.baseline,
-            looks=self.spec.replicates.looks,
-            alpha=question.alpha,
-            rope=replicates.rope_on_scale(question.rope, question.scale),
-            ended={label: len(found) for label, found in values.items()},
-        )
+        found: dict[str, Judgement] = {}
+        for family in self.planned.families(list(self.spec.schedules), baseline=question.baseline):
+            values = {label: self.values(label) for label in family}
+            found |= sequential.judge(
+                values,
+                baseline=question.baseline,
+                looks=self.spec.replicates.looks,
+                alpha=question.alpha,
+                rope=replicates.rope_on_scale(question.rope, question.scale),
+                ended={label: len(each) for label, each in values.items()},
+            )
+        return found
 
 
 def _score(outcome: TrialSummary) -> float:

@@ -64,12 +64,16 @@ def size(spec: StudySpec) -> dict[str, dict[str, int]]:
 
     Of a replicated study these are the most: a schedule that a look decides is trained no further.
     """
-    of_one = {
+    return {phase: dict.fromkeys(spec.schedules, count * most(spec)) for phase, count in per_replicate(spec).items()}
+
+
+def per_replicate(spec: StudySpec) -> dict[str, int]:
+    """Runs of one schedule by phase, in one replicate: in all of a study that tunes once."""
+    return {
         "search": spec.search.trials,
         "select": spec.select.top * spec.select.seeds,
         "confirm": spec.confirm.seeds,
     }
-    return {phase: dict.fromkeys(spec.schedules, count * most(spec)) for phase, count in of_one.items()}
 
 
 def most(spec: StudySpec) -> int:

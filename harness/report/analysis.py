@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.report import cautions, sentences
+from harness.report import cautions, numbers, sentences, units
 from harness.results import Results
-from harness.results.document import Score
+from harness.results.document import Limits, Score
 from harness.scores import ScoreName
+from harness.stats import replicates
 
 # Scores that cannot be negative; the unbiased kernel distance can, and so can differences.
 _NOT_NEGATIVE = (
@@ -29,6 +31,15 @@ _NOT_NEGATIVE = (
 WEIGHTS = {"raw": "raw", "ema": "averaged"}  # what sentences and tables call the weights of a score
 _CHANGES_SAID = 3  # schedules that the headline names as changed by the other weights
 _EDGES_FROM = 3  # search trials of a schedule; the best of fewer lies at an edge by chance too often
+
+
+def _explored(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences and intervals alone: no p, no verdict."""
+    table = table.copy()
+    table[["p", "p_holm", "p_better"]] = np.nan
+    table["verdict"] = stats.DESCRIPTIVE
+    table["more_seeds"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    return table
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,33 @@ class Analysis:
 
     @property
     def rope(self) -> float:
-        """Half the width of the region of practical equivalence; 0 for none."""
+        """Half the width of the region of practical equivalence, in per cent of a relative question; 0 for none."""
         return self.results.study.question.rope
+
+    @property
+    def relative(self) -> bool:
+        """Whether differences of the primary score are ratios, as fractions: -0.18 is 18 % lower."""
+        return self._scale == "relative"
+
+    @property
+    def _scale(self) -> str:
+        return self.results.study.question.scale
+
+    @property
+    def margin(self) -> str:
+        """The region of practical equivalence in words: '±0.3' or '±10 %'."""
+        return f"±{self.rope:g}{' %' if self.relative else ''}"
+
+    @property
+    def margins(self) -> tuple[float, float]:
+        """The ends of the region of practical equivalence, as differences are given."""
+        rope = replicates.rope_on_scale(self.rope, self._scale)
+        return (math.expm1(-rope), math.expm1(rope)) if self.relative else (-rope, rope)
+
+    @cached_property
+    def plan(self) -> units.Plan:
+        """What the verdicts rest on, and what came after it."""
+        return units.Plan(self.results.study)
 
     @property
     def level(self) -> str:
@@ -119,7 +155,7 @@ class Analysis:
         return 0.0 if self.named(score).metric in _NOT_NEGATIVE else -math.inf
 
     @cached_property
-    def _spreads(self) -> dict[str, float]:
+    def _spreads(self) -> dict[tuple[str, str], float]:
         return {}
 
     def spread_of(self, score: str) -> float:
@@ -128,17 +164,28 @@ class Analysis:
         The lower median, over schedules, of the half-widths of the means' intervals: one wild schedule among others does
         not take digits from them. Raw and averaged weights share the larger of theirs.
         """
+        return self._spread(score, "mean", self.summary_of)
+
+    def form_of(self, score: str) -> numbers.Form:
+        """How differences of a score are written, in every table, figure and sentence alike."""
+        if not self.relative or str(self.named(score).raw) != self.raw:
+            return numbers.Form(self.spread_of(score))
+        return numbers.Form(100 * self._spread(score, "difference", self.contrasts_of), relative=True)
+
+    def _spread(self, score: str, middle: str, table_of: Callable[[str], pd.DataFrame]) -> float:
         named = self.named(score)
         raw = str(named.raw)
-        if raw not in self._spreads:
+        if (raw, middle) not in self._spreads:
             widths = []
             for name in (raw, str(named.averaged)):
-                table = self.summary_of(name) if name in self.confirmed else pd.DataFrame({"low": [], "high": []})
+                table = table_of(name) if name in self.units else pd.DataFrame()
+                if middle not in table:
+                    continue
                 halves = ((table["high"] - table["low"]) / 2).dropna()
-                known = sorted(halves[halves > 1e-9 * table["mean"].abs().max()]) if len(halves) else []
+                known = sorted(halves[halves > 1e-9 * table[middle].abs().max()])
                 widths += [float(known[(len(known) - 1) // 2])] if known else []
-            self._spreads[raw] = max(widths, default=math.nan)
-        return self._spreads[raw]
+            self._spreads[raw, middle] = max(widths, default=math.nan)
+        return self._spreads[raw, middle]
 
     @property
     def arrow(self) -> str:
@@ -147,13 +194,35 @@ class Analysis:
 
     @cached_property
     def confirmed(self) -> pd.DataFrame:
-        """The confirmation runs of the configurations finally chosen, schedules in display order."""
+        """The planned confirmation runs of the configurations finally chosen, schedules in display order."""
+        return self._ordered(self._chosen[self.plan.within(self._chosen)])
+
+    @cached_property
+    def _chosen(self) -> pd.DataFrame:
+        """As `confirmed`, with what came after the plan."""
         runs = self.results.runs
-        confirmed = runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)].copy()
+        return runs[(runs["phase"] == "confirm") & runs["chosen"].astype(bool)]
+
+    def _ordered(self, frame: pd.DataFrame) -> pd.DataFrame:
         order = {label: index for index, label in enumerate(self.schedules)}
-        return confirmed.sort_values("schedule", key=lambda column: column.map(order), kind="stable").reset_index(
-            drop=True
-        )
+        return frame.sort_values("schedule", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """What is compared: a confirmation run of each seed, or a replicate, numbered by `repetition`.
+
+        A replicate's row holds the means over its confirmation runs.
+        """
+        return self._units(self.confirmed)
+
+    def _units(self, runs: pd.DataFrame) -> pd.DataFrame:
+        if not self.plan.replicated:
+            return runs
+        names = [*self.results.study.scores]
+        scores = [name for raw in names for name in (raw, str(self.named(raw).averaged)) if name in runs]
+        seeds = self.results.study.phases.confirm.seeds
+        relative = (self.raw, self.averaged) if self.relative else ()
+        return self._ordered(units.of_replicates(runs, seeds=seeds, scores=scores, relative=relative))
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -167,28 +236,39 @@ class Analysis:
         return self.results.runs.assign(chosen=self.results.runs["chosen"].astype(bool))
 
     def contrasts_of(self, score: str) -> pd.DataFrame:
-        """Verdicts for any score of the confirmation runs; empty without runs of the baseline.
+        """Verdicts for any score of the planned schedules; empty without runs of the baseline.
 
-        A score that should be near one (direction 'one') gets differences and intervals, but neither p nor verdict:
-        a larger or a smaller value is not better in itself.
+        The primary score, of either weights, is judged at the looks of a replicated study. A score that should be near
+        one (direction 'one') gets differences and intervals, but neither p nor verdict: a larger or a smaller value is
+        not better in itself.
         """
-        if self.baseline not in set(self.confirmed["schedule"]):
+        planned = self.units[self.units["schedule"].isin(self.plan.schedules)]
+        return self._contrasts(planned, score, looks=self.plan.looks)
+
+    def _contrasts(self, compared: pd.DataFrame, score: str, *, looks: tuple[int, ...]) -> pd.DataFrame:
+        if self.baseline not in set(compared["schedule"]):
             return pd.DataFrame(columns=["schedule", "baseline", "n", "verdict"])
-        rope = self.rope if str(self.named(score).raw) == self.raw else 0.0
+        primary = str(self.named(score).raw) == self.raw
         direction = self.direction_of(score)
         table = stats.contrasts(
-            self.confirmed,
+            compared,
             score=score,
             baseline=self.baseline,
-            rope=rope,
+            rope=self.rope if primary else 0.0,
             alpha=self.alpha,
             direction="higher" if direction == "higher" else "lower",
+            looks=looks if primary and looks else None,
+            scale=self._scale if primary else "absolute",
         )
-        if direction == "one":
-            table[["p", "p_holm", "p_better"]] = np.nan
-            table["verdict"] = stats.DESCRIPTIVE
-            table["more_seeds"] = pd.array([pd.NA] * len(table), dtype="Int64")
-        return table
+        if "done" in table:  # too few replicates yet: more are to come
+            table.loc[~table["done"].astype(bool) & (table["verdict"] == stats.DESCRIPTIVE), ["verdict", "note"]] = (
+                "undecided",
+                "",
+            )
+        return _explored(table) if direction == "one" else table
+
+    def _against_baseline(self, schedules: list[str]) -> pd.DataFrame:
+        return self.units[self.units["schedule"].isin([self.baseline, *schedules])]
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -196,64 +276,129 @@ class Analysis:
         return self.contrasts_of(self.score)
 
     @cached_property
+    def exploratory(self) -> pd.DataFrame:
+        """What came after the plan, and changes no verdict: `what`, then the columns of `contrasts`.
+
+        Added schedules are judged as a family of their own. Differences with seeds, or replicates, after the plan have no
+        p and no verdict: that there are more was decided by who had seen the earlier ones.
+        """
+        parts = []
+        if self.plan.added:
+            added = self._contrasts(self._against_baseline(self.plan.added), self.score, looks=self.plan.looks)
+            parts.append(added.assign(what=sentences.ADDED))
+        counts = self._chosen[~self.plan.within(self._chosen)]["schedule"].value_counts()
+        if len(counts):
+            everything = self._contrasts(self._units(self._ordered(self._chosen)), self.score, looks=())
+            grown = everything[everything["schedule"].isin(counts.index)] if "difference" in everything else everything
+            what = sentences.BEYOND if self.plan.replicated else sentences.MORE_SEEDS
+            parts.append(_explored(grown).assign(what=what))
+        known = [part for part in parts if "difference" in part and len(part)]
+        if not known:
+            return pd.DataFrame(columns=["what", "schedule", "baseline", "n", "verdict"])
+        table = pd.concat(known, ignore_index=True)
+        return table[["what", *(name for name in table if name != "what")]]
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """Level and spread of the primary score by schedule."""
         return self.summary_of(self.score)
 
     def summary_of(self, score: str) -> pd.DataFrame:
-        """Level and spread of any score of the confirmation runs by schedule."""
+        """Level and spread of any score by schedule, over the confirmation runs or replicates."""
         direction = "higher" if self.direction_of(score) == "higher" else "lower"
         least = self.least_of(score)
-        return stats.summary(self.confirmed, score=score, direction=direction, alpha=self.alpha, least=least)
+        return stats.summary(self.units, score=score, direction=direction, alpha=self.alpha, least=least)
 
     @cached_property
     def bands(self) -> pd.DataFrame:
-        """Mean and interval of the primary score by schedule and step."""
-        return stats.curve_bands(self.curves, score=self.score, alpha=self.alpha, least=self.least_of(self.score))
+        """Mean and interval of the primary score by schedule and step, over confirmation runs or replicates."""
+        curves = self.curves
+        if self.plan.replicated:  # the runs of one replicate share its configuration
+            keys = ["schedule", "replicate", "step"]
+            curves = curves.groupby(keys, sort=False)[self.score].mean().reset_index()
+        return stats.curve_bands(curves, score=self.score, alpha=self.alpha, least=self.least_of(self.score))
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables by file name."""
         rng = np.random.default_rng(20_261_124)
         tables = {"summary": self.summary, "contrasts": self.contrasts}
-        if self.other in self.confirmed and len(self.contrasts) and "difference" in self.contrasts:
+        if self.other in self.units and len(self.contrasts) and "difference" in self.contrasts:
             tables["contrasts_other_weights"] = self.contrasts_of(self.other)
+        if len(self.exploratory):
+            tables["exploratory"] = self.exploratory
+        if len(self.units):
+            tables["all_pairs"] = stats.all_pairs(
+                self.units, score=self.score, rope=self.rope, alpha=self.alpha, scale=self._scale
+            )
         if len(self.confirmed):
-            tables["all_pairs"] = stats.all_pairs(self.confirmed, score=self.score, rope=self.rope, alpha=self.alpha)
             tables["final_against_best"] = stats.final_against_best(self.curves, score=self.score)
             tables["cost"] = stats.cost(self.confirmed, baseline=self.baseline)
             target = self.target
             if target is not None:
                 reached = stats.time_to_target(self.curves, self.confirmed, score=self.score, target=target)
                 tables["time_to_target"] = reached.assign(target=target)
-            if self.averaged in self.confirmed and self.baseline in set(self.confirmed["schedule"]):
+        if len(self.units):
+            if self.averaged in self.units and self.baseline in set(self.units["schedule"]):
                 tables["ema"] = stats.ema_interaction(
-                    self.confirmed, raw=self.raw, averaged=self.averaged, baseline=self.baseline, alpha=self.alpha
+                    self.units,
+                    raw=self.raw,
+                    averaged=self.averaged,
+                    baseline=self.baseline,
+                    alpha=self.alpha,
+                    scale=self._scale,
                 )
             tables["scores"] = self.all_scores()
         searched = self.search[self.search["phase"] == "search"]
         if len(searched):
             tables["sensitivity"] = stats.sensitivity(self.search, score=self.score)
-            tables["optimism"] = stats.optimism(self.search, score=self.score)
+            tables["optimism"] = stats.optimism(self.search, score=self.score, alpha=self.alpha)
             tables["budget"] = stats.budget_curves(searched, score=self.score, rng=rng, alpha=self.alpha)
-            tables["boundary"] = self._edges(searched)
+            if self._by_curve:
+                tables["without_curve"] = stats.without_curve(searched, self._ranges, score=self.score)
+            if self.response is not None:
+                tables["response"] = self.response
+            if self.plan.replicated:
+                tables["choices"] = self._by_range(self.confirmed, stats.choices)
+            else:
+                flags = partial(stats.boundary_flags, score=self.score)
+                tables["boundary"] = self._by_range(searched, flags, ends=("low", "high"))
         return tables
 
-    def _edges(self, searched: pd.DataFrame) -> pd.DataFrame:
-        """Best searched values at an edge of their range; schedules may have ranges of their own for one parameter."""
-        study = self.results.study
+    @property
+    def _by_curve(self) -> bool:
+        """Whether configurations were chosen by a smooth curve through all search runs."""
+        return self.results.study.spec.search.choice == "curve"
+
+    @property
+    def _ranges(self) -> dict[str, dict[str, Limits]]:
+        """What was searched, by schedule and parameter."""
+        return {label: self.results.study.ranges(label) for label in self.schedules}
+
+    @cached_property
+    def response(self) -> pd.DataFrame | None:
+        """The smooth curve through each schedule's search runs of all replicates; None of a study that tunes once.
+
+        There the dots may be too few for it; where it was what chose, it is shown.
+        """
+        searched = self.search[self.search["phase"] == "search"]
+        if searched.empty or not (self.plan.replicated or self._by_curve):
+            return None
+        return stats.curve_table(searched, self._ranges, score=self.score)
+
+    def _by_range(
+        self, runs: pd.DataFrame, table_of: Callable[..., pd.DataFrame], *, ends: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """A table of searched parameters; schedules may have ranges of their own for one. `ends`: those it shall name."""
         parts = []
-        for label in dict.fromkeys(searched["schedule"]):
-            ranges = study.ranges(label)
-            flags = stats.boundary_flags(
-                searched[searched["schedule"] == label],
-                {name: limits.model_dump() for name, limits in ranges.items()},
-                score=self.score,
+        for label in dict.fromkeys(runs["schedule"]):
+            ranges = self._ranges[label]
+            space = {name: limits.model_dump() for name, limits in ranges.items()}
+            part = table_of(runs[runs["schedule"] == label], space)
+            parts.append(
+                part.assign(**{end: [getattr(ranges[name], end) for name in part["parameter"]] for end in ends})
             )
-            for end in ("low", "high"):
-                flags[end] = [getattr(ranges[name], end) for name in flags["parameter"]]
-            parts.append(flags)
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     @cached_property
     def target(self) -> float | None:
@@ -263,15 +408,23 @@ class Analysis:
         values = self.summary.loc[self.summary["schedule"] == self.baseline, "mean"]
         return float(values.iloc[0]) if len(values) and np.isfinite(values.iloc[0]) else None
 
+    def compared(self, score: str) -> pd.DataFrame:
+        """As `contrasts_of`, with the schedules that were added later, a family of their own."""
+        table = self.contrasts_of(score)
+        if not self.plan.added or "difference" not in table:
+            return table
+        added = self._contrasts(self._against_baseline(self.plan.added), score, looks=self.plan.looks)
+        return pd.concat([table, added], ignore_index=True)
+
     def all_scores(self) -> pd.DataFrame:
         """Mean of every score by schedule, with the difference to the baseline and its interval."""
         rows = []
         for name in self.results.study.scores:
             for column in (name, str(self.named(name).averaged)):
-                if column not in self.confirmed or not self.confirmed[column].notna().any():
+                if column not in self.units or not self.units[column].notna().any():
                     continue
                 means = self.summary_of(column).set_index("schedule")
-                against = self.contrasts_of(column)
+                against = self.compared(column)
                 differences = against.set_index("schedule") if "difference" in against else None
                 for schedule in means.index:
                     row = {"score": column, "schedule": schedule, "n": int(means.loc[schedule, "finished"])}
@@ -291,11 +444,22 @@ class Analysis:
         return None
 
     @property
+    def way(self) -> sentences.Way:
+        """How the verdicts come about, as far as sentences say it."""
+        trials = self.results.study.phases.search.trials
+        return sentences.Way(unit=self.plan.unit, trials=trials, looks=self.plan.looks)
+
+    @property
     def headline(self) -> str:
-        """All verdicts in one line, and whether they hold for the other weights too."""
+        """All verdicts in one line, whether they are exploratory, and whether they hold for the other weights too."""
         if self.nothing:
             return self.nothing
-        said = sentences.headline(self.contrasts)
+        said = sentences.headline(self.contrasts, self.way)
+        if self.plan.changed:
+            said = f"Exploratory: {said}"
+        added = self.exploratory[self.exploratory["what"] == sentences.ADDED]
+        if len(added):
+            said += f" Added later, exploratory: {sentences.headline(added, self.way)}"
         if self.changed:
             few = len(self.changed) <= _CHANGES_SAID
             which = sentences.listed(self.changed) if few else f"{len(self.changed)} of {len(self.contrasts)} schedules"
@@ -303,22 +467,48 @@ class Analysis:
         return said
 
     @property
+    def scope(self) -> str:
+        """What the verdicts are about: how often the tuning was repeated and what stopped it, or that it was not."""
+        if self.nothing or self.contrasts.empty:
+            return ""
+        if self.plan.replicated:
+            ended = self.units["repetition"].nunique()
+            return sentences.course(self.contrasts, replicates=int(ended), way=self.way)
+        said = sentences.not_repeated(self.way)
+        if self.plan.changed:
+            said += (
+                f" They are exploratory: {self.plan.changed} after confirmation runs were stored, so that other "
+                "configurations may be confirmed than were seen then."
+            )
+        return said
+
+    @property
     def sentences(self) -> list[str]:
         """The verdicts in plain words, one per schedule."""
         if self.nothing:
             return []
-        spread = self.spread_of(self.score)
-        return sentences.sentences(self.contrasts, score_title=self.title, rope=self.rope, spread=spread)
+        return sentences.sentences(
+            self.contrasts, score_title=self.title, margin=self.margin, form=self.form_of(self.score), way=self.way
+        )
+
+    @property
+    def later(self) -> list[str]:
+        """What came after the plan in plain words, one sentence per row of `exploratory`."""
+        return sentences.later(
+            self.exploratory, score_title=self.title, margin=self.margin, form=self.form_of(self.score), way=self.way
+        )
 
     @property
     def basis(self) -> str:
         """What the verdicts rest on; empty without any."""
-        return "" if self.nothing or self.contrasts.empty else sentences.basis(self.contrasts, alpha=self.alpha)
+        if self.nothing or self.contrasts.empty or not self.contrasts["n"].any():
+            return ""
+        return sentences.basis(self.contrasts, alpha=self.alpha, way=self.way)
 
     @property
     def sentence(self) -> str:
-        """The verdicts, what the other weights say, and what they rest on, as a paragraph."""
-        parts = [*self.sentences, self.weights, self.basis]
+        """The verdicts, what they are about, what the other weights say, and what they rest on, as a paragraph."""
+        parts = [*self.sentences, self.scope, *self.later, self.weights, self.basis]
         return " ".join(part for part in parts if part) if self.sentences else self.headline
 
     @property
@@ -342,7 +532,7 @@ class Analysis:
         other = self.tables.get("contrasts_other_weights")
         if other is None or other.empty or self.nothing:
             return ""
-        said = f"With {self.other_weights} weights: {sentences.headline(other)}"
+        said = f"With {self.other_weights} weights: {sentences.headline(other, self.way)}"
         interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
         return " ".join([said, *sentences.interactions(interactions, self.decays)])
 
@@ -353,7 +543,7 @@ class Analysis:
             self.tables.get("ema", pd.DataFrame()),
             baseline=self.baseline,
             score_title=self.title,
-            spreads=(self.spread_of(self.raw), self.spread_of(self.averaged)),
+            forms=(self.form_of(self.raw), self.form_of(self.averaged)),
             decays=self.decays,
         )
 
@@ -386,6 +576,10 @@ class Analysis:
         return [*cautions.warnings(self.results.study), *self._edge_warning()]
 
     def _edge_warning(self) -> list[str]:
+        choices = self.tables.get("choices", pd.DataFrame({"edge": []}))
+        often = choices[choices["edge"].astype(bool)].to_dict("records")
+        if often:
+            return [sentences.edges_chosen(often)]
         table = self.tables.get("boundary")
         if table is None or table.empty:
             return []

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.table import Table
 
 from harness import files
-from harness.report import catalogue, numbers
+from harness.report import catalogue, numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
@@ -63,26 +63,49 @@ def _holds(path: Path, content: str) -> bool:
 
 
 def headline(path: str | Path) -> dict[str, Any]:
-    """The main statements as plain values: verdict sentence, warnings, one entry per schedule."""
+    """The main statements as plain values: verdicts in one line and in sentences, warnings, one entry per schedule.
+
+    `scale`: whether differences are in units of the score, or fractions of the baseline ('relative': -0.18 is 18 %
+    lower). `looks`, `look`, `replicates`: those planned, how many were taken, replicates that have ended; of a study that
+    tunes once none. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
+    """
     analysis = Analysis(load(path))
     summary = analysis.summary.set_index("schedule")
     contrasts = analysis.contrasts.set_index("schedule")
+    plan, known = analysis.plan, "difference" in contrasts
     schedules = {}
     for label in summary.index:
         row = {key: _value(summary.loc[label, key]) for key in ("n", "mean", "low", "high", "diverged", "failed")}
-        if label in contrasts.index and "difference" in contrasts:
-            keys = ("difference", "low", "high", "p_holm", "p_better", "verdict")
-            row["against_baseline"] = {key: _value(contrasts.loc[label, key]) for key in keys}
+        if label in contrasts.index and known:
+            row["against_baseline"] = _against(contrasts.loc[label])
         schedules[str(label)] = row
+    later = [
+        {"schedule": str(row["schedule"]), "what": row["what"], **_against(row)}
+        for _, row in analysis.exploratory.iterrows()
+    ]
     return {
         "study": analysis.results.study.name,
         "score": analysis.score,
+        "scale": analysis.results.study.question.scale,
         "baseline": analysis.baseline,
+        "verdict": analysis.headline,
+        "scope": analysis.scope,
         "sentence": analysis.sentence,
+        "exploratory": bool(plan.changed),
+        "looks": list(plan.looks),
+        "look": int(contrasts["look"].max()) if plan.replicated and known and len(contrasts) else None,
+        "replicates": int(analysis.units["repetition"].nunique()) if plan.replicated else None,
         "warnings": analysis.warnings,
         "schedules": schedules,
+        **({"later": later} if later else {}),
         "results": str(path),
     }
+
+
+def _against(row: pd.Series) -> dict[str, Any]:
+    """What a row of contrasts says, as plain values."""
+    keys = ("n", "difference", "low", "high", "p_holm", "p_better", "verdict", *(["look"] if "look" in row else []))
+    return {key: _value(row[key]) for key in keys}
 
 
 def _value(value: Any) -> Any:
@@ -98,15 +121,25 @@ def _value(value: Any) -> Any:
 def terminal_table(path: str | Path) -> Table:
     """The small table that ends a run of a study."""
     analysis = Analysis(load(path))
-    arrow, spread = analysis.arrow, analysis.spread_of(analysis.score)
+    arrow, spread, form = analysis.arrow, analysis.spread_of(analysis.score), analysis.form_of(analysis.score)
+    of = "replicates of the whole tuning" if analysis.plan.replicated else "fresh-seed confirmation runs"
     table = Table(
-        title=f"{analysis.score} {arrow}, fresh-seed confirmation runs",
+        title=f"{analysis.score} {arrow}, {of}{', exploratory' if analysis.plan.changed else ''}",
+        caption=analysis.scope or None,
         title_justify="left",
+        caption_justify="left",
         box=None,
         pad_edge=False,
     )
     table.add_column("schedule")
-    for head in ("seeds", "mean", f"{analysis.level} interval", f"vs {analysis.baseline}", "p (Holm)", "verdict"):
+    for head in (
+        f"{analysis.plan.unit}s",
+        "mean",
+        f"{analysis.level} interval",
+        f"vs {analysis.baseline}",
+        "p (Holm)",
+        "verdict",
+    ):
         table.add_column(head, justify="right")
     against = analysis.contrasts.set_index("schedule") if "difference" in analysis.contrasts else pd.DataFrame()
     for row in analysis.summary.to_dict("records"):
@@ -118,9 +151,15 @@ def terminal_table(path: str | Path) -> Table:
         if row["schedule"] in against.index:
             other = against.loc[row["schedule"]]
             cells += [
-                numbers.estimate(other["difference"], other["low"], other["high"], sign=True, spread=spread),
+                form.estimate(other["difference"], other["low"], other["high"]),
                 numbers.number(other["p_holm"]),
                 str(other["verdict"]),
             ]
         table.add_row(str(row["schedule"]), *cells)
+    for row in analysis.exploratory.to_dict("records"):
+        size = form.estimate(row["difference"], row["low"], row["high"])
+        p, verdict = numbers.number(row["p_holm"]), f"exploratory: {row['what']}"
+        if row["what"] == sentences.ADDED:
+            verdict = f"{row['verdict']} ({verdict})"
+        table.add_row(str(row["schedule"]), str(row["n"]), "", "", size, p, verdict)
     return table

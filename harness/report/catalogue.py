@@ -16,8 +16,9 @@ from harness.report.tables import Table
 # The first screen: what README.md shows as well.
 VERDICTS = TableEntry("verdicts", study_tables.verdicts, brief=True, fit=True, paper=study_tables.verdicts_of_a_paper)
 FOREST = FigureEntry("forest", study_figures.forest, brief=True)
+EXPLORATORY = TableEntry("exploratory", study_tables.exploratory, brief=True, fit=True, paper=study_tables.exploratory)
 ARMS = Text(arms.differences, brief=True)
-FIRST = (VERDICTS, ARMS, FOREST)
+FIRST = (VERDICTS, EXPLORATORY, ARMS, FOREST)
 
 SECTIONS: tuple[Section[Analysis], ...] = (
     Section(
@@ -124,6 +125,8 @@ SECTIONS: tuple[Section[Analysis], ...] = (
                 )
             ),
             TableEntry("sensitivity", study_tables.sensitivity),
+            TableEntry("choices", study_tables.choices, brief=True),
+            TableEntry("without_curve", study_tables.without_curve, brief=True),
             TableEntry("boundary", study_tables.boundary),
             TableEntry("optimism", study_tables.optimism),
         ),
@@ -146,6 +149,7 @@ SECTIONS: tuple[Section[Analysis], ...] = (
         "Protocol",
         (
             TableEntry("settings", study_tables.settings, brief=True, paper=study_tables.settings),
+            TableEntry("settings_by_replicate", study_tables.settings_by_replicate),
             TableEntry("sanity", study_tables.sanity, brief=True),
             Listing(study_texts.facts),
             Verbatim("To reproduce, at that commit:", study_texts.command, brief=True),

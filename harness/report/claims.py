@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.report import numbers
 from harness.report.analysis import WEIGHTS, Analysis
-from harness.report.tables import Cell, Row, Table, interval, table, value
+from harness.report.tables import Cell, Row, Table, between, difference, table, value
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,20 @@ def scores(analysis: Analysis, claim: Claim) -> Table | None:
     frame = frame[frame["score"].map(lambda score: claim_of(analysis, score) is claim)]
     names = {score: analysis.named(score) for score in frame["score"].unique()}
     spreads = {score: analysis.spread_of(score) for score in names}
+    forms = {score: analysis.form_of(score) for score in names}
 
-    def number(column: str, *, sign: bool = False) -> Callable[[Row], Cell]:
-        return lambda row: value(column, spreads[row["score"]], sign=sign)(row)
+    def number(column: str) -> Callable[[Row], Cell]:
+        return lambda row: value(column, spreads[row["score"]])(row)
 
     columns: dict[str, Callable[[Row], Cell]] = {
         "score": lambda row: Cell(str(names[row["score"]].raw), row["score"]),
         "weights": lambda row: Cell(WEIGHTS[names[row["score"]].weights], row["score"]),
         "schedule": value("schedule"),
-        "runs": value("n"),
+        f"{analysis.plan.compared}s": value("n"),
         "mean": number("mean"),
         "sd": number("sd"),
-        "difference": number("difference", sign=True),
-        f"{analysis.level} interval": lambda row: interval(spreads[row["score"]], sign=True)(row),
+        "difference": lambda row: difference("difference", forms[row["score"]])(row),
+        f"{analysis.level} interval": lambda row: between(forms[row["score"]])(row),
         "p": value("p"),
     }
     return table(frame, columns, caption=f"{claim.title}: scores by schedule", source="scores.csv", folded=True)
@@ -87,7 +88,7 @@ def at_a_glance(analysis: Analysis) -> Table | None:
     heads = ("claim", "measure", *(_headed(analysis, label) for label in analysis.schedules))
     caption = (
         f"Each claim in one line: the mean of {analysis.baseline}, and how far the other schedules are from it with "
-        f"{analysis.level} t intervals over pairs of runs; rows of stability and cost hold values, not differences"
+        f"{analysis.level} intervals over pairs of {analysis.plan.compared}s; rows of stability and cost hold values, not differences"
     )
     return Table(caption, heads, tuple(rows), "scores.csv")
 
@@ -109,6 +110,7 @@ def _differences(analysis: Analysis, score: str) -> list[Cell]:
     """One cell per schedule."""
     frame = analysis.tables["scores"]
     by_schedule, spread = frame[frame["score"] == score].set_index("schedule"), analysis.spread_of(score)
+    form = analysis.form_of(score)
     cells = []
     for label in analysis.schedules:
         if label not in by_schedule.index:
@@ -118,16 +120,15 @@ def _differences(analysis: Analysis, score: str) -> list[Cell]:
         if label == analysis.baseline:
             cells.append(Cell(numbers.aligned([row["mean"]], spread=spread)[0], row["mean"]))
         else:
-            text = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
-            cells.append(Cell(text, row["difference"]))
+            cells.append(Cell(form.estimate(row["difference"], row["low"], row["high"]), row["difference"]))
     return cells
 
 
 def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
     """Divergence, spread, late losses, roughness and time: one value per schedule."""
     measures = (
-        ("More stable training", "runs that diverged", "summary", "diverged"),
-        ("More stable training", "standard deviation over seeds", "summary", "sd"),
+        ("More stable training", f"{analysis.plan.compared}s that diverged", "summary", "diverged"),
+        ("More stable training", f"standard deviation over {analysis.plan.unit}s", "summary", "sd"),
         ("More stable training", "final over best score of a run", "final_against_best", "final_over_best"),
         ("More stable training", "roughness of the curve", "final_against_best", "roughness"),
         ("Costs compute", "seconds per step, relative", "cost", "ratio"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -56,7 +57,9 @@ def build(paths: Sequence[Path], *, output: Path, pdf: bool = False) -> Path:
             first=FIRST,
             sections=contents.shown(SECTIONS),
             picture=html.pictures_of(contents, output),
-            sentences={name: [analysis.headline, *analysis.sentences] for name, analysis in analyses.items()},
+            sentences={
+                name: [analysis.headline, analysis.scope, *analysis.sentences] for name, analysis in analyses.items()
+            },
             studies={name: analysis.results.study for name, analysis in analyses.items()},
         )
     )
@@ -79,7 +82,9 @@ def frames(analyses: Analyses) -> dict[str, pd.DataFrame]:
             {name: analysis.summary for name, analysis in analyses.items() if len(analysis.summary)}
         ),
         "verdicts": stats.verdict_matrix(contrasts),
-        "effects": stats.effect_sizes(contrasts),
+        "effects": stats.effect_sizes(
+            contrasts, relative=[name for name, analysis in analyses.items() if analysis.relative]
+        ),
         "sweeps": sweeps(analyses),
     }
 
@@ -96,7 +101,8 @@ def sweeps(analyses: Analyses) -> pd.DataFrame:
         kept = {part: getattr(study.spec, part).model_dump() for part in ("network", "evaluate")}
         kept["data"] = study.data.model_dump(exclude={"notes"})
         kept["train"] = study.spec.train.model_dump(exclude={"steps"})
-        key = json.dumps([kept, analysis.score, analysis.baseline], sort_keys=True)
+        scale = study.question.scale
+        key = json.dumps([kept, analysis.score, analysis.baseline, scale], sort_keys=True)
         groups.setdefault(key, []).append((name, steps, analysis))
     rows = []
     for members in groups.values():
@@ -134,8 +140,8 @@ def effects_figure(studies: Studies) -> Drawing | None:
     return Drawing(
         lambda: figures.effects(frame),
         f"Difference to the baseline, relative to the baseline mean. {'; '.join(parts)}.",
-        "Mean paired difference to the baseline, relative to the baseline mean, with t intervals at each study's level "
-        "(95 % unless its alpha says otherwise).",
+        "Mean paired difference to the baseline, relative to the baseline mean, with the interval of each study at "
+        "its level (95 % unless its alpha says otherwise). Studies that ask for ratios enter with their ratios.",
     )
 
 
@@ -145,14 +151,15 @@ def sweeps_figure(studies: Studies) -> Drawing | None:
     if frame.empty:
         return None
     parts = [
-        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {numbers.number(row['difference'])}, "
+        f"{row['schedule']} at {numbers.count(row['steps'], 'step')} {_form(studies, row).alone(row['difference'])}, "
         f"{row['verdict']}"
         for row in frame.to_dict("records")
     ]
+    relative = {row["group"] for row in frame.to_dict("records") if studies.analyses[row["study"]].relative}
     return Drawing(
-        lambda: figures.sweeps(frame),
+        lambda: figures.sweeps(frame, relative=relative),
         f"Difference to the baseline by number of training steps. {'; '.join(parts)}.",
-        "Mean paired difference to the baseline with its t interval against the number of steps of the study. Each study "
+        "Mean paired difference to the baseline with its interval against the number of steps of the study. Each study "
         "has its own horizon and its own search. Points are shifted sideways a little so that intervals do not overlap.",
     )
 
@@ -161,8 +168,7 @@ def sweeps_table(studies: Studies) -> Table | None:
     """Differences by number of steps, each study's with its own digits."""
 
     def difference(row: Row) -> Cell:
-        analysis = studies.analyses[row["study"]]
-        return estimate("difference", analysis.spread_of(analysis.score))(row)
+        return estimate("difference", _form(studies, row))(row)
 
     columns: dict[str, Callable[[Row], Cell]] = {
         "study": value("study"),
@@ -202,9 +208,14 @@ def ranks_table(studies: Studies) -> Table | None:
 
 
 def _per_cent(row: Row) -> Cell:
-    """The relative difference with its interval: '−18 % (−29 to −8)'."""
-    text = numbers.estimate(100 * row["relative"], 100 * row["low"], 100 * row["high"], sign=True)
-    return Cell(text.replace(" (", " % (", 1) if " (" in text else f"{text} %", float(row["relative"]))
+    """The relative difference with its interval: '−18 % (−29 to −8 %)'."""
+    return estimate("relative", numbers.Form(relative=True))(row)
+
+
+def _form(studies: Studies, row: Mapping[Any, Any]) -> numbers.Form:
+    """How the differences of a row's study are written."""
+    analysis = studies.analyses[row["study"]]
+    return analysis.form_of(analysis.score)
 
 
 def matrix(studies: Studies) -> Table | None:
@@ -222,8 +233,7 @@ def matrix(studies: Studies) -> Table | None:
                 cells.append(Cell("–", "–"))
                 continue
             row = known[label]
-            spread = analysis.spread_of(analysis.score)
-            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            size = analysis.form_of(analysis.score).estimate(row["difference"], row["low"], row["high"])
             cells.append(Cell(f"{row['verdict']} {size}", str(row["verdict"])))
         rows.append(tuple(cells))
     caption = "Verdict against the baseline, with the mean paired difference and its interval, by study"

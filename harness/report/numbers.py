@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -96,6 +97,46 @@ def estimate(value: float, low: float, high: float, *, sign: bool = False, sprea
 
 def _spread(low: float, high: float, given: float | None) -> float:
     return (high - low) / 2 if given is None or not math.isfinite(given) else given
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the differences of a score are written.
+
+    In units of the score with the digits of `spread`, or, where they are `relative` (fractions of the baseline), in per
+    cent with the digits that `spread` (per cent, too) has; by default with those of each interval.
+
+    >>> Form().estimate(-0.564, -0.876, -0.254), Form(relative=True).estimate(-0.182, -0.271, -0.08)
+    ('−0.56 (−0.88 to −0.25)', '−18 % (−27 to −8 %)')
+    """
+
+    spread: float | None = None
+    relative: bool = False
+
+    def estimate(self, value: float, low: float, high: float) -> str:
+        """'value (low to high)'; without an interval the value alone."""
+        if not self.relative:
+            return estimate(value, low, high, sign=True, spread=self.spread)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return self.alone(value)
+        return f"{self._percent([value], low, high)[0]} % ({self.interval(low, high)})"
+
+    def interval(self, low: float, high: float) -> str:
+        """'low to high'; '–' without an interval."""
+        if not self.relative or not (math.isfinite(low) and math.isfinite(high)):
+            return interval(low, high, sign=True, spread=self.spread)
+        return f"{' to '.join(self._percent([low, high], low, high))} %"
+
+    def alone(self, value: float) -> str:
+        """The value without its interval."""
+        if not self.relative:
+            return aligned([value], spread=math.nan if self.spread is None else self.spread, sign=True)[0]
+        return f"{self._percent([value], -0.1, 0.1)[0]} %" if math.isfinite(value) else "–"
+
+    def _percent(self, values: Sequence[float], low: float, high: float) -> list[str]:
+        """Per cents with a digit less than other numbers: whole ones unless the half-width is below one."""
+        spread = 10 * _spread(100 * low, 100 * high, self.spread)
+        return aligned([100 * value for value in values], spread=spread, sign=True)
 
 
 def percent(fraction: float, *, sign: bool = False) -> str:

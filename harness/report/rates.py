@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from harness import kinds, schedules
@@ -39,7 +40,7 @@ class Rates:
 
 
 def of(analysis: Analysis) -> Rates:
-    """The rates of the schedules that have confirmation runs.
+    """The rates of the schedules that have confirmation runs, in the replicate with the median peak where there are several.
 
     They are the first network's (a GAN's generator), or that network's to which alone all schedules are applied. Raises
     ResultsError if a row of runs.csv holds parameters that make no schedule.
@@ -53,8 +54,8 @@ def of(analysis: Analysis) -> Rates:
     network = networks[0] if applies_to == schedules.ALL else applies_to
     found, ratios = {}, {}
     others: dict[str, list[NDArray[np.float32]]] = {}
-    for row in analysis.confirmed.drop_duplicates("schedule").to_dict("records"):
-        label = str(row["schedule"])
+    for name, runs in analysis.confirmed.groupby("schedule", sort=False):
+        label, row = str(name), _median(runs)
         tables, ratio = _tables(analysis, arms[label], row, networks)
         found[label], ratios[label] = tables[network], 1.0 if ratio is None else ratio
         if not alike:
@@ -65,6 +66,12 @@ def of(analysis: Analysis) -> Rates:
     one = applies_to == schedules.ALL and RATIO not in networks and not others
     note = _note(applies_to, networks, ratios) if alike else _note_of_mixed(networks, ratios)
     return Rates("" if one else network, found, note, others)
+
+
+def _median(runs: pd.DataFrame) -> dict[Hashable, Any]:
+    """A schedule's first confirmation run in the replicate whose peak is the (lower) median one."""
+    firsts = runs.drop_duplicates("replicate").sort_values("params_peak", kind="stable")
+    return firsts.iloc[(len(firsts) - 1) // 2].to_dict()
 
 
 def _same(rates: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:

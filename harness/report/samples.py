@@ -27,7 +27,7 @@ class Grid:
 
 
 def grids(analysis: Analysis, folder: Path) -> list[Grid]:
-    """Real images, then the samples of each schedule from the first seed that most schedules finished.
+    """Real images, then the samples of each schedule from the first replicate and seed that most schedules finished.
 
     Raw weights or averaged ones, as the question asks.
     """
@@ -35,10 +35,11 @@ def grids(analysis: Analysis, folder: Path) -> list[Grid]:
     done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
     if done.empty:
         return []
-    common = done.groupby("repetition")["schedule"].nunique()
-    repetition = int(common[common == common.max()].index.min())
+    common = done.groupby(["replicate", "repetition"])["schedule"].nunique()
+    replicate, repetition = common[common == common.max()].index.min()
+    shown = done[(done["replicate"] == replicate) & (done["repetition"] == repetition)]
     titles = {"real": "real images"}
-    for row in done[done["repetition"] == repetition].to_dict("records"):
+    for row in shown.to_dict("records"):
         titles[f"{row['run']}{suffix}"] = f"{row['schedule']}: {analysis.title} {_digits(analysis, row)}"
     paths = {name: folder / "samples" / f"{name}.png" for name in titles}
     return [

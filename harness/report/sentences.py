@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,10 @@ import pandas as pd
 from harness.report import numbers
 
 EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
+FORM = numbers.Form()
+OPEN = ("undecided", "descriptive only")  # verdicts that decide nothing
+ADDED, MORE_SEEDS, BEYOND = "added schedule", "seeds after the plan", "replicates beyond the plan"
+LATER_SAID = 4  # differences after the plan that a sentence names; exploratory.csv has all
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
@@ -24,7 +29,28 @@ def listed(names: list[str]) -> str:
     return ", ".join([*shown[:-2], " and ".join(shown[-2:])])
 
 
-def headline(table: pd.DataFrame) -> str:
+@dataclass(frozen=True)
+class Way:
+    """How the verdicts of a study come about, as far as sentences say it.
+
+    `unit`: 'seed' of a study that tunes once, 'replicate' of one that repeats its tuning. `trials`: search trials per
+    schedule, and replicate. `looks`: the numbers of replicates at which it is looked at, () without replicates.
+    """
+
+    unit: str = "seed"
+    trials: int = 0
+    looks: tuple[int, ...] = ()
+
+    @property
+    def tuned(self) -> str:
+        """What the schedules of a statement were, to be put after their names; empty of one tuned configuration each."""
+        return f", each tuned with {numbers.count(self.trials, 'trial')}," if self.looks and self.trials else ""
+
+
+ONCE = Way()
+
+
+def headline(table: pd.DataFrame, way: Way = ONCE) -> str:
     """All verdicts of a table of `contrasts` in one line, without numbers."""
     if table.empty:
         return ALONE
@@ -33,8 +59,8 @@ def headline(table: pd.DataFrame) -> str:
         "better": f"Better than {baseline}: {{}}.",
         "worse": f"Worse than {baseline}: {{}}.",
         "equivalent": f"Equivalent to {baseline}: {{}}.",
-        "undecided": "Undecided: {}.",
-        "descriptive only": "Too few seeds for a verdict: {}.",
+        "undecided": f"Undecided{_so_far(table, way)}: {{}}.",
+        "descriptive only": f"Too few {way.unit}s for a verdict: {{}}.",
     }
     said = []
     for verdict, form in forms.items():
@@ -44,59 +70,151 @@ def headline(table: pd.DataFrame) -> str:
     return " ".join(said)
 
 
-def sentences(table: pd.DataFrame, *, score_title: str, rope: float = 0.0, spread: float | None = None) -> list[str]:
+def _so_far(table: pd.DataFrame, way: Way) -> str:
+    """Whether what is undecided will stay so, of a replicated study."""
+    if not way.looks:
+        return ""
+    done = table.loc[table["verdict"] == "undecided", "done"].all()
+    return f" after {way.looks[-1]} replicates" if done else " so far"
+
+
+def sentences(
+    table: pd.DataFrame, *, score_title: str, margin: str = "", form: numbers.Form = FORM, way: Way = ONCE
+) -> list[str]:
     """One sentence per row of `contrasts`: the verdict, by how much, how sure.
 
-    Numbers are cut where `spread` has its second digit, by default where each interval's half-width has it.
+    `margin` is the region of equivalence in words, '±0.3'. Numbers are written in `form`, by default cut where each
+    interval's half-width has its second digit.
     """
-    return [_sentence(row, score_title, rope, spread) for row in table.to_dict("records")]
+    return [_sentence(_named(row), score_title, margin=margin, form=form, way=way) for row in table.to_dict("records")]
 
 
-def basis(table: pd.DataFrame, *, alpha: float = 0.05) -> str:
-    """What the sentences rest on: pairs of seeds, test, correction for multiple comparisons, level."""
-    seeds = sorted({int(n) for n in table["n"]})
-    pairs = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
+    """What the sentences rest on: pairs of seeds or replicates, test, correction for multiple comparisons, level."""
+    found = sorted({int(n) for n in table["n"]})
+    pairs = f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    over = f"Holm over {len(table)} comparison{'s' if len(table) > 1 else ''}, family-wise error rate {100 * alpha:g} %"
+    level = f"{100 * (1 - alpha):g} %"
+    if way.looks:
+        looks = numbers.count(len(way.looks), "look")
+        return (
+            f"Each statement is about schedules and how they were tuned. It rests on {pairs} replicate{'s' if pairs != '1' else ''}, "
+            "each a tuning with search points and seeds of its own, shared by all schedules (group-sequential sign-flip "
+            f"test, {looks} planned, {over} over all looks together; intervals are {level} intervals for a study that "
+            "may stop at any look)."
+        )
+    about = "tuned configurations, whose tuning was not repeated," if way.trials else "configurations in the study file"
     return (
-        f"Each statement is about the tuned configurations and rests on {pairs} pair{'s' if pairs != '1' else ''} of runs "
-        f"from fresh seeds (exact sign-flip test, Holm over {len(table)} comparison{'s' if len(table) > 1 else ''}, "
-        f"family-wise error rate {100 * alpha:g} %; intervals are {100 * (1 - alpha):g} % t intervals)."
+        f"Each statement is about the {about} and rests on {pairs} pair{'s' if pairs != '1' else ''} of runs "
+        f"from fresh seeds (exact sign-flip test, {over}; intervals are {level} t intervals)."
     )
 
 
-def _sentence(
-    row: Mapping[str, object] | Mapping[object, object], title: str, rope: float, spread: float | None
-) -> str:
-    row = {str(key): value for key, value in row.items()}
+def not_repeated(way: Way) -> str:
+    """That the verdicts of a study that tunes once are about configurations."""
+    if not way.trials:
+        return "These verdicts are about the configurations in the study file: nothing was tuned."
+    return (
+        "These verdicts are about one tuned configuration per schedule, not about the schedules: the tuning was not "
+        "repeated."
+    )
+
+
+def course(table: pd.DataFrame, *, replicates: int, way: Way) -> str:
+    """How often a replicated study tuned, when it was looked at, and what stopped it.
+
+    `replicates` have ended; of a study that stopped those count that its looks used.
+    """
+    taken, stopped = int(table["look"].max()), bool(table["done"].all())
+    looks, largest = way.looks, way.looks[-1]
+    times = numbers.count(int(table["replicates"].max()) if stopped else replicates, "time")
+    repeated = f"{'The whole tuning' if way.trials else 'Training'} was repeated {times}{'' if stopped else ' so far'}"
+    if not taken:
+        return (
+            f"{repeated}; nothing is decided before the first look, after {looks[0]} of at most {largest} replicates."
+        )
+    seen = " and ".join(filter(None, [", ".join(map(str, looks[: taken - 1])), str(looks[taken - 1])]))
+    looked = f"looked at after {seen} of at most {largest} replicates" if len(looks) > 1 else "looked at once"
+    still = [str(label) for label in table.loc[table["verdict"].isin(OPEN), "schedule"]]
+    if not stopped:
+        end = f"the next look comes after {looks[int(table.loc[~table['done'].astype(bool), 'look'].max())]}"
+    elif still:
+        end = f"ended with the last look, at which {listed(still)} {'was' if len(still) == 1 else 'were'} undecided"
+    else:
+        end = "stopped since every comparison was decided"
+    return f"{repeated}; {looked}; {end}."
+
+
+def _named(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in row.items()}
+
+
+def _sentence(row: Mapping[str, Any], title: str, *, margin: str, form: numbers.Form, way: Way) -> str:
     name, baseline, verdict = (numbers.name(str(row[key])) for key in ("schedule", "baseline", "verdict"))
     begun = name[0].upper() + name[1:]
-    size = _size(row, title, spread)
-    lost = _lost(row, baseline)
+    rest = f"{_size(row, title, form, way)}{_lost(row, baseline, way)}"
+    each = way.tuned.removesuffix(",")
     if verdict in ("better", "worse"):
-        return f"{begun} was {verdict} than {baseline}{size}{lost}."
+        return f"{begun} was {verdict} than {baseline}{each}{rest}."
     if verdict == "equivalent":
-        return f"{begun} and {baseline} were equivalent within ±{rope:g}{size}{lost}."
+        return f"{begun} and {baseline}{way.tuned} were equivalent within {margin}{rest}."
     if verdict == "descriptive only":
-        return f"{begun} cannot be judged against {baseline} ({row['note']}){size}{lost}."
-    more = row["more_seeds"]
-    known = pd.notna(more)  # type: ignore[call-overload]
-    hint = f"; about {numbers.count(int(str(more)), 'further seed')} would decide" if known else ""
-    return f"Whether {name} differs from {baseline} is undecided{size}{lost}{hint}."
+        return f"{begun} cannot be judged against {baseline} ({row['note']}){rest}."
+    ended = not way.looks or row["done"]
+    after = f" after {numbers.count(int(row['n']), 'replicate')}" if way.looks and row["look"] else ""
+    hint = _hint(row, way) if ended else ""
+    so_far = "" if ended else f" so far{',' if after else ''}"
+    return f"Whether {name} differs from {baseline}{way.tuned} is undecided{so_far}{after}{rest}{hint}."
 
 
-def _size(row: Mapping[str, object], title: str, spread: float | None) -> str:
-    difference, low, high, better = (float(str(row[key])) for key in ("difference", "low", "high", "p_better"))
+def _hint(row: Mapping[str, Any], way: Way) -> str:
+    """How large a new study would have to be: this one must not grow until it decides."""
+    if pd.isna(row["more_seeds"]):
+        return ""
+    return f"; a new study with about {numbers.count(int(row['n']) + int(row['more_seeds']), way.unit)} would probably decide"
+
+
+def _size(row: Mapping[str, Any], title: str, form: numbers.Form, way: Way) -> str:
+    difference, low, high, better = (float(row[key]) for key in ("difference", "low", "high", "p_better"))
     if math.isnan(difference):
         return ""
-    middle = numbers.estimate(difference, low, high, sign=True, spread=spread).partition(" (")[0]
-    interval = "" if math.isnan(low) else f", interval {numbers.interval(low, high, sign=True, spread=spread)}"
-    return f" (mean difference in {title} {middle}{interval}; better in {numbers.percent(better)} of pairs)"
+    interval = "" if math.isnan(low) else f", interval {form.interval(low, high)}"
+    middle = form.estimate(difference, low, high).partition(" (")[0]
+    pairs = numbers.count(int(row["n"]), "replicate") if way.looks else "pairs"
+    share = "" if math.isnan(better) else f"; better in {numbers.percent(better)} of {pairs}"
+    return f" (mean difference in {title} {middle}{interval}{share})"
 
 
-def _lost(row: Mapping[str, object], baseline: str) -> str:
-    mine, other = int(str(row["diverged"])), int(str(row["baseline_diverged"]))
+def _lost(row: Mapping[str, Any], baseline: str, way: Way) -> str:
+    mine, other = int(row["diverged"]), int(row["baseline_diverged"])
     if not mine and not other:
         return ""
-    return f"; diverged: {mine} of its runs, {other} of {baseline}"
+    return f"; diverged: {mine} of its {'replicates' if way.looks else 'runs'}, {other} of {baseline}"
+
+
+def later(table: pd.DataFrame, *, score_title: str, margin: str, form: numbers.Form, way: Way) -> list[str]:
+    """What came after the plan, of a table with the column `what`: a sentence per added schedule, one for all else."""
+    rows = [_named(row) for row in table.to_dict("records")]
+    said = [
+        "Exploratory, since the schedule was added later: "
+        + _sentence(row, score_title, margin=margin, form=form, way=way)
+        for row in rows
+        if row["what"] == ADDED
+    ]
+    further = [row for row in rows if row["what"] != ADDED]
+    if not further:
+        return said
+    sizes = [
+        f"{form.estimate(row['difference'], row['low'], row['high'])} for {numbers.name(str(row['schedule']))} over "
+        f"{numbers.count(int(row['n']), way.unit)}"
+        for row in further[:LATER_SAID]
+    ]
+    more = f", and {len(further) - LATER_SAID} more" if len(further) > LATER_SAID else ""
+    return [
+        *said,
+        f"Exploratory, with the {further[0]['what']}: the mean difference to {numbers.name(str(further[0]['baseline']))} is "
+        f"{', '.join(sizes)}{more}.",
+    ]
 
 
 def interactions(table: pd.DataFrame, decays: Collection[str]) -> list[str]:
@@ -118,25 +236,27 @@ def interactions(table: pd.DataFrame, decays: Collection[str]) -> list[str]:
 
 
 def averaging(
-    table: pd.DataFrame, *, baseline: str, score_title: str, spreads: tuple[float, float], decays: Collection[str]
+    table: pd.DataFrame,
+    *,
+    baseline: str,
+    score_title: str,
+    forms: tuple[numbers.Form, numbers.Form],
+    decays: Collection[str],
 ) -> list[str]:
     """What averaging did to the baseline, then by schedule whether it replaces decay: of `stats.ema_interaction`.
 
-    `spreads` cut the numbers of raw and of averaged weights. The schedules `decays` differ from the baseline in a decay.
+    Differences of raw and of averaged weights are written in `forms`. The schedules `decays` differ from the baseline in a decay.
     """
     if table.empty:
         return ["Too few runs to say whether averaging replaces decay."]
     gain = table.iloc[0]
-    size = numbers.estimate(gain["gain"], gain["gain_low"], gain["gain_high"], sign=True, spread=spreads[0])
+    size = forms[0].estimate(gain["gain"], gain["gain_low"], gain["gain_high"])
     said = [f"Averaging the weights changed {numbers.name(baseline)}'s {score_title} by {size}."]
     for row in table.to_dict("records"):
-        raw, averaged = (
-            numbers.aligned([row[key]], spread=spread, sign=True)[0]
-            for key, spread in zip(("raw", "ema"), spreads, strict=True)
-        )
+        raw, averaged = (form.alone(row[key]) for key, form in zip(("raw", "ema"), forms, strict=True))
         said.append(
             f"{numbers.name(row['schedule'])}: effect {raw} on raw and {averaged} on averaged weights, interaction "
-            f"{numbers.estimate(row['interaction'], row['low'], row['high'], sign=True, spread=spreads[0])}: "
+            f"{forms[0].estimate(row['interaction'], row['low'], row['high'])}: "
             f"{_interaction(row['low'], row['high'], decay=row['schedule'] in decays)}."
         )
     return said
@@ -178,5 +298,19 @@ def edges(rows: Sequence[Mapping[Any, Any]]) -> str:
     more = f"; and {len(rows) - EDGES_SAID} more" if len(rows) > EDGES_SAID else ""
     return (
         f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
+        "the range in a new study."
+    )
+
+
+def edges_chosen(rows: Sequence[Mapping[Any, Any]]) -> str:
+    """The parameters whose chosen values often lie at the edge of their range: such rows of choices.csv."""
+    parts = [
+        f"{numbers.name(str(row['schedule']))}, {row['parameter']} ({row['edge']} edge in {row['at_' + row['edge']]} of "
+        f"{numbers.count(row['replicates'], 'replicate')})"
+        for row in rows[:EDGES_SAID]
+    ]
+    more = f"; and {len(rows) - EDGES_SAID} more" if len(rows) > EDGES_SAID else ""
+    return (
+        f"Values were often chosen at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
         "the range in a new study."
     )

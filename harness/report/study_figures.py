@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from harness.report import figures, numbers, rates, traces
@@ -28,55 +30,85 @@ def forest(analysis: Analysis) -> Drawing | None:
     """Differences to the baseline with their intervals."""
     if analysis.contrasts.empty or "difference" not in analysis.contrasts:
         return None
-    rope, level = analysis.rope, analysis.level
+    if analysis.plan.replicated and not analysis.contrasts["look"].any():
+        return None  # no look has been taken
+    plan, level = analysis.plan, analysis.level
     better = "Left" if analysis.direction == "lower" else "Right"
-    pairs = counted(_finished_pairs(analysis), "pair")
+    pairs = counted(_finished_pairs(analysis), plan.unit if plan.replicated else "pair")
+    kind = "interval" if plan.replicated else "t interval"
     lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
+    shown, ends = _in_per_cent(analysis) if analysis.relative else (analysis.contrasts, analysis.margins)
+    of = f"{pairs}, each a tuning of all schedules" if plan.replicated else f"{pairs} of runs from one seed"
     return Drawing(
         lambda: figures.forest(
-            analysis.contrasts,
+            shown,
             schedules=analysis.schedules,
-            rope=rope,
+            rope=ends if analysis.rope > 0 else None,
+            margin=analysis.margin,
             label=analysis.title,
+            unit=" in %" if analysis.relative else "",
             better=better.lower(),
-            interval=f"{level} t interval over {pairs}",
+            interval=f"{level} {kind} over {pairs}",
         ),
         f"{analysis.headline} {' '.join(analysis.sentences)}",
-        f"Mean paired difference in {_scored(analysis)} to {analysis.baseline} with {level} t intervals over {pairs} of "
-        f"runs from one seed. {better} of zero is better."
-        + (" Pairs with a diverged run are in the verdict, but have no difference." if lost else "")
-        + (f" Shaded: differences within ±{rope:g}, which the study counts as equivalent." if rope > 0 else ""),
+        f"Mean paired difference in {_scored(analysis)} to {analysis.baseline}{' in per cent' if analysis.relative else ''} "
+        f"with {level} {kind}s over {of}. {better} of zero is better."
+        + (f" Pairs with a diverged {plan.compared} are in the verdict, but have no difference." if lost else "")
+        + (
+            f" Shaded: differences within {analysis.margin}, which the study counts as equivalent."
+            if analysis.rope > 0
+            else ""
+        ),
     )
 
 
+def _in_per_cent(analysis: Analysis) -> tuple[pd.DataFrame, tuple[float, float]]:
+    """The differences of a relative question, and the ends of its region of equivalence, in per cent."""
+    table = analysis.contrasts
+    low, high = analysis.margins
+    return table.assign(**{name: 100 * table[name] for name in ("difference", "low", "high")}), (100 * low, 100 * high)
+
+
 def _finished_pairs(analysis: Analysis) -> pd.Series:
-    """By schedule, the pairs both of whose runs finished: those that have a difference."""
-    done = analysis.confirmed[analysis.confirmed["status"] == "finished"]
+    """By schedule, the pairs both of whose sides finished: those that have a difference."""
+    done = analysis.units[analysis.units["status"] == "finished"]
     base = set(done.loc[done["schedule"] == analysis.baseline, "repetition"])
-    others = analysis.contrasts["schedule"]
-    return pd.Series([len(base & set(done.loc[done["schedule"] == label, "repetition"])) for label in others])
+    counts = []
+    for row in analysis.contrasts.to_dict("records"):
+        mine = set(done.loc[done["schedule"] == row["schedule"], "repetition"]) & base
+        last = row["replicates"] if analysis.plan.replicated else math.inf
+        counts.append(sum(repetition < last for repetition in mine))
+    return pd.Series(counts, dtype=int)
 
 
 def finals(analysis: Analysis) -> Drawing | None:
-    """Final scores, run by run."""
-    runs = analysis.confirmed
+    """Final scores, run by run or replicate by replicate."""
+    runs, plan = analysis.units, analysis.plan
     if runs.empty:
         return None
-    joined = " grey lines join runs from one seed;" if figures.joined(runs) else ""
+    alike = "replicates of one number" if plan.replicated else "runs from one seed"
+    joined = f" grey lines join {alike};" if figures.joined(runs) else ""
     return Drawing(
         lambda: figures.finals(
             runs, analysis.summary, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)
         ),
         _ranking(analysis),
-        f"Final {_scored(analysis)} of {numbers.count(len(runs), 'confirmation run')}. Every dot is a run;"
-        f"{joined} beside them the mean with its {analysis.level} t interval over "
-        f"{counted(analysis.summary['finished'], 'finished run')}.",
+        f"Final {_scored(analysis)} of {numbers.count(len(runs), 'replicate' if plan.replicated else 'confirmation run')}. "
+        f"Every dot is {_dot(analysis)};{joined} beside them the mean with its {analysis.level} t interval over "
+        f"{counted(analysis.summary['finished'], f'finished {plan.compared}')}.",
     )
+
+
+def _dot(analysis: Analysis) -> str:
+    seeds = analysis.results.study.phases.confirm.seeds
+    if not analysis.plan.replicated:
+        return "a run"
+    return "a replicate" if seeds == 1 else f"a replicate, the mean of {seeds} runs"
 
 
 def averaging(analysis: Analysis) -> Drawing | None:
     """Raw against averaged weights."""
-    if analysis.averaged not in analysis.confirmed or analysis.confirmed.empty:
+    if analysis.averaged not in analysis.units or analysis.units.empty:
         return None
     return Drawing(
         lambda: figures.averaging(
@@ -87,7 +119,7 @@ def averaging(analysis: Analysis) -> Drawing | None:
         ),
         " ".join(analysis.averaging),
         f"{analysis.title} of the raw and of the averaged weights: mean with {analysis.level} t interval over "
-        f"{counted(analysis.summary['finished'], 'finished run')} per schedule.",
+        f"{counted(analysis.summary['finished'], f'finished {analysis.plan.compared}')} per schedule.",
     )
 
 
@@ -95,7 +127,8 @@ def anytime(analysis: Analysis) -> Drawing | None:
     """Score against step, with the learning rate beneath."""
     if analysis.curves.empty:
         return None
-    seeds = counted(analysis.curves.groupby("schedule")["run"].nunique(), "seed")
+    each = "replicate" if analysis.plan.replicated else "run"
+    seeds = counted(analysis.curves.groupby("schedule")[each].nunique(), analysis.plan.unit)
     used = rates.of(analysis)
     dotted = " (dotted: of networks that take another course)" if used.others else ""
     return Drawing(
@@ -112,7 +145,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
         ),
         f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
         f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
-        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{dotted}. A decayed run before its end is "
+        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{_whose(analysis)}{dotted}. A decayed run before its end is "
         "not a shorter run.",
     )
 
@@ -131,8 +164,13 @@ def learning_rates(analysis: Analysis) -> Drawing | None:
             steps=analysis.steps,
         ),
         f"The {used.label} over training, for {numbers.count(len(used.by_schedule), 'schedule')}.",
-        f"The {used.label} at every step of the confirmed configurations, as training used it. {used.note}".rstrip(),
+        f"The {used.label} at every step of the confirmed configurations{_whose(analysis)}, as training used it. {used.note}".rstrip(),
     )
+
+
+def _whose(analysis: Analysis) -> str:
+    """Which replicate's configurations are drawn."""
+    return ", of each schedule's replicate with the median peak" if analysis.plan.replicated else ""
 
 
 def losses(analysis: Analysis) -> Drawing | None:
@@ -147,11 +185,25 @@ def sensitivity(analysis: Analysis) -> Drawing | None:
     searched = analysis.search[analysis.search["phase"] == "search"]
     if searched.empty or searched["params_peak"].nunique() < 2:
         return None
+    curves = analysis.response
+    keys = ["schedule", "replicate", "point"]
+    confirmed = set(analysis.confirmed[keys].itertuples(index=False, name=None))
+    searched = searched.assign(chosen=[key in confirmed for key in searched[keys].itertuples(index=False, name=None)])
+    runs = numbers.count(len(searched), "search run")
     return Drawing(
-        lambda: figures.sensitivity(searched, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)),
+        lambda: figures.sensitivity(
+            searched, schedules=analysis.schedules, score=analysis.score, label=axis(analysis), curves=curves
+        ),
         _best_rates(analysis),
-        f"{_scored(analysis)} of {numbers.count(len(searched), 'search run')} against peak rate. Every dot is a run; a "
-        "cross on the upper edge did not finish.",
+        f"{_scored(analysis)} of {runs}{'' if curves is None else ' of all replicates'} against peak rate. Every dot is a "
+        "run; a cross on the upper edge did not finish."
+        + (
+            ""
+            if curves is None
+            else " Rings: the runs that were chosen. Lines: a smooth curve through all runs of a schedule, with a standard "
+            "deviation on either side; where more than the peak is searched, at the other values of a run that it "
+            "holds good."
+        ),
     )
 
 
@@ -163,7 +215,7 @@ def budget(analysis: Analysis) -> Drawing | None:
     return Drawing(
         lambda: figures.budget(curves, schedules=analysis.schedules, label=axis(analysis)),
         "Expected best score against the number of search trials, by schedule.",
-        f"Expected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
+        f"{'From the search points of all replicates together: e' if analysis.plan.replicated else 'E'}xpected best {_scored(analysis)} of the search if only so many trials had been made (unbiased form, Tang et al. "
         f"2020). Lines go to half the trials; {analysis.level} bootstrap bands only to an eighth, beyond which they would "
         "cover too little.",
     )

@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from harness.report import arms, numbers
+from harness import stats
+from harness.report import arms, numbers, sentences
 from harness.report.analysis import Analysis
-from harness.report.tables import Cell, Row, Table, estimate, interval, share, table, value, whole
+from harness.report.tables import Cell, Row, Table, between, difference, estimate, interval, share, table, value, whole
 
 LOST = 200  # runs that did not finish which the page lists; runs.csv has all
 Columns = dict[str, Callable[[Row], Cell]]
 
 
 def verdicts(analysis: Analysis) -> Table | None:
-    """Each schedule against the baseline in few columns: mean, difference with interval, p, verdict, further seeds."""
+    """Each schedule against the baseline in few columns: mean, difference with interval, p, verdict, look or seeds to decide."""
     return _few_columns(analysis, "contrasts", analysis.score, caption=_against(analysis))
 
 
@@ -36,6 +37,34 @@ def other_verdicts_in_full(analysis: Analysis) -> Table | None:
     return _all_columns(analysis, "contrasts_other_weights", analysis.other, caption=f"{_other(analysis)}, in full")
 
 
+def exploratory(analysis: Analysis) -> Table | None:
+    """What came after the plan: schedules added later, seeds or replicates beyond the plan."""
+    frame = analysis.tables.get("exploratory")
+    if frame is None:
+        return None
+    form = analysis.form_of(analysis.score)
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "what came later": value("what"),
+        f"{analysis.plan.unit}s": value("n"),
+        f"difference ({analysis.level} interval)": estimate("difference", form),
+    }
+    if frame["p_holm"].notna().any():
+        columns |= {
+            "p (Holm)": value("p_holm"),
+            "verdict (exploratory)": lambda row: Cell(_explored(row), _explored(row)),
+        }
+    caption = (
+        f"Exploratory: what came after the plan, against {analysis.baseline}, over all {analysis.plan.unit}s stored. It "
+        "changes no verdict"
+    )
+    return table(frame, columns, caption=caption, source="exploratory.csv")
+
+
+def _explored(row: Row) -> str:
+    return str(row["verdict"]) if row["what"] == sentences.ADDED else "–"
+
+
 def pairs(analysis: Analysis) -> Table | None:
     """Every pair of schedules, with all columns."""
     caption = "Every pair of schedules, Holm over all pairs; exploratory, not part of the question asked"
@@ -43,7 +72,8 @@ def pairs(analysis: Analysis) -> Table | None:
 
 
 def _against(analysis: Analysis) -> str:
-    return f"Each schedule against {analysis.baseline}, paired by seed: {analysis.score}"
+    said = f"Each schedule against {analysis.baseline}, paired by {analysis.plan.unit}: {analysis.score}"
+    return f"{said}; exploratory" if analysis.plan.changed else said
 
 
 def _other(analysis: Analysis) -> str:
@@ -54,34 +84,32 @@ def _other(analysis: Analysis) -> str:
 
 
 def _few_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> Table | None:
-    frame, spread = analysis.tables.get(name), analysis.spread_of(score)
+    frame, spread, form = analysis.tables.get(name), analysis.spread_of(score), analysis.form_of(score)
     if frame is None or "difference" not in frame:
         return None
     columns: Columns = {
         "schedule": value("schedule"),
-        "mean": value("mean", spread),
-        f"difference ({analysis.level} interval)": estimate("difference", spread),
+        _mean(analysis): value("mean", spread),
+        f"difference ({analysis.level} interval)": estimate("difference", form),
         "p (Holm)": value("p_holm"),
         "verdict": value("verdict"),
-    }
-    if frame["more_seeds"].notna().any():
-        columns["further seeds"] = value("more_seeds")
+    } | _when(analysis, frame)
     return table(frame, columns, caption=caption, source=f"{name}.csv")
 
 
 def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> Table | None:
     """Folded on the page."""
-    frame, spread = analysis.tables.get(name), analysis.spread_of(score)
+    frame, spread, form = analysis.tables.get(name), analysis.spread_of(score), analysis.form_of(score)
     if frame is None or "difference" not in frame:
         return None
     columns: Columns = {
         "schedule": value("schedule"),
-        "mean": value("mean", spread),
+        _mean(analysis): value("mean", spread),
         "baseline": value("baseline"),
-        "baseline mean": value("baseline_mean", spread),
+        f"baseline {_mean(analysis)}": value("baseline_mean", spread),
         "pairs": value("n"),
-        "difference": value("difference", spread, sign=True),
-        f"{analysis.level} interval": interval(spread, sign=True),
+        "difference": difference("difference", form),
+        f"{analysis.level} interval": between(form),
         "p": value("p"),
         "p (Holm)": value("p_holm"),
         "P(better)": share("p_better"),
@@ -91,11 +119,36 @@ def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
     }
     if (frame[["diverged", "baseline_diverged"]] > 0).any(axis=None):
         columns["diverged"] = lambda row: Cell(f"{row['diverged']} and {row['baseline_diverged']}", row["diverged"])
-    if frame["more_seeds"].notna().any():
-        columns["further seeds"] = value("more_seeds")
+    columns |= _when(analysis, frame)
     if frame["note"].astype(bool).any():
         columns["note"] = value("note")
     return table(frame, columns, caption=caption, source=f"{name}.csv", folded=True)
+
+
+def _mean(analysis: Analysis) -> str:
+    return "geometric mean" if analysis.relative else "mean"
+
+
+def _when(analysis: Analysis, frame: pd.DataFrame) -> Columns:
+    """When a replicated study decided; of one that tunes once, how many seeds a new study would need."""
+    if "done" in frame:
+        return {"decided after": lambda row: _decided(row, analysis.plan.looks)}
+    if frame["more_seeds"].notna().any():
+        return {f"{analysis.plan.unit}s to decide (new study)": _to_decide}
+    return {}
+
+
+def _decided(row: Row, looks: tuple[int, ...]) -> Cell:
+    if not row["done"]:
+        return Cell(f"next look at {looks[row['look']]}", looks[-1] + 1)
+    if row["verdict"] in sentences.OPEN:
+        return Cell("–", looks[-1] + 1)
+    return Cell(numbers.count(int(row["replicates"]), "replicate"), row["replicates"])
+
+
+def _to_decide(row: Row) -> Cell:
+    more = row["more_seeds"]
+    return Cell("–", None) if pd.isna(more) else Cell(numbers.number(int(row["n"] + more)), int(row["n"] + more))
 
 
 def verdicts_of_a_paper(analysis: Analysis) -> Table | None:
@@ -112,28 +165,33 @@ def _paper(analysis: Analysis, contrasts: pd.DataFrame | None, score: str) -> Ta
     if contrasts is None or contrasts.empty or "difference" not in contrasts:
         return None
     summary, spread, baseline = analysis.summary_of(score), analysis.spread_of(score), analysis.baseline
+    form = analysis.form_of(score)
     compared = {row["schedule"]: row for row in contrasts.to_dict("records")}
     rows = []
     for row in summary.to_dict("records"):
         label, known = str(row["schedule"]), row["schedule"] in compared
         mean, sd = numbers.aligned([row["mean"], row["sd"]], spread=spread)
-        difference = float(compared[label]["difference"]) if known else math.nan
+        gap = float(compared[label]["difference"]) if known else math.nan
         verdict = str(compared[label]["verdict"]) if known else "(baseline)" if label == baseline else "–"
         rows.append(
             (
                 Cell(label, label),
                 Cell(mean if sd == "–" else f"{mean} ± {sd}", row["mean"]),
-                Cell(numbers.aligned([difference], spread=spread, sign=True)[0], difference),
+                Cell(form.alone(gap), gap),
                 Cell(verdict, verdict),
             )
         )
     means = summary["mean"].to_numpy(dtype=float)
     best = (int(np.nanargmin(means)), 1) if np.isfinite(means).any() else None
     caption = (
-        f"{analysis.title} ({score}, {analysis.direction} is better) over confirmation runs: mean ± sd, mean paired difference to "
-        f"{baseline}, verdict"
-    )
+        f"{analysis.title} ({score}, {analysis.direction} is better) over {_compared(analysis)}: mean ± sd, mean paired "
+        f"difference to {baseline}, verdict. {analysis.scope}"
+    ).removesuffix(".")
     return Table(caption, ("schedule", "mean ± sd", "difference", "verdict"), tuple(rows), "contrasts.csv", bold=best)
+
+
+def _compared(analysis: Analysis) -> str:
+    return "replicates" if analysis.plan.replicated else "confirmation runs"
 
 
 def levels(analysis: Analysis) -> Table | None:
@@ -141,7 +199,7 @@ def levels(analysis: Analysis) -> Table | None:
     frame, spread = analysis.summary, analysis.spread_of(analysis.score)
     columns: Columns = {
         "schedule": value("schedule"),
-        "runs": value("n"),
+        f"{analysis.plan.compared}s": value("n"),
         "finished": value("finished"),
         "mean": value("mean", spread),
         f"{analysis.level} interval": interval(spread),
@@ -154,7 +212,10 @@ def levels(analysis: Analysis) -> Table | None:
     }
     if frame["failed"].any():
         columns["failed"] = value("failed")
-    caption = f"Level and spread of {analysis.score} over the confirmation runs; means are of finished runs"
+    caption = (
+        f"Level and spread of {analysis.score} over the {_compared(analysis)}; means are of finished "
+        f"{analysis.plan.compared}s"
+    )
     return table(frame, columns, caption=caption, source="summary.csv")
 
 
@@ -171,14 +232,14 @@ def interactions(analysis: Analysis) -> Table | None:
     frame = analysis.tables.get("ema")
     if frame is None:
         return None
-    raw, averaged = analysis.spread_of(analysis.raw), analysis.spread_of(analysis.averaged)
+    raw, averaged = analysis.form_of(analysis.raw), analysis.form_of(analysis.averaged)
     columns: Columns = {
         "schedule": value("schedule"),
         "pairs": value("n"),
-        "effect on raw weights": value("raw", raw, sign=True),
-        "effect on averaged weights": value("ema", averaged, sign=True),
-        "interaction": value("interaction", raw, sign=True),
-        f"{analysis.level} interval": interval(raw, sign=True),
+        "effect on raw weights": difference("raw", raw),
+        "effect on averaged weights": difference("ema", averaged),
+        "interaction": difference("interaction", raw),
+        f"{analysis.level} interval": between(raw),
     }
     of = "decay" if analysis.decays.issuperset(frame["schedule"]) else "each schedule"
     caption = f"Effect of {of} on raw and averaged weights, and their difference (interaction)"
@@ -186,16 +247,56 @@ def interactions(analysis: Analysis) -> Table | None:
 
 
 def settings(analysis: Analysis) -> Table | None:
-    """The configuration of each schedule, from its confirmation runs."""
+    """The configuration of each schedule, from its confirmation runs; of a replicated study how they spread."""
     first = analysis.confirmed.drop_duplicates("schedule")
-    names = [name for name in first.columns if name.startswith("params_") and first[name].notna().any()]
+    caption = "The configurations that were confirmed"
+    if not analysis.plan.replicated:
+        return table(first, _settings(analysis, first, value), caption=caption, source="runs.csv")
+    tunings = analysis.confirmed.drop_duplicates(["schedule", "replicate"]).groupby("schedule", sort=False)
+    by_schedule = {str(label): runs for label, runs in tunings}
+
+    def spread(name: str) -> Callable[[Row], Cell]:
+        return lambda row: _over_replicates(by_schedule[row["schedule"]][name])
+
+    columns = {"schedule": value("schedule"), "tunings": lambda row: _count(by_schedule[row["schedule"]])}
+    columns |= _settings(analysis, first, spread)
+    return table(first, columns, caption=f"{caption}: median over the replicates (min to max)", source="runs.csv")
+
+
+def settings_by_replicate(analysis: Analysis) -> Table | None:
+    """The configuration of each schedule in each replicate."""
+    if not analysis.plan.replicated:
+        return None
+    rows = analysis.confirmed.drop_duplicates(["schedule", "replicate"])
+    columns = {"schedule": value("schedule"), "replicate": value("replicate")} | _settings(analysis, rows, value)
+    caption = "The configurations that were confirmed, replicate by replicate"
+    return table(rows, columns, caption=caption, source="runs.csv", folded=True)
+
+
+def _settings(analysis: Analysis, rows: pd.DataFrame, shown: Callable[[str], Callable[[Row], Cell]]) -> Columns:
+    """The columns of a configuration, its parameters as `shown` by their columns."""
+    names = [name for name in rows.columns if name.startswith("params_") and analysis.confirmed[name].notna().any()]
     columns: Columns = {"schedule": value("schedule"), "kind": value("kind")}
     columns |= _said_of_arms(analysis)
     if "params_weight_decay" in names:
         names.remove("params_weight_decay")
-        columns["weight decay"] = lambda row: _weight_decay(analysis, row)
-    columns |= {name.removeprefix("params_").replace("_", " "): value(name) for name in names}
-    return table(first, columns, caption="The configurations that were confirmed", source="runs.csv")
+        decay = shown("params_weight_decay")
+        columns["weight decay"] = lambda row: _weight_decay(analysis, row, decay)
+    return columns | {name.removeprefix("params_").replace("_", " "): shown(name) for name in names}
+
+
+def _count(rows: pd.DataFrame) -> Cell:
+    return Cell(numbers.number(len(rows)), len(rows))
+
+
+def _over_replicates(values: pd.Series) -> Cell:
+    """The median with the smallest and the largest; the value alone where all are the same."""
+    known = values.dropna()
+    if known.empty:
+        return Cell("–", None)
+    median, low, high = (float(each) for each in (known.median(), known.min(), known.max()))
+    text = numbers.number(median)
+    return Cell(text if low == high else f"{text} ({numbers.number(low)} to {numbers.number(high)})", median)
 
 
 def _said_of_arms(analysis: Analysis) -> Columns:
@@ -213,11 +314,11 @@ def _said_of_arms(analysis: Analysis) -> Columns:
     return {head: _by_schedule(texts) for head, texts in found.items()}
 
 
-def _weight_decay(analysis: Analysis, row: Row) -> Cell:
+def _weight_decay(analysis: Analysis, row: Row, of_schedule: Callable[[Row], Cell]) -> Cell:
     """The weight decay of a configuration: of the schedule, or of its optimizer where the schedule says nothing."""
-    value = row["params_weight_decay"]
-    if pd.isna(value):
-        value = arms.weight_decay(analysis.results.study, str(row["schedule"]))
+    if pd.notna(row["params_weight_decay"]):
+        return of_schedule(row)
+    value = arms.weight_decay(analysis.results.study, str(row["schedule"]))
     return Cell("–", None) if value is None else Cell(numbers.number(float(value)), float(value))
 
 
@@ -263,6 +364,7 @@ def time_to_target(analysis: Analysis) -> Table | None:
 def sensitivity(analysis: Analysis) -> Table | None:
     """How much the peak rate matters."""
     caption = "Best peak rate, score at half and double that rate, width of the basin within 10 % of the best"
+    caption += ", of the trials of all replicates together" if analysis.plan.replicated else ""
     return _whole(analysis, "sensitivity", caption)
 
 
@@ -271,9 +373,41 @@ def boundary(analysis: Analysis) -> Table | None:
     return _whole(analysis, "boundary", "Best searched value at the edge of its range: a better one may lie outside")
 
 
+def choices(analysis: Analysis) -> Table | None:
+    """How the chosen values spread over the replicates."""
+    frame = analysis.tables.get("choices")
+    if frame is None:
+        return None
+    columns: Columns = {name.replace("_", " "): value(name) for name in ("schedule", "parameter", "replicates")}
+    columns |= {"median": value("median"), "min to max": _ends}
+    columns |= {f"at the {end} edge": value(f"at_{end}") for end in ("lower", "upper")}
+    caption = (
+        f"The values chosen by the search, over the replicates; edges are the outer {100 * stats.EDGE:g} % of the range"
+    )
+    return table(frame, columns, caption=caption, source="choices.csv")
+
+
+def without_curve(analysis: Analysis) -> Table | None:
+    """The tunings in which there was no curve to choose by."""
+    caption = "Where the search runs carried no curve to choose by, so that their best run was chosen"
+    return _whole(analysis, "without_curve", caption)
+
+
+def _ends(row: Row) -> Cell:
+    return Cell(f"{numbers.number(row['low'])} to {numbers.number(row['high'])}", float(row["low"]))
+
+
 def optimism(analysis: Analysis) -> Table | None:
     """What the search promised, and what fresh seeds confirmed."""
-    return _whole(analysis, "optimism", "How much better the search's best looked than fresh seeds confirmed")
+    caption = "How much better the search's best looked than fresh seeds confirmed"
+    if not analysis.plan.replicated or "optimism" not in analysis.tables:
+        return _whole(analysis, "optimism", caption)
+    spread = analysis.spread_of(analysis.score)
+    columns: Columns = {name.replace("_", " "): value(name, spread) for name in ("schedule", "trials", "replicates")}
+    columns |= {name.replace("_", " "): value(name, spread) for name in ("search_best", "confirmed")}
+    columns[f"optimism ({analysis.level} interval)"] = estimate("optimism", numbers.Form(spread))
+    caption += ": means over the replicates"
+    return table(analysis.tables["optimism"], columns, caption=caption, source="optimism.csv")
 
 
 _OF_THE_SCORE = ("final", "best", "target", "half", "double", "search_best", "confirmed", "optimism")

@@ -19,7 +19,7 @@ def claims(analysis: Analysis) -> Line:
     return (
         "Gradually lowering the learning rate is said to give better images, less noise, more detail and more stable "
         "training, at some cost and with a risk of overfitting. Differences are to "
-        f"{analysis.baseline}, paired by seed, with {analysis.level} t intervals. Only the primary score has a verdict; p "
+        f"{analysis.baseline}, paired by {analysis.plan.unit}, with {analysis.level} intervals. Only the primary score has a verdict; p "
         "is unadjusted in these tables, so they explore and do not decide.",
     )
 
@@ -87,6 +87,16 @@ def _trained(said: Mapping[str, Any]) -> list[str]:
     return [f"loss {name}", *found] if found and name else found
 
 
+def _shared(analysis: Analysis) -> str:
+    points = "search points, " if analysis.plan.replicated else ""
+    return f"share {points}weights at the start, data order and latents"
+
+
+def _chosen(analysis: Analysis) -> str:
+    by_curve = analysis.results.study.spec.search.choice == "curve"
+    return "; chosen by a smooth curve through all search runs" if by_curve else ""
+
+
 def facts(analysis: Analysis) -> list[Line]:
     """On what, how and by what the runs were made."""
     study = analysis.results.study
@@ -111,23 +121,30 @@ def facts(analysis: Analysis) -> list[Line]:
         ),
         ("Primary score: ", Code(study.primary), f": {analysis.about(analysis.score).protocol}"),
         (
-            f"Budget per schedule: {numbers.count(phases.search.trials, 'search trial')} and "
-            f"{numbers.count(phases.confirm.seeds, 'confirmation seed')}{between}",
+            f"Budget per schedule{' and replicate' if analysis.plan.replicated else ''}: "
+            f"{numbers.count(phases.search.trials, 'search trial')} and "
+            f"{numbers.count(phases.confirm.seeds, 'confirmation seed')}{between}{_chosen(analysis)}",
         ),
     ]
     if trained := _trained(study.spec.train.model_extra or {}):
         lines += [(f"Training: {'; '.join(trained)}",)]
+    if analysis.plan.replicated:
+        looks = ", ".join(map(str, analysis.plan.looks))
+        lines += [
+            (
+                f"Replicates: at most {analysis.plan.looks[-1]}, looked at after {looks}; a schedule is trained until a look "
+                "decides it, and the baseline goes along",
+            )
+        ]
     changed = [f"{name} {_course(course)}" for name, course in study.spec.train.scheduled.items()]
     if changed:
         lines += [(f"Changed within runs besides the rates: {'; '.join(changed)}",)]
     if analysis.pairing:
-        lines += [
-            (f"Pairing: runs of one seed share weights at the start, data order and latents. {analysis.pairing}",)
-        ]
+        lines += [(f"Pairing: runs of one {analysis.plan.unit} {_shared(analysis)}. {analysis.pairing}",)]
     lines += [
         (f"Seeds: all derived from {seed}; runs.csv names those of every run (weights, data, latents, noise)",),
         ("Study frozen before its first run: SHA-256 ", Code(study.sha256[:16])),
-        (f"Region of practical equivalence ±{study.question.rope}, family-wise error rate {study.question.alpha}",),
+        (f"Region of practical equivalence {analysis.margin}, family-wise error rate {study.question.alpha}",),
         (
             f"Machine: {environment.cpu}, {environment.device}; Python {environment.python}; commit ",
             Code(environment.commit),

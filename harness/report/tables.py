@@ -75,21 +75,24 @@ def value(name: str, spread: float | None = None, *, sign: bool = False) -> Call
     return cell
 
 
-def interval(spread: float | None = None, *, sign: bool = False) -> Callable[[Row], Cell]:
+def interval(spread: float | None = None) -> Callable[[Row], Cell]:
     """The columns low and high as one cell, sorted by its middle."""
-
-    def cell(row: Row) -> Cell:
-        text = numbers.interval(row["low"], row["high"], sign=sign, spread=spread)
-        return Cell(text, (row["low"] + row["high"]) / 2)
-
-    return cell
+    return lambda row: Cell(numbers.interval(row["low"], row["high"], spread=spread), (row["low"] + row["high"]) / 2)
 
 
-def estimate(name: str, spread: float | None = None) -> Callable[[Row], Cell]:
+def difference(name: str, form: numbers.Form) -> Callable[[Row], Cell]:
+    """A difference without its interval."""
+    return lambda row: Cell(form.alone(float(row[name])), float(row[name]))
+
+
+def between(form: numbers.Form) -> Callable[[Row], Cell]:
+    """The interval of a difference, from the columns low and high, sorted by its middle."""
+    return lambda row: Cell(form.interval(row["low"], row["high"]), (row["low"] + row["high"]) / 2)
+
+
+def estimate(name: str, form: numbers.Form) -> Callable[[Row], Cell]:
     """A difference with its interval, from the columns low and high, in one cell."""
-    return lambda row: Cell(
-        numbers.estimate(row[name], row["low"], row["high"], sign=True, spread=spread), float(row[name])
-    )
+    return lambda row: Cell(form.estimate(row[name], row["low"], row["high"]), float(row[name]))
 
 
 def share(name: str) -> Callable[[Row], Cell]:

@@ -102,6 +102,15 @@ class Replicates(_Part):
     beyond: int = 0
 
 
+class Planned(_Part):
+    """What may grow, as it was before the first confirmation run was stored: the verdicts rest on that."""
+
+    schedules: list[Text]
+    trials: int
+    select_seeds: int
+    confirm_seeds: int
+
+
 class Phases(_Part):
     """Budgets of the phases, of each replicate where the tuning is repeated."""
 
@@ -147,6 +156,12 @@ class Train(_Part):
         return _named(self.optimizer)
 
 
+class Choosing(_Part):
+    """How the search chooses a configuration: by its best run, or by a smooth curve through all its runs."""
+
+    choice: Literal["best", "curve"] = "best"
+
+
 class Evaluate(_Part):
     """How many images were generated for a score, and which split they were compared with; None where not stored."""
 
@@ -181,6 +196,7 @@ class Spec(_Part):
     network: Network
     train: Train
     evaluate: Evaluate = Evaluate()
+    search: Choosing = Choosing()
     schedules: dict[str, Schedule] = {}
     published: dict[str, Text | Value] = {}
     seed: int | None = None
@@ -229,6 +245,7 @@ class Document(_Part):
     environment: Environment
     command: Text
     created: Text
+    planned: Planned | None = None  # None of a study that an earlier version made
     warnings: list[Text] | None = None  # None of a study that an earlier version made: it was given none
     sanity: list[Sanity] = Field(default_factory=list)
     _source: Mapping[str, Any] = PrivateAttr(default_factory=dict)

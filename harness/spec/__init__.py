@@ -7,6 +7,7 @@ from harness.spec.loading import (
     builtin,
     differences,
     digest,
+    frozen_plan,
     growth_faults,
     load,
     parse,
@@ -16,12 +17,14 @@ from harness.spec.loading import (
 )
 from harness.spec.models import StudySpec, slug
 from harness.spec.parameter import Range
+from harness.spec.planned import Planned
 from harness.spec.published import published_page
 from harness.spec.schedule import OptimizerSpec, ScheduleSpec
 
 __all__ = [
     "BUILTIN",
     "OptimizerSpec",
+    "Planned",
     "Range",
     "ScheduleSpec",
     "SpecError",
@@ -29,6 +32,7 @@ __all__ = [
     "builtin",
     "differences",
     "digest",
+    "frozen_plan",
     "growth_faults",
     "keys_page",
     "load",

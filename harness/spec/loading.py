@@ -123,20 +123,32 @@ def differences(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
     return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
 
 
-def growth_faults(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
-    """The differences that would make stored runs part of another experiment.
+_BUDGETS = ("search.trials", "confirm.seeds", "select.seeds")  # per schedule, and per replicate where there are several
+_LOOKS = ("replicates.min", "replicates.max", "replicates.every")
+
+
+def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> dict[str, tuple[Any, Any]]:
+    """The differences that would make stored runs part of another experiment; `confirmed`: a confirmation run is among them.
 
     Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
     number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
     weights: what they are is told by their content, which is compared when a worker has read them.
+
+    A study that repeats its tuning is judged at looks whose error was spent before the first of them: from its first
+    confirmation run on only the replicates beyond that plan may become more.
     """
     free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
     free |= {"data.data_dir", "evaluate.weights", *(f"published.{name}" for name in PublishedSpec.model_fields)}
-    may_rise = {"search.trials", "confirm.seeds", "select.seeds"}
+    may_rise = {"replicates.beyond"}
+    if not old.replicated or not confirmed:
+        may_rise |= {*_BUDGETS}
+    if old.replicated and new.replicated and not confirmed:
+        may_rise |= {"replicates.max"}
+        free |= {"replicates.min", "replicates.every"}
     added = tuple(f"schedules.{label}." for label in new.schedules if label not in old.schedules)
     faults = {}
     for key, (before, after) in differences(old, new).items():
-        rises = key in may_rise and before is not None and after is not None and after > before
+        rises = key in may_rise and (after or 0) > (before or 0)
         if key == "search.trials" and old.search.allocation == "adaptive":
             rises = False
         fresh_file = (
@@ -152,15 +164,40 @@ def refused_changes(old: StudySpec, new: StudySpec, runs: Iterable[Placed]) -> d
 
     What was added to a study may be taken away again as long as no run of it is stored.
     """
-    faults = growth_faults(old, new)
-    if faults and old.search.allocation != "adaptive" and not growth_faults(new, old):
-        return {} if all(_planned(new, run) for run in runs) else faults
+    stored = list(runs)
+    confirmed = any(run.phase == "confirm" for run in stored)
+    faults = growth_faults(old, new, confirmed=confirmed)
+    if faults and old.search.allocation != "adaptive" and not growth_faults(new, old, confirmed=confirmed):
+        return {} if all(_planned(new, run) for run in stored) else faults
     return faults
 
 
+def frozen_plan(old: StudySpec, new: StudySpec, faults: Mapping[str, tuple[Any, Any]]) -> str | None:
+    """What to do where `faults`, refused changes, are of nothing but a replicated study's plan; None where they are others.
+
+    To be said after the name of the file: "replicates.max is 20, but …".
+    """
+    frozen = ("replicates.", "search.", "select.", "confirm.", "question.scale")
+    if not (old.replicated and new.replicated and faults and all(key.startswith(frozen) for key in faults)):
+        return None
+    key = next(iter(faults))
+    section, name = key.split(".", 1)
+    before, now = (getattr(getattr(spec, section), name) for spec in (old, new))
+    more = new.replicates.max - old.replicates.max
+    count = str(more + old.replicates.beyond) if more > 0 else "N"
+    added = f"{more} replicates" if more > 0 else "N replicates"
+    return (
+        f"{key} is {json.dumps(now)}, but was {json.dumps(before)} when the first confirmation run was stored, and looks that "
+        "are planned again once results are known would find differences where there are none; put it back, and set "
+        f"replicates.beyond = {count} to add {added}: exploratory, they change no verdict"
+    )
+
+
 def _planned(spec: StudySpec, run: Placed) -> bool:
-    """Whether a run lies within the schedules, trials and seeds of `spec`."""
-    if run.schedule not in spec.schedules:
+    """Whether a run lies within the schedules, replicates, trials and seeds of `spec`."""
+    if run.schedule not in spec.schedules or (run.replicate is None) == spec.replicated:
+        return False
+    if (run.replicate or 0) >= spec.replicates.max + spec.replicates.beyond:
         return False
     if run.phase == "search":
         return run.point < spec.search.trials

@@ -3,12 +3,15 @@
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
 from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
+    EDGE,
     boundary_flags,
     budget_curves,
+    choices,
     curve_table,
     expected_best,
     optimism,
     sensitivity,
+    without_curve,
 )
 from harness.stats.sequential import Judgement, judge
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
@@ -16,12 +19,14 @@ from harness.stats.words import DESCRIPTIVE
 
 __all__ = [
     "DESCRIPTIVE",
+    "EDGE",
     "Judgement",
     "Omnibus",
     "all_pairs",
     "average_ranks",
     "boundary_flags",
     "budget_curves",
+    "choices",
     "contrasts",
     "cost",
     "curve_bands",
@@ -37,4 +42,5 @@ __all__ = [
     "summary",
     "time_to_target",
     "verdict_matrix",
+    "without_curve",
 ]

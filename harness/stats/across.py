@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -45,11 +45,14 @@ def verdict_matrix(contrasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return matrix.loc[list(dict.fromkeys(frame["schedule"])), list(contrasts)].reset_index()
 
 
-def effect_sizes(contrasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each study's difference to its baseline, relative to the baseline mean, with interval: comparable across data."""
+def effect_sizes(contrasts: Mapping[str, pd.DataFrame], *, relative: Collection[str] = ()) -> pd.DataFrame:
+    """Each study's difference to its baseline, relative to the baseline mean, with interval: comparable across data.
+
+    Differences of the studies that are `relative` already enter as they are.
+    """
     parts = []
     for study, table in contrasts.items():
-        base = table["baseline_mean"].abs()
+        base = 1.0 if study in relative else table["baseline_mean"].abs()
         parts.append(
             pd.DataFrame(
                 {

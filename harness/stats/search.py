@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
+from scipy.stats import binom
 
-from harness.stats import response
+from harness.stats import paired, response
 from harness.stats.response import Limits, NoCurve
 
 Array = NDArray[np.float64]
+EDGE = 0.1  # the outer fraction of a range, at either end, that counts as its edge
+_RARE = 0.01
 
 
 def _values(runs: pd.DataFrame, score: str, schedule: object) -> Array:
@@ -129,6 +132,14 @@ def _around_best(frame: pd.DataFrame, done: pd.DataFrame, tolerance: float) -> l
     return [float(10 ** logs[best]), float(values[best]), half, double, width, float(good.mean())]
 
 
+def _position(value: float, limits: Mapping[str, Any]) -> float:
+    """Where a value lies in its range, from 0 to 1, on a logarithmic scale if the range has one."""
+    low, high = float(limits["low"]), float(limits["high"])
+    if limits.get("log"):
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low)
+
+
 def curve_table(
     runs: pd.DataFrame,
     ranges: Mapping[str, Mapping[str, Limits]],
@@ -168,8 +179,21 @@ def curve_table(
     return table.assign(note=table["note"].astype(object).where(table["note"].notna(), ""))
 
 
+def without_curve(runs: pd.DataFrame, ranges: Mapping[str, Mapping[str, Limits]], *, score: str) -> pd.DataFrame:
+    """The tunings whose search runs carry no smooth curve, so that their best run was chosen: schedule, replicate, reason."""
+    rows = []
+    for (schedule, replicate), tuning in runs[runs["phase"] == "search"].groupby(["schedule", "replicate"], sort=False):
+        limits = ranges[str(schedule)]
+        params = [{name: float(row[f"params_{name}"]) for name in limits} for row in tuning.to_dict("records")]
+        try:
+            response.fit(params, limits, _values(tuning, score, schedule).tolist())
+        except NoCurve as reason:
+            rows.append((schedule, replicate, str(reason)))
+    return pd.DataFrame(rows, columns=["schedule", "replicate", "reason"])
+
+
 def boundary_flags(
-    runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, score: str, edge: float = 0.1
+    runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, score: str, edge: float = EDGE
 ) -> pd.DataFrame:
     """Schedules whose best search trial lies in the outer fraction `edge` of a range; a better one may lie outside it."""
     rows = []
@@ -183,28 +207,62 @@ def boundary_flags(
             value = best.get(f"params_{name}")
             if value is None or pd.isna(value):
                 continue
-            low, high, at = float(limits["low"]), float(limits["high"]), float(value)
-            if limits.get("log"):
-                low, high, at = math.log(low), math.log(high), math.log(at)
-            position = (at - low) / (high - low)
+            position = _position(float(value), limits)
             if position < edge or position > 1 - edge:
                 rows.append((schedule, name, float(value), "lower" if position < edge else "upper"))
     return pd.DataFrame(rows, columns=["schedule", "parameter", "value", "edge"])
 
 
-def optimism(runs: pd.DataFrame, *, score: str) -> pd.DataFrame:
-    """How much better the search's best looks than the same configuration on fresh seeds (winner's curse)."""
+def choices(runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, edge: float = EDGE) -> pd.DataFrame:
+    """How the chosen values of each parameter spread over replicates; `runs` are confirmation runs.
+
+    `median`, `low`, `high` of the chosen values; `at_lower`, `at_upper`: replicates whose choice lies in the outer
+    fraction `edge` of the range. `edge`: 'lower' or 'upper' where so many would be there in fewer than 1 of 100 studies
+    if choices were spread evenly; a better value may lie outside then.
+    """
+    rows = []
+    for schedule, of_schedule in runs.groupby("schedule", sort=False):
+        firsts = of_schedule.drop_duplicates("replicate")
+        for name, limits in space.items():
+            chosen = firsts[f"params_{name}"].dropna().astype(float) if f"params_{name}" in firsts else pd.Series([])
+            if chosen.empty:
+                continue
+            places = chosen.map(lambda value, limits=limits: _position(float(value), limits))
+            counts = {"lower": int((places < edge).sum()), "upper": int((places > 1 - edge).sum())}
+            often = [end for end, count in counts.items() if binom.sf(count - 1, len(chosen), edge) < _RARE]
+            median, low, high = (float(each) for each in (chosen.median(), chosen.min(), chosen.max()))
+            row = (schedule, name, len(chosen), median, low, high, *counts.values(), often[0] if often else "")
+            rows.append(row)
+    names = ["schedule", "parameter", "replicates", "median", "low", "high", "at_lower", "at_upper", "edge"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def optimism(runs: pd.DataFrame, *, score: str, alpha: float = 0.05) -> pd.DataFrame:
+    """How much better the search's best looks than the same schedule's choice on fresh seeds (winner's curse).
+
+    Where the tuning is repeated, as a column `replicate` says, each number is the mean over the replicates in which both
+    are known, `trials` is of one of them, and `low` to `high` is the 1 - alpha t interval of the optimism.
+    """
+    several = "replicate" in runs and runs["replicate"].nunique() > 1
     rows = []
     for schedule in dict.fromkeys(runs["schedule"]):
-        values = _values(runs, score, schedule)
-        finite = values[np.isfinite(values)]
-        fresh = runs[
-            (runs["schedule"] == schedule)
-            & (runs["phase"] == "confirm")
-            & runs["chosen"]
-            & (runs["status"] == "finished")
-        ][score].astype(float)
-        best = float(finite.min()) if len(finite) else math.nan
-        confirmed = float(fresh.mean()) if len(fresh) else math.nan
-        rows.append((schedule, len(values), best, confirmed, best - confirmed))
-    return pd.DataFrame(rows, columns=["schedule", "trials", "search_best", "confirmed", "optimism"])
+        of_schedule = runs[runs["schedule"] == schedule]
+        if not several:
+            rows.append((schedule, *_promised(of_schedule, score, schedule)))
+            continue
+        found = [_promised(replicate, score, schedule) for _, replicate in of_schedule.groupby("replicate")]
+        known = np.array([each for each in found if math.isfinite(each[-1])]).reshape(-1, 4)
+        means = known.mean(axis=0)[1:] if len(known) else [math.nan] * 3
+        rows.append((schedule, found[0][0], *means, *paired.t_interval(known[:, -1], alpha), len(known)))
+    names = ["schedule", "trials", "search_best", "confirmed", "optimism"]
+    return pd.DataFrame(rows, columns=[*names, "low", "high", "replicates"] if several else names)
+
+
+def _promised(runs: pd.DataFrame, score: str, schedule: object) -> tuple[int, float, float, float]:
+    """Trials, best of the search, mean of the confirmation runs, and their difference, of one schedule's tuning."""
+    values = _values(runs, score, schedule)
+    finite = values[np.isfinite(values)]
+    fresh = runs[(runs["phase"] == "confirm") & runs["chosen"] & (runs["status"] == "finished")][score].astype(float)
+    best = float(finite.min()) if len(finite) else math.nan
+    confirmed = float(fresh.mean()) if len(fresh) else math.nan
+    return len(values), best, confirmed, best - confirmed

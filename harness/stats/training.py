@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.stats import paired
+from harness.stats import paired, replicates
 
 
 def curve_bands(curves: pd.DataFrame, *, score: str, alpha: float = 0.05, least: float = -math.inf) -> pd.DataFrame:
@@ -103,18 +103,29 @@ def cost(runs: pd.DataFrame, *, baseline: str) -> pd.DataFrame:
 
 
 def ema_interaction(
-    runs: pd.DataFrame, *, raw: str, averaged: str, baseline: str = "constant", alpha: float = 0.05
+    runs: pd.DataFrame,
+    *,
+    raw: str,
+    averaged: str,
+    baseline: str = "constant",
+    alpha: float = 0.05,
+    scale: str = "absolute",
 ) -> pd.DataFrame:
     """Does averaging replace decay? By schedule: its effect on the raw and on the averaged weights, and their gap.
 
     The columns `raw` and `averaged` of `runs` hold the score of either weights. Columns of the result:
     `raw` and `ema`: mean paired difference schedule - baseline. `interaction`: ema - raw with its 1 - alpha t interval
     over pairs: above 0 (for a score whose smaller values are better) decay helps averaged weights less. `gain`: what
-    averaging alone gives the baseline, with its interval.
+    averaging alone gives the baseline, with its interval. Where `scale` is relative, effects and gain are ratios minus 1,
+    and so is the interaction: that of the two effects' ratios.
     """
     done = runs[runs["status"] == "finished"]
     columns = ["schedule", "n", "raw", "ema", "interaction", "low", "high", "gain", "gain_low", "gain_high"]
     of_raw, of_averaged = (done.pivot(index="repetition", columns="schedule", values=name) for name in (raw, averaged))
+    if scale == "relative":
+        of_raw, of_averaged = (
+            table.map(lambda score: replicates.on_scale(score, scale)) for table in (of_raw, of_averaged)
+        )
     rows = []
     for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):
         if schedule not in of_raw or baseline not in of_raw:
@@ -136,4 +147,5 @@ def ema_interaction(
                     *paired.t_interval(gain, alpha),
                 )
             )
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table if scale == "absolute" else table.assign(**{name: np.expm1(table[name]) for name in columns[2:]})

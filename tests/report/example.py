@@ -30,8 +30,12 @@ def results(
     title="Does decay help?",
     scale=1.0,
     traced=False,
+    **facts,
 ):
-    """Write runs.csv, curves.csv, study.json and grids into `path`; `kinds` maps labels to shapes."""
+    """Write runs.csv, curves.csv, study.json and grids into `path`; `kinds` maps labels to shapes.
+
+    `facts` change study.json (see `study`).
+    """
     kinds = kinds or {label: label for label in labels}
     rng = np.random.default_rng(0)
     records = []
@@ -45,14 +49,67 @@ def results(
                 record = _record(label, kinds[label], phase, place, value, lost=lost, points=points)
                 kept = trace.pack(each for each in dense if each.step < 60) if lost else trace.pack(dense)
                 records.append(dataclasses.replace(record, trace=kept, seconds_evaluation=2.0) if traced else record)
+    return _written(path, records, study(labels, kinds, title, **facts))
+
+
+def replicated(
+    path: Path,
+    *,
+    labels=("constant", "linear", "exponential"),
+    looks=(8, 12),
+    replicates=None,
+    trials=2,
+    seeds=1,
+    effects=EFFECT,
+    diverged=lambda label, phase, replicate, repetition: False,
+    noise=0.3,
+    tuning=0.3,
+    missing=(),
+    **facts,
+):
+    """As `results`, of a study that repeats its tuning; `replicates` have ended, by schedule (default: all planned).
+
+    Each replicate's configuration has a luck of its own, of standard deviation `tuning`. Runs in `missing` are left out.
+    """
+    rng = np.random.default_rng(1)
+    records = []
+    most = max([looks[-1], *(replicates or {}).values()])
+    for replicate in range(most):
+        for label in labels:
+            luck = rng.normal(0, tuning)
+            values = [
+                (phase, place) for phase, count in (("search", trials), ("confirm", seeds)) for place in range(count)
+            ]
+            for phase, place in values:
+                value = 5.0 + effects[label] + luck + rng.normal(0, noise)
+                if replicate >= (replicates or {}).get(label, looks[-1]):
+                    continue
+                lost = diverged(label, phase, replicate, place)
+                record = _record(label, label, phase, place, value, lost=lost, points=3)
+                name = f"{phase}-{label}-t{replicate:03d}-p{record.point:03d}-r{place:03d}"
+                peak = 10 ** (-3.4 + 0.11 * ((7 * replicate + 5 * place) % 16)) if phase == "search" else None
+                params = record.params | {"peak": peak if peak else 10 ** (-3.4 + 0.11 * (7 * replicate % 16))}
+                records.append(dataclasses.replace(record, run=name, replicate=replicate, params=params))
+    facts.setdefault("phases", {})
+    facts["phases"] = {
+        "search": {"trials": trials, "sampler": "sobol", "allocation": "balanced"},
+        "confirm": {"seeds": seeds},
+        "replicates": {"looks": list(looks), "beyond": 0},
+    } | facts["phases"]
+    kept = [record for record in records if record.run not in missing]
+    return _written(path, kept, study(labels, {label: label for label in labels}, "Does decay help?", **facts))
+
+
+def _written(path, records, facts):
+    """The folder with its tables, pictures and study.json."""
     path.mkdir(parents=True, exist_ok=True)
-    tables.write(path, records, phases=("search", "select", "confirm"), schedules=list(labels))
+    tables.write(path, records, phases=("search", "select", "confirm"), schedules=facts["schedules"])
     (path / "samples").mkdir(exist_ok=True)
     for record in records:
         if record.status == "finished":
             for suffix in ("", "-ema"):
                 (path / "samples" / f"{record.run}{suffix}.png").write_bytes(PNG)
-    write_study(path, study(labels, kinds, title))
+    write_study(path, facts)
     return path
 
 
@@ -127,7 +184,8 @@ def _record(label, kind, phase, place, value, *, lost, points):
     )
 
 
-def study(labels, kinds, title):
+def study(labels, kinds, title, *, question=None, phases=None, **facts):
+    """study.json; `question` and `phases` are laid over those tables, other `facts` replace whole entries."""
     described = {"direction": "lower", "help": "h", "protocol": "5000 generated"}
     return json.loads(
         json.dumps(
@@ -143,6 +201,7 @@ def study(labels, kinds, title):
                     "weights": "raw",
                     "rope": 0.1,
                     "alpha": 0.05,
+                    **(question or {}),
                 },
                 "spec": {
                     "network": {"name": "dcgan"},
@@ -156,6 +215,7 @@ def study(labels, kinds, title):
                     "search": {"trials": 4, "sampler": "sobol", "allocation": "balanced"},
                     "select": {"top": 0, "seeds": 0},
                     "confirm": {"seeds": 8},
+                    **(phases or {}),
                 },
                 "space": {"peak": {"low": 10**-3.5, "high": 10**-1.5, "log": True}},
                 "own_space": {},
@@ -183,6 +243,7 @@ def study(labels, kinds, title):
                 },
                 "command": "python -m harness.run_study",
                 "created": "2026-11-24T00:00:00+00:00",
+                **facts,
             }
         )
     )

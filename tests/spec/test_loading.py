@@ -15,7 +15,7 @@ from harness import schedules
 from harness import spec as specs
 from harness.spec import SpecError
 
-Placed = namedtuple("Placed", "phase schedule point repetition")
+Placed = namedtuple("Placed", "phase schedule point repetition replicate", defaults=[None])
 ROOT = Path(__file__).parents[2]
 MINIMAL = """
 name = "mine"
@@ -194,6 +194,79 @@ def test_what_was_added_may_be_taken_away_until_a_run_of_it_is_stored():
         assert "search.trials" in specs.refused_changes(grown, small, [*within, beyond])
     longer = specs.parse(MINIMAL.replace("steps = 100", "steps = 200"), source="new")
     assert "train.steps" in specs.refused_changes(grown, longer, [])
+
+
+REPLICATED = MINIMAL + "[search]\ntrials = 3\n[confirm]\nseeds = 1\n[replicates]\nmin = 8\nmax = 12\n"
+SEARCHED = [Placed("search", "linear", 2, 2, 7)]
+CONFIRMED = [*SEARCHED, Placed("confirm", "linear", 2, 0, 0)]
+
+
+def replicated(*changes):
+    text = REPLICATED
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return specs.parse(text, source="mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("min = 8", "min = 10"), "replicates.min"),
+        (("max = 12", "max = 20"), "replicates.max"),
+        (("max = 12", "max = 12\nevery = 2"), "replicates.every"),
+        (("trials = 3", "trials = 4"), "search.trials"),
+        (("seeds = 1", "seeds = 2"), "confirm.seeds"),
+        (("[confirm]", "[select]\nseeds = 9\n[confirm]"), "select.seeds"),
+    ],
+)
+def test_the_plan_of_a_replicated_study_is_free_until_a_confirmation_run_is_stored_and_frozen_then(change, key):
+    old, new = replicated(), replicated(change)
+    assert specs.refused_changes(old, new, SEARCHED) == {}
+    faults = specs.refused_changes(old, new, CONFIRMED)
+    assert list(faults) == [key]
+    said = specs.frozen_plan(old, new, faults)
+    assert said.startswith(f"{key} is ")
+    more = "8" if key == "replicates.max" else "N"
+    assert f"set replicates.beyond = {more} to add {more} replicates: exploratory, they change no verdict" in said
+    assert "\n" not in said
+    assert list(specs.refused_changes(new, old, CONFIRMED)) == [key]
+
+
+def test_replicates_beyond_the_plan_may_become_more_and_fewer_until_they_are_stored():
+    old, new = replicated(), replicated(("max = 12", "max = 12\nbeyond = 4"))
+    assert specs.refused_changes(old, new, CONFIRMED) == {}
+    assert specs.refused_changes(new, old, CONFIRMED) == {}
+    beyond = [*CONFIRMED, Placed("search", "linear", 0, 0, 12)]
+    assert list(specs.refused_changes(new, old, beyond)) == ["replicates.beyond"]
+    further = replicated(("max = 12", "max = 20\nbeyond = 4"))
+    assert "set replicates.beyond = 12 to add 8 replicates" in specs.frozen_plan(
+        new, further, specs.refused_changes(new, further, beyond)
+    )
+
+
+def test_replicates_that_are_stored_are_not_given_up_when_the_plan_moves():
+    fewer = replicated(("max = 12", "max = 7"), ("min = 8", "min = 7"))
+    assert specs.refused_changes(replicated(), fewer, [Placed("search", "linear", 0, 0, 6)]) == {}
+    assert "replicates.max" in specs.refused_changes(replicated(), fewer, SEARCHED)
+
+
+def test_a_replicated_study_takes_further_schedules_and_never_becomes_one_that_tunes_once():
+    added = specs.parse(REPLICATED + "[schedules.cosine]\n", source="mine.toml")
+    assert specs.refused_changes(replicated(), added, CONFIRMED) == {}
+    once = replicated(("min = 8\nmax = 12", ""))
+    for old, new in ((replicated(), once), (once, replicated())):
+        runs = SEARCHED if old.replicated else [Placed("search", "linear", 2, 2)]
+        faults = specs.refused_changes(old, new, runs)
+        assert "replicates.max" in faults
+        assert specs.frozen_plan(old, new, faults) is None
+
+
+def test_another_experiment_is_no_matter_of_the_plan_alone():
+    new = replicated(("steps = 100", "steps = 200"), ("max = 12", "max = 20"))
+    faults = specs.refused_changes(replicated(), new, CONFIRMED)
+    assert set(faults) == {"train.steps", "replicates.max"}
+    assert specs.frozen_plan(replicated(), new, faults) is None
 
 
 def test_schema_knows_every_section_and_shape_and_is_the_committed_one():

@@ -13,7 +13,14 @@ FACTS = {
     "features": {"name": "digits", "dimensions": 64},
     "sanity": [SEEN],
 }
-CLEAN = {"seeds": 8, "top": 1, "more": "[question]\nrope = 0.1"}
+REPLICATED = "[replicates]\nmin = 8\nmax = 8\n"
+CLEAN = {"seeds": 1, "top": 1, "more": f"{REPLICATED}[question]\nrope = 0.1"}
+ONCE = "the tuning is not repeated (replicates.max = 1): verdicts are about these configurations"
+
+
+def replicated(most, *, least=8):
+    """A sound study that repeats its tuning at most so often."""
+    return make(**{**CLEAN, "more": CLEAN["more"].replace("min = 8\nmax = 8", f"min = {least}\nmax = {most}")})
 
 
 def said(spec, **facts):
@@ -30,16 +37,45 @@ def test_a_sound_study_has_none_also_with_every_default_written_out():
     ("spec", "words"),
     [
         (
-            make(**{**CLEAN, "seeds": 3}),
-            "confirm.seeds is 3, but 2 comparisons at question.alpha = 0.05 need 7",
+            replicated(6, least=6),
+            "replicates.max is 6, but 2 comparisons at question.alpha = 0.05 need 7: verdicts will be descriptive only",
         ),
-        (make(**{**CLEAN, "more": ""}), "question.rope is 0: no schedule can be called equivalent"),
+        (
+            replicated(20),
+            "replicates.min is 8, but no look before the one at 13 replicates can call a schedule better or worse",
+        ),
+        (make(**{**CLEAN, "more": REPLICATED}), "question.rope is 0: no schedule can be called equivalent"),
         (make(**CLEAN, trials=1), "search.trials is 1: the settings of every schedule are one random draw"),
     ],
 )
 def test_what_stands_in_the_way_of_a_verdict(spec, words):
     (caution,) = said(spec)
     assert words in caution
+
+
+def test_a_tuning_that_is_not_repeated_is_about_configurations():
+    once = make(seeds=8, top=1, more="[question]\nrope = 0.1")
+    assert said(once) == [ONCE]
+    assert said(replicated(8)) == []
+    few = make(seeds=3, top=1, more="[question]\nrope = 0.1")
+    assert said(few) == [
+        "confirm.seeds is 3, but 2 comparisons at question.alpha = 0.05 need 7: verdicts will be descriptive only",
+        ONCE,
+    ]
+    assert ONCE not in said(make(seeds=8, trials=1))
+
+
+def test_replicates_of_nothing_to_tune_repeat_seeds_alone():
+    nothing = replicated(8).model_copy(
+        update={
+            "space": make().space.model_copy(update={"peak": 1e-3}),
+            "schedules": {label: make().schedules[label] for label in ("constant", "linear")},
+        }
+    )
+    assert (
+        "replicates.max is 8, but no parameter is a range: with nothing to tune, replicates repeat seeds alone"
+        in said(nothing)
+    )
 
 
 def test_one_schedule_has_nothing_to_be_compared_with():
@@ -106,7 +142,7 @@ def test_documents_of_earlier_versions_have_no_measured_sanity():
 
 
 def test_a_kernel_distance_has_no_bias_to_be_cautious_about():
-    spec = make(seeds=8, top=1, more='[question]\nrope = 0.1\nscore = "kid"')
+    spec = make(**{**CLEAN, "more": f'{CLEAN["more"]}\nscore = "kid"'})
     assert said(spec, features={"name": "digits", "dimensions": 2048}) == []
     few = {"name": "digits", "train": 6000, "held_out": 400}
     assert said(spec, data=few) == ["the floor is of 400 real images (held_out) only: it is a rough one"]
@@ -121,7 +157,7 @@ IGNORED = {
     "train.momentum": (None, "momentum = 0.0", "train"),
     "evaluate.weights": (None, 'weights = "inception.pth"', "evaluate"),
     "search.round": (None, "round = 8", "search"),
-    "search.sampler": ('allocation = "adaptive"', 'sampler = "random"', "search"),
+    "search.sampler": (None, 'sampler = "tpe"', "search"),
     "select.seeds": (None, "seeds = 3", "select"),
 }
 WHOLE = """
@@ -145,6 +181,11 @@ points = 2
 peak = {{ low = 1e-4, high = 1e-2, log = true }}
 [schedules.constant]
 [schedules.linear]
+[replicates]
+min = 8
+max = 8
+[confirm]
+seeds = 1
 [search]
 {search}
 [select]
@@ -163,6 +204,15 @@ def test_a_key_that_nothing_reads_is_named_if_the_file_sets_it(key):
     (caution,) = said(specs.parse(text, source="small.toml"))
     assert caution.startswith(f"{key} is {line.split(' = ')[1].strip().replace(chr(34), chr(39))}".removesuffix(".0"))
     assert "which changes nothing: " in caution
+
+
+def test_a_sampler_changes_nothing_in_an_adaptive_search():
+    text = make(**{**CLEAN, "more": "[question]\nrope = 0.1"}, allocation="adaptive", sampler="random")
+    assert any(
+        each
+        == "search.sampler is 'random', which changes nothing: search.allocation is 'adaptive', which always takes tpe"
+        for each in said(text)
+    )
 
 
 def test_a_share_to_hold_out_changes_nothing_where_a_split_is_published():

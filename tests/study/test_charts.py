@@ -22,6 +22,25 @@ def test_charts_hold_the_numbers_of_the_tables(tmp_path):
     assert [trace["x"] for trace in made["curves"]["data"]] == [[100, 200, 300]] * 3
 
 
+def test_intervals_reach_as_far_as_the_tables_say_and_ratios_are_per_cent(tmp_path):
+    folder = results(tmp_path)
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    study["question"]["scale"] = "relative"
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    analysis = Analysis(load(folder))
+    table = analysis.contrasts
+    chart = json.loads(dashboard.charts(analysis)["differences"].to_json())
+    (dots,) = chart["data"]
+    assert chart["layout"]["xaxis"]["title"]["text"] == "difference in %"
+    x = [100 * value for value in table["difference"]]
+    assert dots["x"] == pytest.approx(x)
+    ends = dots["error_x"]
+    assert [value + up for value, up in zip(x, ends["array"], strict=True)] == pytest.approx(list(100 * table["high"]))
+    assert [value - down for value, down in zip(x, ends["arrayminus"], strict=True)] == pytest.approx(
+        list(100 * table["low"])
+    )
+
+
 @pytest.mark.parametrize("odd", [{"diverged": lambda *_: True}, {"seeds": 0}, {"labels": ("constant",)}, {"seeds": 1}])
 def test_odd_studies_have_charts_of_plain_json(odd, tmp_path):
     for chart in dashboard.charts(Analysis(load(results(tmp_path, **odd)))).values():

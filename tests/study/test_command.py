@@ -193,6 +193,64 @@ def test_two_workers_give_the_same_tables_and_the_command_again_changes_nothing(
     assert (mine / "runs.csv").read_bytes() == before
 
 
+def repeated(folder):
+    """The tiny study with its tuning repeated, looked at after 2, 3 and 4 replicates."""
+    plan = "[replicates]\nmin = 2\nmax = 4\nevery = 1\n[safety]"
+    return write(folder, steps=100, seeds=1, change=lambda text: text.replace("[safety]", plan))
+
+
+@pytest.fixture(scope="module")
+def whole_repeated(tmp_path_factory):
+    """The results of that study without any interruption."""
+    folder = tmp_path_factory.mktemp("repeated")
+    code, out, err = run(repeated(folder), "--workers", 2, "--tensorboard", "board", cwd=folder)
+    assert code == 0, err
+    for number, count in enumerate((2, 3, 4), start=1):
+        assert f"look {number} of 3 ({count} replicates): linear descriptive only" in out
+    assert "[1/at most 16] " in out
+    assert "to the next look, at most" in out
+    return folder / "results" / "tiny"
+
+
+@pytest.mark.slow
+def test_a_replicated_study_killed_between_and_before_looks_ends_in_the_same_tables(whole_repeated, tmp_path):
+    path, mine = repeated(tmp_path), tmp_path / "results" / "tiny"
+    for pictures in (3, 9):  # within the first look's replicates, and after that look
+        process = start(path, "--workers", 2, cwd=tmp_path)
+        while process.poll() is None and len(list((mine / "samples").glob("*-r000.png"))) < pictures:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    code, out, err = run(path, "--workers", 1, cwd=tmp_path)
+    assert code == 0, err
+    assert "look 1 of 3" not in out
+    assert "look 3 of 3" in out
+    assert tables(mine) == tables(whole_repeated)
+
+
+@pytest.mark.slow
+def test_a_replicated_study_survives_its_database_is_trained_again_bit_for_bit_and_has_its_events(
+    whole_repeated, tmp_path
+):
+    copy = tmp_path / "results" / "tiny"
+    shutil.copytree(whole_repeated, copy)
+    before = {name: (copy / name).read_bytes() for name in ("runs.csv", "curves.csv", "study.json", "contrasts.csv")}
+    for end in ("", "-wal", "-shm"):
+        (copy / f"study.db{end}").unlink(missing_ok=True)
+    code, out, err = run(repeated(tmp_path), cwd=tmp_path)
+    assert (code, "lacks 16 runs that" in err, "All runs are stored already" in out) == (0, True, True), err
+    assert {name: (copy / name).read_bytes() for name in before} == before
+    words = [sys.executable, "-m", "harness.reproduce", str(copy), "--run", "confirm-linear-t003-p000-r000"]
+    again = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    events = whole_repeated.parents[1] / "board" / "search-linear-t002-p000-r000"
+    assert len(list(events.iterdir())) == 1
+    code, out, err = run(repeated(tmp_path), "--dry-run", "--json", "--noise-from", copy, cwd=tmp_path)
+    told = json.loads(out)
+    assert [told[key] for key in ("runs", "stored", "remaining", "runs_to_next_look")] == [16, 16, 0, 0]
+    assert told["noise"]["pairs"] == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_request_to_stop_leaves_checkpoints_says_how_to_go_on_and_exits_130(number, whole, tmp_path):

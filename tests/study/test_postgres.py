@@ -13,10 +13,12 @@ from harness.driver.engine import Engine, Stopped
 from harness.driver.folder import Folder
 from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
+from harness.spec import Planned
 from tests.study import postgres
 from tests.study import test_storage as storages
 from tests.study.conftest import make
 from tests.study.test_engine import PRIMARY, Instant, Silent, comparable, record, session
+from tests.study.test_replicates import study as replicated
 
 RUNS = 3 * (2 + 2 + 2)
 
@@ -102,6 +104,24 @@ def test_while_the_server_is_away_runs_go_on_and_are_kept_until_it_is_back(serve
     assert not list(work.glob("*.ended"))
     assert comparable(tmp_path / "away") == whole
     assert len(trials) == RUNS
+
+
+def test_a_replicated_study_keeps_its_looks_and_its_plan_through_restarts(server, tmp_path):
+    plan = replicated(trials=1, seeds=1, least=6, most=8, every=1)
+    conduct(plan, sqlite_url(tmp_path), tmp_path / "whole", Instant())
+    url = server.url()
+
+    def restart():
+        server.stop()
+        server.start()
+
+    conduct(plan, url, tmp_path / "restart", Disturbed(restart, at=(1, 40)))
+    assert comparable(tmp_path / "restart") == comparable(tmp_path / "whole")
+    store = TrialStore(replicated(trials=1, seeds=1, least=6, most=8, every=1, beyond=2), url, primary=PRIMARY)
+    assert store.planned == Planned.of(plan)
+    store.close()
+    with pytest.raises(StorageError, match=r"replicates.max is 12, but was 8 when .* set replicates.beyond = 4"):
+        TrialStore(replicated(trials=1, seeds=1, least=6, most=12, every=1), url, primary=PRIMARY)
 
 
 def test_a_server_that_stays_away_ends_the_study_in_one_sentence_and_loses_nothing(

@@ -12,6 +12,7 @@ from harness.driver import preview, stored_runs
 from harness.driver.database import AddressError, StorageError, sqlite_url
 from harness.driver.folder import Folder
 from harness.driver.preview import Preview
+from harness.driver.prospect import Prospect
 from tests.study.conftest import make
 from tests.study.test_engine import Instant, conduct
 
@@ -25,7 +26,7 @@ PROBE = {"set_up": 5.0, "step": 0.01, "evaluation": 0.5, "checkpoint": 2e6, "gri
 
 
 def seen(spec, stored=(), *, workers=2):
-    return Preview(spec, dict(stored), FACTS, PROBE, workers)
+    return Preview(spec, dict(stored), FACTS, PROBE, workers, Prospect(spec))
 
 
 def listing(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -44,12 +45,15 @@ def effects(table: pd.DataFrame) -> Figure:
         axes.set_ylim(np.max(ticks) + 0.6, -1.1)
         axes.grid(axis="y", visible=False)
         style.few_ticks(axes)
-        figure.supxlabel("difference to baseline, % of the baseline mean (← better); t interval", fontsize=8)
+        figure.supxlabel("difference to baseline, % of the baseline mean (← better); interval", fontsize=8)
     return figure
 
 
-def sweeps(table: pd.DataFrame) -> Figure:
-    """Difference to baseline against the number of steps: one panel per group of studies, one line per schedule."""
+def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
+    """Difference to baseline against the number of steps: one panel per group of studies, one line per schedule.
+
+    Differences of the groups that are `relative` are fractions, and shown in per cent.
+    """
     groups = list(dict.fromkeys(table["group"]))
     names = list(dict.fromkeys(table["schedule"]))
     with style.context():
@@ -58,6 +62,8 @@ def sweeps(table: pd.DataFrame) -> Figure:
         called = style.names(names)
         for axes, group in zip(np.atleast_1d(panels), groups, strict=True):
             rows = table[table["group"] == group]
+            if group in relative:
+                rows = rows.assign(**{name: 100 * rows[name] for name in ("difference", "low", "high")})
             steps = sorted(rows["steps"].unique())
             gap = min((np.log(b / a) for a, b in pairwise(steps)), default=1.0)
             for index, name in enumerate(names):
@@ -80,7 +86,8 @@ def sweeps(table: pd.DataFrame) -> Figure:
             axes.set_xticks(steps, [f"{step:,}" for step in steps])
             axes.minorticks_off()
             axes.set_title(style.names(groups, 40)[group], loc="left")
-            score = style.wrapped(f"{rows['score'].iloc[0]} (↓ better)", 1.5, lines=2)
+            unit = ", %" if group in relative else ""
+            score = style.wrapped(f"{rows['score'].iloc[0]}{unit} (↓ better)", 1.5, lines=2)
             axes.set_ylabel(f"difference in\n{score}")
         np.atleast_1d(panels)[-1].set_xlabel("steps of the study")
         style.legend(figure, np.atleast_1d(panels)[0])

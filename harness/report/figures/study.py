@@ -21,18 +21,20 @@ def forest(
     contrasts: pd.DataFrame,
     *,
     schedules: Sequence[str],
-    rope: float,
+    rope: tuple[float, float] | None,
+    margin: str,
     label: str,
+    unit: str = "",
     better: str = "left",
     interval: str = "95 % t interval",
 ) -> Figure:
-    """Mean paired difference to the baseline with its interval; the region of equivalence shaded."""
+    """Mean paired difference to the baseline with its interval; the region of equivalence, called `margin`, shaded."""
     with style.context():
         figure, axes = style.figure(style.COLUMN, 1.25 + 0.38 * max(len(contrasts), 1))
         colours, markers = style.colours(schedules), style.markers(schedules)
         called = style.names(schedules)
-        if rope > 0:
-            axes.axvspan(-rope, rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: ±{rope:g}")
+        if rope is not None:
+            axes.axvspan(*rope, color="#999999", alpha=0.25, lw=0, label=f"equivalent: {margin}")
         axes.axvline(0.0, color="#333333", lw=0.8)
         for position, row in enumerate(contrasts.to_dict("records")):
             name = row["schedule"]
@@ -54,9 +56,9 @@ def forest(
         style.few_ticks(axes)
         arrow = "← better" if better == "left" else "better →"
         baseline = called[rows[0]["baseline"]] if rows else "baseline"
-        text = style.wrapped(f"{label}, difference to {baseline}", 3.3, lines=2)
+        text = style.wrapped(f"{label}, difference to {baseline}{unit}", 3.3, lines=2)
         figure.supxlabel(f"{text}\n({arrow})", fontsize=8)  # of the figure: axes may be narrow
-        figure.legend(loc="outside upper left", ncols=1 if rope > 0 and len(interval) > 30 else 2, borderpad=0)
+        figure.legend(loc="outside upper left", ncols=1 if rope is not None and len(interval) > 30 else 2, borderpad=0)
     return figure
 
 
@@ -226,8 +228,14 @@ def _telling(table: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([even, jumps, jumps + 1]))
 
 
-def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
-    """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge."""
+def sensitivity(
+    runs: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str, curves: pd.DataFrame | None = None
+) -> Figure:
+    """Search trials: score against peak rate by schedule; runs that did not finish as crosses on the upper edge.
+
+    With the smooth `curves` of `stats.curve_table` the dots, then of several replicates, are not joined, and those that
+    the search chose are ringed.
+    """
     with style.context():
         figure, axes = style.figure(style.COLUMN, 2.9)
         colours, markers = style.colours(schedules), style.markers(schedules)
@@ -241,14 +249,16 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
                 done[score],
                 markers[name],
                 color=colours[name],
-                ms=4 if len(done) <= JOINED else 2.5,
-                ls="-" if len(done) <= JOINED else "",
+                ms=4 if len(done) <= JOINED and curves is None else 2.5,
+                ls="-" if len(done) <= JOINED and curves is None else "",
                 lw=0.8,
-                alpha=0.8 if len(done) <= JOINED else 0.4,
-                label=called[name],
+                alpha=0.8 if len(done) <= JOINED and curves is None else 0.4,
+                label=called[name] if curves is None else None,
                 rasterized=len(runs) > tooltips.MOST,
             )
             tooltips.name(dots, tooltips.runs(done, score))
+            if curves is not None:
+                _response(axes, curves[curves["schedule"] == name], done, score, colours[name], called[name])
             lost = rows[rows["status"] != "finished"]
             (crosses,) = axes.plot(
                 lost["params_peak"],
@@ -264,6 +274,15 @@ def sensitivity(runs: pd.DataFrame, *, schedules: Sequence[str], score: str, lab
         axes.set_ylabel(style.wrapped(label, 1.9))
         style.legend(figure, axes)
     return figure
+
+
+def _response(axes: Any, curve: pd.DataFrame, done: pd.DataFrame, score: str, colour: str, label: str) -> None:
+    """The smooth curve through a schedule's search runs with a standard deviation on either side, and the chosen ones."""
+    axes.plot(curve["params_peak"], curve["fitted"], color=colour, lw=1.4, label=label)
+    axes.fill_between(curve["params_peak"], curve["low"], curve["high"], color=colour, alpha=0.12, lw=0)
+    chosen = done[done["chosen"]]
+    ring = {"ms": 5, "mfc": "none", "mew": 0.8, "alpha": 0.9}
+    axes.plot(chosen["params_peak"], chosen[score], "o", color=colour, **ring)
 
 
 def budget(curves: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:

@@ -81,8 +81,10 @@ def inline(line: Line) -> str:
 
 
 def answer(analysis: Analysis) -> list[str]:
-    """Lines of the answer: headline, one sentence per schedule, the other weights, warnings."""
-    lines = [plain(analysis.headline), "", *(f"- {plain(sentence)}" for sentence in analysis.sentences), ""]
+    """Lines of the answer: headline, what it is about, one sentence per schedule, what came later, weights, warnings."""
+    lines = [plain(analysis.headline), ""]
+    lines += [plain(analysis.scope), ""] if analysis.scope else []
+    lines += [*(f"- {plain(sentence)}" for sentence in [*analysis.sentences, *analysis.later]), ""]
     lines += [plain(analysis.weights), ""] if analysis.weights else []
     return lines + [line for warning in analysis.warnings for line in (f"> **Warning:** {plain(warning)}", "")]
 

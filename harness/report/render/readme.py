@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.report import numbers
 from harness.report.analysis import Analysis
-from harness.report.catalogue import FOREST, VERDICTS
+from harness.report.catalogue import EXPLORATORY, FOREST, VERDICTS
 from harness.report.entries import Contents
 from harness.report.render import markdown
 
@@ -27,7 +27,8 @@ def render(contents: Contents[Analysis]) -> str:
     lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     lines = [f"# {markdown.plain(study.title)}", "", f"**{markdown.plain(study.question.text)}**", ""]
     lines += markdown.answer(analysis)
-    lines += markdown.table(contents.tables.get(VERDICTS.name))
+    for entry in (VERDICTS, EXPLORATORY):
+        lines += markdown.table(contents.tables.get(entry.name))
     if FOREST.name in contents.figures:
         lines += [f"![Difference to the baseline, with interval, by schedule](figures/{FOREST.name}.png)", ""]
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
@@ -67,8 +68,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
         head += f"<br>against {markdown.plain(analysis.baseline)}" if len(baselines) > 1 else ""
         rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
         for row in rows:
-            spread = analysis.spread_of(analysis.score)
-            size = numbers.estimate(row["difference"], row["low"], row["high"], sign=True, spread=spread)
+            size = analysis.form_of(analysis.score).estimate(row["difference"], row["low"], row["high"])
             verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
             cells.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
     corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"

@@ -1,0 +1,111 @@
+"""What the verdicts of a study are about and rest on: its plan, what came after it, and the units that are compared."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from harness.results.document import Document
+from harness.stats import replicates
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study was planned to be before its first confirmation run was stored."""
+
+    study: Document
+
+    @property
+    def replicated(self) -> bool:
+        """Whether the whole tuning is repeated, so that a verdict is about schedules and its unit is the replicate."""
+        return self.study.phases.replicates is not None
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of replicates at which a replicated study is looked at; none of one that tunes once."""
+        return tuple(self.study.phases.replicates.looks) if self.study.phases.replicates else ()
+
+    @property
+    def unit(self) -> str:
+        """What a pair has in common: 'replicate' or 'seed'."""
+        return "replicate" if self.replicated else "seed"
+
+    @property
+    def compared(self) -> str:
+        """What is compared: 'replicate' or 'run'."""
+        return "replicate" if self.replicated else "run"
+
+    @cached_property
+    def changed(self) -> str:
+        """What of the search grew after confirmation runs were stored, in words; empty if nothing did.
+
+        Another configuration may have been chosen by then, with its confirmation scores known: nothing is planned.
+        """
+        planned, phases = self.study.planned, self.study.phases
+        if planned is None:
+            return ""
+        grown = [("search trials", planned.trials, phases.search.trials)]
+        if phases.select.top:  # else nothing reads them
+            grown.append(("seeds of the selection", planned.select_seeds, phases.select.seeds))
+        return " and ".join(f"{word} were raised from {before} to {now}" for word, before, now in grown if now > before)
+
+    @property
+    def schedules(self) -> list[str]:
+        """The schedules of the family that the verdicts are corrected over, the baseline among them."""
+        planned = self.study.planned
+        if planned is None or self.changed:
+            return self.study.schedules
+        return [label for label in self.study.schedules if label in planned.schedules]
+
+    @property
+    def added(self) -> list[str]:
+        """Schedules that were added later."""
+        return [label for label in self.study.schedules if label not in self.schedules]
+
+    @property
+    def units(self) -> float:
+        """Replicates, or confirmation seeds, per schedule that were planned; infinite where all were."""
+        if self.replicated:
+            return self.looks[-1]
+        planned = self.study.planned
+        return math.inf if planned is None or self.changed else planned.confirm_seeds
+
+    def within(self, runs: pd.DataFrame) -> pd.Series:
+        """Which confirmation runs the plan has, as booleans."""
+        return runs["replicate" if self.replicated else "repetition"] < self.units
+
+
+def of_replicates(runs: pd.DataFrame, *, seeds: int, scores: Sequence[str], relative: Collection[str]) -> pd.DataFrame:
+    """One row per schedule and replicate, up to the schedule's first that has not ended, with `seeds` confirmation runs.
+
+    Columns as of runs: `schedule`, `repetition` (the replicate), `run` (its name), `status`, and `scores`, each the mean
+    over the replicate's runs, or the geometric mean of the `relative` ones. A replicate failed if any of its runs did, and
+    else diverged if any did.
+    """
+    rows = []
+    ended: Counter[str] = Counter()
+    ordered = runs.sort_values("replicate", kind="stable")
+    for _, group in ordered.groupby(["schedule", "replicate"], sort=False):
+        label, replicate = str(group["schedule"].iloc[0]), int(group["replicate"].iloc[0])
+        if len(group) < seeds or ended[label] < replicate:
+            continue
+        ended[label] += 1
+        found = set(group["status"])
+        status = next((each for each in ("failed", "diverged") if each in found), "finished")
+        names = list(group["run"])
+        row = {"schedule": label, "repetition": replicate, "status": status}
+        row["run"] = names[0] if len(names) == 1 else f"{label}, replicate {replicate}, mean of {len(names)} runs"
+        for score in scores:
+            row[score] = _mean(group[score], relative=score in relative) if status == "finished" else math.nan
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["run", "schedule", "repetition", "status", *scores])
+
+
+def _mean(values: pd.Series, *, relative: bool) -> float:
+    mean = replicates.value([float(value) for value in values], scale="relative" if relative else "absolute")
+    return math.exp(mean) if relative else mean
