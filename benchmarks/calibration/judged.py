@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from benchmarks.calibration.worlds import Array, Setting, scores
-from harness.stats import sequential
+from harness.stats import paired, sequential
 from harness.stats.sequential import Judgement
 
 ALPHA = 0.05
 PRACTICE_SEEDS = 3
 SEARCH_TRIALS = 16
+_COLUMNS = 64  # comparisons whose patterns' sums are held at a time
+_ROUNDING = 1e-4  # of sums in single precision
 
 
 def judged(
@@ -25,6 +28,49 @@ def judged(
     labels = labels or [f"s{place}" for place in range(values.shape[1])]
     series: Mapping[str, Array] = dict(zip(labels, values.T, strict=True))
     return sequential.judge(series, baseline=labels[0], looks=looks, alpha=ALPHA, rope=rope, with_p=with_p)
+
+
+def all_judged(values: Array, looks: Sequence[int]) -> Iterator[dict[str, Judgement]]:
+    """Judge studies, (studies, replicates, schedules), without a region of equivalence.
+
+    Where nothing differs hardly any study is decided, and that none of its looks can decide it is found for many studies
+    in one matrix product.
+    """
+    for study, silent in zip(values, undecided(values, looks), strict=True):
+        yield _left_open(study, looks) if silent else judged(study, looks)
+
+
+def undecided(values: Array, looks: Sequence[int]) -> NDArray[np.bool_]:
+    """Which studies `judge` certainly calls undecided: in none of their comparisons and looks is the observed sum among
+    the largest alpha / comparisons of all patterns' sums, without which Holm's first step rejects nothing.
+    """
+    studies, _, schedules = values.shape
+    level = ALPHA / (schedules - 1)
+    patterns = paired.signs(looks[-1]).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        differences = np.moveaxis(values[..., 1:] - values[..., :1], 1, 0).reshape(values.shape[1], -1)
+    found = np.ones(differences.shape[1], dtype=bool)
+    for n in looks:
+        budget = len(patterns) * level * sequential.spent(n, looks[-1])
+        added = differences[:n].copy()
+        for column in np.flatnonzero(~np.isfinite(added).all(axis=0)):
+            added[:, column] = paired.magnitudes(added[:, column])
+        for start in range(0, len(found), _COLUMNS):
+            sums = np.abs(patterns[:, :n] @ added[:, start : start + _COLUMNS].astype(np.float32))
+            reached = (sums >= sums[0] * (1 + _ROUNDING)).sum(axis=0)  # rounded so that too few studies are left out
+            found[start : start + _COLUMNS] &= reached > budget
+    return found.reshape(studies, -1).all(axis=1) & (looks[-1] >= paired.seeds_needed(schedules - 1, ALPHA))
+
+
+def _left_open(values: Array, looks: Sequence[int]) -> dict[str, Judgement]:
+    """What `judge` says of a study that is undecided at its last look; without p values."""
+    n, found = looks[-1], {}
+    for place, column in enumerate(values.T[1:], start=1):
+        with np.errstate(invalid="ignore"):
+            pairs = (column - values[:, 0])[:n]
+        low, high = paired.t_interval(pairs[np.isfinite(pairs)], ALPHA)
+        found[f"s{place}"] = Judgement("undecided", len(looks), n, math.nan, math.nan, low, high, done=True)
+    return found
 
 
 def claims(found: Mapping[str, Judgement]) -> bool:
@@ -37,8 +83,9 @@ def verdicts(setting: Setting, studies: int, seed: int) -> dict[str, object]:
     last = f"s{setting.schedules - 1}"
     shares = dict.fromkeys(("false_claim", "better", "worse", "equivalent"), 0)
     covered = intervals = stopped = 0
-    for values in scores(setting, np.random.default_rng(seed), studies, setting.looks[-1]):
-        found = judged(values, setting.looks, rope=setting.rope)
+    drawn = scores(setting, np.random.default_rng(seed), studies, setting.looks[-1])
+    with_rope = (judged(values, setting.looks, rope=setting.rope) for values in drawn)
+    for found in with_rope if setting.rope else all_judged(drawn, setting.looks):
         truth = {label: -setting.effect * (label == last) for label in found}
         known = {label: one for label, one in found.items() if not math.isnan(one.low)}
         covered += sum(one.low <= truth[label] <= one.high for label, one in known.items())

@@ -54,6 +54,19 @@ def test_equivalence_is_claimed_at_no_difference_and_seldom_at_the_edge_of_the_r
     assert judged.verdicts(replace(edge, effect=0.0), 100, seed=3)["equivalent"] > 0.5
 
 
+@pytest.mark.parametrize("looks", [(8,), (12, 16, 20), (6, 10)])
+@pytest.mark.parametrize(("schedules", "divergence", "effect"), [(3, 0.1, 0.0), (4, 0.3, 0.5)])
+def test_studies_left_out_for_speed_are_those_that_are_undecided(looks, schedules, divergence, effect):
+    drawn = scores(Setting(schedules, divergence=divergence, effect=effect), np.random.default_rng(8), 20, looks[-1])
+    drawn = np.where(np.arange(20)[:, None, None] % 2, drawn, np.round(drawn))  # every other study has ties
+    left_out = judged.undecided(drawn, looks)
+    assert left_out.any()
+    for fast, values in zip(judged.all_judged(drawn, looks), drawn, strict=True):
+        for label, one in judged.judged(values, looks).items():
+            assert (fast[label].verdict, fast[label].look, fast[label].n) == (one.verdict, one.look, one.n)
+            assert (fast[label].low, fast[label].high) == pytest.approx((one.low, one.high), nan_ok=True)
+
+
 def test_one_look_is_what_contrasts_says_of_all_pairs():
     for values in scores(Setting(effect=1.0, divergence=0.1), np.random.default_rng(5), 20, 10):
         runs = pd.DataFrame(
