@@ -21,7 +21,6 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "published_cost",
     "user_study",
     "inception_speed",
-    "calibration",
     "choice",
     "loss_families",
 }

@@ -13,6 +13,7 @@ level of a decided schedule so passes on to the others.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,11 +68,30 @@ def spent(replicates: int, largest: int) -> float:
 
 @dataclass(frozen=True)
 class _Look:
-    """The patterns of one look: `order` by falling sum, `ends`: where groups of equal sums end in it."""
+    """The sums of all patterns at one look, the observed one first, and the share of alpha spent by then."""
 
-    order: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    sums: Array
     share: float
+
+    @functools.cached_property
+    def order(self) -> NDArray[np.int64]:
+        """The patterns by falling sum."""
+        return np.argsort(-self.sums)
+
+    @functools.cached_property
+    def ends(self) -> NDArray[np.int64]:
+        """Where groups of equal sums end in `order`."""
+        falls = -np.diff(self.sums[self.order]) > paired.tie_tolerance(self.sums)
+        return np.append(np.flatnonzero(falls), len(self.sums) - 1)
+
+    @functools.cached_property
+    def reached(self) -> int:
+        """How many patterns have a sum as large as the observed one's: the fewest that a look rejects with it."""
+        return int((self.sums >= self.sums[0] - paired.tie_tolerance(self.sums)).sum())
+
+    def budget(self, level: float) -> int:
+        """How many patterns this look and the earlier ones may reject."""
+        return _floor(len(self.sums) * level * self.share)
 
 
 def _floor(number: float) -> int:
@@ -95,18 +115,17 @@ class _Test:
         sums = paired.flipped_sums(values, paired.signs(self.largest))
         if two_sided:
             sums = np.abs(sums)
-        order = np.argsort(-sums)
-        falls = -np.diff(sums[order]) > paired.tie_tolerance(sums)
-        ends = np.append(np.flatnonzero(falls), len(sums) - 1)
-        self.looks.append(_Look(order, ends, spent(len(values), self.largest)))
+        self.looks.append(_Look(sums, spent(len(values), self.largest)))
 
     def crossing(self, level: float) -> int | None:
         """The first look, from 0, that rejects the observed pattern at `level`; None if none does."""
+        if not any(look is not None and look.reached <= look.budget(level) for look in self.looks):
+            return None
         alive, gone = np.ones(self.patterns, dtype=bool), 0
         for place, look in enumerate(self.looks):
             if look is None:
                 continue
-            budget = _floor(self.patterns * level * look.share)
+            budget = look.budget(level)
             # All of the first patterns are rejected here or were before, so that no more than `budget` of them matter.
             ends = look.ends[: np.searchsorted(look.ends, budget)]
             rejected = gone + np.cumsum(alive[look.order[:budget]])[ends]
@@ -178,6 +197,7 @@ def judge(
     alpha: float,
     rope: float,
     ended: Mapping[str, int] | None = None,
+    with_p: bool = True,
 ) -> dict[str, Judgement]:
     """Judge each schedule but the baseline by the looks taken so far.
 
@@ -185,7 +205,7 @@ def judge(
     failed. `ended[label]`: how many first replicates have ended (default: all that are given). `looks`: rising numbers of
     replicates. A look is taken when the schedule and the baseline both have that many ended replicates. A verdict is kept
     and uses the replicates up to its look alone. `rope` is in the units of the values; 0 asks for no equivalence.
-    Raises ValueError if looks do not rise, the baseline is missing, or alpha or rope is out of range.
+    p values take most of the time; who needs verdicts alone leaves them out (NaN) by `with_p`. Raises ValueError if looks do not rise, the baseline is missing, or alpha or rope is out of range.
 
     >>> scores = {"constant": [3.0, 3.2, 3.1, 2.9, 3.3, 3.0, 3.1, 3.0], "linear": [2.5, 2.6, 2.4, 2.5, 2.6, 2.3, 2.5, 2.4]}
     >>> found = judge(scores, baseline="constant", looks=[8, 10], alpha=0.05, rope=0.0)["linear"]
@@ -214,7 +234,7 @@ def judge(
                 first = compared[label].difference.crossing(alpha)
                 leaning = compared[label].directions[first or 0]
                 compared[label].verdict = BETTER if leaning < 0 else WORSE
-    return _judgements(compared, looks=looks, alpha=alpha, needed=needed)
+    return _judgements(compared, looks=looks, alpha=alpha, needed=needed, with_p=with_p)
 
 
 def _check(values: Mapping[str, ArrayLike], *, baseline: str, looks: Sequence[int], alpha: float, rope: float) -> None:
@@ -240,9 +260,9 @@ def _rejected(label: str, crossed: Sequence[set[str]], comparisons: int) -> bool
 
 
 def _judgements(
-    compared: Mapping[str, _Comparison], *, looks: Sequence[int], alpha: float, needed: int
+    compared: Mapping[str, _Comparison], *, looks: Sequence[int], alpha: float, needed: int, with_p: bool
 ) -> dict[str, Judgement]:
-    p = {label: one.difference.p() for label, one in compared.items()}
+    p = {label: one.difference.p() if with_p else math.nan for label, one in compared.items()}
     adjusted = dict(zip(p, paired.holm(list(p.values())), strict=True))
     found = {}
     for label, one in compared.items():
@@ -255,7 +275,7 @@ def _judgements(
             look=one.look,
             n=one.n,
             p=p[label] if one.look else math.nan,
-            p_holm=_agreeing(float(adjusted[label]), one.verdict, alpha) if one.look else math.nan,
+            p_holm=_agreeing(float(adjusted[label]), one.verdict, alpha) if one.look and with_p else math.nan,
             low=low,
             high=high,
             done=one.verdict != UNDECIDED or ended,

@@ -1,0 +1,67 @@
+"""Every path on which a study may grow, where nothing differs: false claims of the plan, and without its rule.
+
+The harness keeps the verdicts of what was planned before the first confirmation run; what is added is exploratory, a
+family of its own, and changes none of them. `uncorrected` is what a reader would claim who tests all there is after
+every addition and believes any significant result.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from benchmarks.calibration.judged import claims, judged
+from benchmarks.calibration.worlds import Array, Setting, scores
+
+RAISED = (10, 15, 20, 25, 30, 40)
+LOOKS = (8, 12, 16, 20)
+PLANNED, ADDED = 3, 3
+
+
+def seeds_raised(values: Array) -> tuple[bool, bool, bool]:
+    """One tuning; confirm.seeds is 10 and is raised again and again."""
+    peeks = [claims(judged(values[:n], (n,))) for n in RAISED]
+    return peeks[0], False, any(peeks)
+
+
+def schedules_added(values: Array) -> tuple[bool, bool, bool]:
+    """A replicated study of 3 schedules to which 3 others are added, one at a time, after looking at all so far."""
+    families = [values[:, : PLANNED + more] for more in range(ADDED + 1)]
+    added = [np.delete(family, range(1, PLANNED), axis=1) for family in families[1:]]
+    return (
+        claims(judged(families[0], LOOKS)),
+        any(claims(judged(family, LOOKS)) for family in added),
+        any(claims(judged(family, LOOKS)) for family in families),
+    )
+
+
+def beyond(values: Array) -> tuple[bool, bool, bool]:
+    """A replicated study that goes on beyond its last look, four replicates at a time, up to twice as many."""
+    planned = claims(judged(values, LOOKS))
+    last = LOOKS[-1]
+    naive = any(claims(judged(values[:n], (n,))) for n in range(last + 4, 2 * last + 1, 4))
+    return planned, False, planned or naive
+
+
+# path -> (what it is, its function, schedules, replicates)
+PATHS = {
+    "confirm.seeds raised": (f"10 planned, looked at after {', '.join(map(str, RAISED))}", seeds_raised, 3, RAISED[-1]),
+    "schedules added": ("3 planned, 3 more one at a time; looks 8, 12, 16, 20", schedules_added, PLANNED + ADDED, 20),
+    "replicates.beyond": ("looks 8, 12, 16, 20, then 24, 28, … 40", beyond, 3, 2 * LOOKS[-1]),
+}
+NOISES = ("gaussian", "skewed", "heteroscedastic, skewed")
+
+
+def grown(path: str, noise: str, studies: int, seed: int) -> dict[str, object]:
+    """Shares of studies with a false claim on one path."""
+    what, follow, schedules, replicates = PATHS[path]
+    drawn = scores(Setting(schedules, noise=noise), np.random.default_rng(seed), studies, replicates)
+    counts = np.sum([follow(values) for values in drawn], axis=0)
+    shares = dict(zip(("plan", "exploratory", "uncorrected"), counts / studies, strict=True))
+    return {"path": path, "what": what, "noise": noise, "studies": studies} | shares
+
+
+def plan() -> list[tuple[str, str]]:
+    """All paths in all noises."""
+    return list(itertools.product(PATHS, NOISES))
