@@ -21,7 +21,7 @@ from benchmarks.calibration.worlds import Array
 from harness.stats import replicates
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "calibration"
-TABLES = {"2,000 steps": "truth_2000.csv", "1,000 steps": "truth_1000.csv"}
+TABLES = {"2,000 steps": "truth_2000.csv"}
 WEIGHTS = ("raw", "ema")
 BASELINE = "constant"
 ROPE = {"absolute": 0.3, "relative": 10.0}  # as study files give it: units of the score, per cent
@@ -92,15 +92,10 @@ def tunings(truth: Truth, design: Design, number: int, rng: np.random.Generator)
     return np.stack(chosen, axis=1)
 
 
-def effects(
-    truth: Truth, design: Design, scale: str, rng: np.random.Generator, *, measured: Truth | None = None
-) -> Array:
-    """Mean difference to the baseline of each other schedule, tuned so, on `scale`; (schedules - 1,).
-
-    `measured`: other scores of the same runs, such as those of averaged weights, to take the mean of.
-    """
+def effects(truth: Truth, design: Design, scale: str, rng: np.random.Generator) -> Array:
+    """Mean difference to the baseline of each other schedule, tuned so, on `scale`; (schedules - 1,)."""
     chosen = tunings(truth, design, _EFFECT_DRAWS, rng)
-    tables = (measured or truth).scores.values()
+    tables = truth.scores.values()
     means = [on_scale(table, scale).mean(axis=1)[chosen[:, place]].mean() for place, table in enumerate(tables)]
     return np.array(means[1:]) - means[0]
 

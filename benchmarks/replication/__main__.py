@@ -12,7 +12,7 @@ from harness.report.figures import style
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "results" / "replication"
-TABLES = ("scores", "studies", "effects")
+TABLES = ("scores", "studies")
 COMMAND = "python -m benchmarks.replication"
 
 
@@ -22,9 +22,9 @@ def load(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def write(folder: Path, scores: pd.DataFrame) -> None:
-    """All tables, the page and the picture, from all runs' scores and the table of truth."""
+    """All tables, the page and the picture, from all runs' scores."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {"scores": scores, "studies": studies.verdicts(scores), "effects": studies.effects()}
+    made = {"scores": scores, "studies": studies.verdicts(scores)}
     for name, frame in made.items():
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
     read = load(folder)

@@ -20,11 +20,11 @@ TITLES = {each.name: each.title for each in DESIGNS}
 DECIDED = ("better", "worse", "equivalent")
 
 
-def agreement(studies: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+def agreement(studies: pd.DataFrame) -> pd.DataFrame:
     """One row per weights, scale, design and schedule: what its studies say, and how well they agree.
 
     `same`, `opposite`: shares of pairs of studies with the same verdict, and with *better* against *worse*. `held`: share
-    of intervals that hold the mean of the other studies; `held_truth`: that hold the effect by the table of truth.
+    of intervals that hold the mean of the other studies.
     """
     key = ["weights", "scale", "design", "schedule"]
     rows = []
@@ -33,8 +33,6 @@ def agreement(studies: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
         difference, low, high = (on(part[name].to_numpy()) for name in ("difference", "low", "high"))
         pairs = list(itertools.combinations(part["verdict"], 2))
         others = (difference.sum() - difference) / (len(part) - 1)
-        true = effects.set_index(key)["effect"].get(names, math.nan)
-        truth = float(on(true))
         rows.append(
             dict(zip(key, names, strict=True))
             | {
@@ -52,8 +50,6 @@ def agreement(studies: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
                 "same": float(np.mean([one == other for one, other in pairs])),
                 "opposite": float(np.mean([{one, other} == {"better", "worse"} for one, other in pairs])),
                 "held": float(np.mean((low <= others) & (others <= high))),
-                "effect": true,
-                "held_truth": math.nan if math.isnan(truth) else float(np.mean((low <= truth) & (truth <= high))),
             }
         )
     return pd.DataFrame(rows)
@@ -86,7 +82,7 @@ def said(table: pd.DataFrame) -> list[str]:
 
 def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
     """The README of the folder."""
-    table = agreement(tables["studies"], tables["effects"])
+    table = agreement(tables["studies"])
     studies = int(table["studies"].min())
     parts = [
         "# Would the same study say the same again?",
@@ -129,18 +125,14 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
                     "same": "pairs that agree",
                     "opposite": "opposite",
                     "held": "intervals that hold the others' mean",
-                    "effect": "effect by the table of truth",
-                    "held_truth": "that hold it",
                 },
-                shares=("same", "opposite", "held", "held_truth"),
+                shares=("same", "opposite", "held"),
             ),
         ]
     parts += [
         "",
-        "The table of truth (`../calibration/truth_1000.csv`) has every of 16 points trained with the same 8 seeds, and gives "
-        "the effect of a schedule tuned as the design does. Weights were averaged in the same runs, whose configurations were "
-        "chosen by the raw ones. `scores.csv` has the final scores of all runs, "
-        "`studies.csv` each study's answers, `effects.csv` the table's effects.",
+        "Weights were averaged in the same runs, whose configurations were chosen by the raw ones. `scores.csv` has the final "
+        "scores of all runs, `studies.csv` each study's answers.",
         "",
     ]
     return "\n".join(parts)

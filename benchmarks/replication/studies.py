@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import subprocess
 import sys
@@ -168,18 +167,3 @@ def _values(runs: pd.DataFrame, each: Replicated, weights: str, scale: str) -> N
     scores = runs[weights].where(runs["status"] == "finished", np.nan).mask(runs["status"] == "diverged", np.inf)
     groups = scores.groupby(runs["replicate" if each.design.last > 1 else "repetition"])
     return np.array([replicates.value(list(group), scale=scale) for _, group in groups])
-
-
-def effects(folder: Path = truth.FOLDER) -> pd.DataFrame:
-    """Each schedule's true effect in each design by the table of truth of as many steps, configurations chosen by raw weights."""
-    found = {weights: truth.load(folder / truth.TABLES["1,000 steps"], weights) for weights in WEIGHTS}
-    rows = []
-    for each, scale, weights in itertools.product(DESIGNS, replicates.SCALES, WEIGHTS):
-        rng = np.random.default_rng(1)
-        true = truth.effects(found["raw"], each.design, scale, rng, measured=found[weights])
-        shown = np.expm1(true) if scale == "relative" else true
-        rows += [
-            {"design": each.name, "scale": scale, "weights": weights, "schedule": label, "effect": effect}
-            for label, effect in zip(list(found["raw"].scores)[1:], shown, strict=True)
-        ]
-    return pd.DataFrame(rows)

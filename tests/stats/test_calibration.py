@@ -119,9 +119,9 @@ def test_studies_drawn_from_a_table_without_noise_give_its_differences(tmp_path)
             for seed in range(8)
         ]
     )
-    table.to_csv(tmp_path / truth.TABLES["1,000 steps"], index=False)
+    table.to_csv(tmp_path / truth.TABLES["2,000 steps"], index=False)
     for scale, effect in (("absolute", -1.0), ("relative", math.log(2 / 3))):
-        (row,) = truth.resampled("1,000 steps", "raw", scale, Design(3, 0, 1, 8, 8), 5, 1, tmp_path)
+        (row,) = truth.resampled("2,000 steps", "raw", scale, Design(3, 0, 1, 8, 8), 5, 1, tmp_path)
         assert row["effect"] == pytest.approx(effect)
         assert row["better"] == 1
         assert row["sd"] == pytest.approx(0, abs=1e-12)

@@ -81,14 +81,10 @@ def test_agreement_counts_pairs_of_studies_and_intervals_that_hold_the_others_me
             "runs": 32,
         }
     )
-    effects = pd.DataFrame(
-        [{"weights": "raw", "scale": "absolute", "design": "one_tuning", "schedule": "linear", "effect": -1.1}]
-    )
-    (row,) = page.agreement(answers, effects).to_dict("records")
+    (row,) = page.agreement(answers).to_dict("records")
     assert row["same"] == pytest.approx(1 / 3)
     assert row["opposite"] == pytest.approx(2 / 3)
     assert row["held"] == pytest.approx(1 / 3)  # the others' means are -0.3, -0.2 and -1.1: the first interval alone
-    assert row["held_truth"] == pytest.approx(2 / 3)
     assert row["sd"] == pytest.approx(np.std([-1.0, -1.2, 0.6], ddof=1))
     assert row["standard_error"] == pytest.approx(0.2)
 
