@@ -100,7 +100,7 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "",
         f"![Differences to constant with 95 % intervals, study by study]({PICTURE}.png)",
         "",
-        "Raw weights. Filled: decided (*better*, *worse* or *equivalent*); hollow: undecided. Line: mean of the design's "
+        "A row per schedule and weights. Filled: decided (*better*, *worse* or *equivalent*); hollow: undecided. Line: mean of the design's "
         "studies. Band: differences that the studies call too small to matter.",
     ]
     for scale, unit in (("absolute", "score units"), ("relative", "ratios less 1; spread and error of logarithms")):
@@ -139,18 +139,18 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
 
 
 def picture(studies: pd.DataFrame) -> Figure:
-    """The studies' intervals side by side, a row per schedule; raw weights, absolute scale."""
-    rows = studies[(studies["weights"] == "raw") & (studies["scale"] == "absolute")]
-    labels = list(dict.fromkeys(rows["schedule"]))
+    """The studies' intervals side by side, a row per schedule and weights; absolute scale."""
+    absolute = studies[studies["scale"] == "absolute"]
+    groups = [(names, part) for names, part in absolute.groupby(["schedule", "weights"], sort=False)]
     with style.context():
-        figure, panels = style.figure(style.PAGE, 0.6 + 1.7 * len(labels), rows=len(labels))
+        figure, panels = style.figure(style.PAGE, 0.6 + 1.5 * len(groups), rows=len(groups))
         colours = dict(zip(TITLES, style.PALETTE, strict=False))
-        for axes, label in zip(np.atleast_1d(panels), labels, strict=True):
+        for axes, ((label, weights), rows) in zip(np.atleast_1d(panels), groups, strict=True):
             axes.axhspan(-ROPE["absolute"], ROPE["absolute"], color="#999999", alpha=0.15, lw=0)
             axes.axhline(0.0, color="#333333", lw=0.8)
             start, ticks, names = 0.0, [], []
             for design, title in TITLES.items():
-                part = rows[(rows["schedule"] == label) & (rows["design"] == design)]
+                part = rows[rows["design"] == design]
                 if part.empty:
                     continue
                 places = start + np.arange(len(part))
@@ -165,7 +165,7 @@ def picture(studies: pd.DataFrame) -> Figure:
                 start = places[-1] + 2
             axes.set_xticks(ticks, names)
             axes.grid(axis="x", visible=False)
-            axes.set_ylabel(label)
+            axes.set_ylabel(f"{label}, {'raw' if weights == 'raw' else 'averaged'}")
         style.legend(figure, np.atleast_1d(panels)[0])
         figure.supxlabel("study seed", fontsize=8)
         figure.supylabel("difference to constant (better ↓)", fontsize=8)
