@@ -7,11 +7,11 @@ import json
 import pytest
 from rich.console import Console
 
-from harness import spec
 from harness.driver import progress
 from harness.results import load
 from harness.results.record import RunRecord
 from tests.report.example import results
+from tests.study.conftest import make
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def drawn(show):
 
 
 def test_the_leaderboard_is_led_by_the_best_confirmed_schedule(stored, tmp_path):
-    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, stored)
+    tally = progress.Tally(make(), "fid_digits_5k", 2, stored)
     board = progress.LiveDisplay(tally, Console(file=io.StringIO()), tmp_path)._leaderboard()
     rows = [line.split() for line in drawn(lambda console: console.print(board)).splitlines()[1:]]
     assert [row[0] for row in rows] == ["linear", "constant", "exponential"]
@@ -52,13 +52,13 @@ def test_the_leaderboard_is_led_by_the_best_confirmed_schedule(stored, tmp_path)
 
 def test_a_reason_is_printed_as_it_is(stored):
     lost = dataclasses.replace(next(iter(stored.values())), status="failed", reason="[/red] cannot read [bold]/data[/]")
-    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, {})
+    tally = progress.Tally(make(), "fid_digits_5k", 2, {})
     said = drawn(lambda console: progress.PlainDisplay(tally, console).ended(lost))
     assert "failed: [/red] cannot read [bold]/data[/]" in " ".join(said.split())
 
 
 def test_the_time_remaining_follows_from_the_mean_time_of_stored_runs(stored):
-    tally = progress.Tally(spec.builtin(), "fid_digits_5k", 2, {})
+    tally = progress.Tally(make(), "fid_digits_5k", 2, {})
     assert tally.remaining == "time remaining not known yet"
     for record in stored.values():
         tally.add(dataclasses.replace(record, seconds=60.0))
@@ -72,7 +72,7 @@ def test_a_schedule_without_a_finished_run_stands_last_whatever_the_scores(store
     lost = {name: dataclasses.replace(record, status="diverged") for name, record in stored.items()}
     lost |= {name: record for name, record in stored.items() if record.schedule == "exponential"}
     lost = {name: record for name, record in lost.items() if record.schedule != "constant"}
-    standings = progress.Tally(spec.builtin(), "fid_digits_5k", 2, lost).standings()
+    standings = progress.Tally(make(), "fid_digits_5k", 2, lost).standings()
     assert [(each.schedule, each.caption, each.lost) for each in standings] == [
         ("exponential", "best of 3 search", 0),
         ("constant", "", 0),
