@@ -17,12 +17,18 @@ from harness.stats import paired, power
 
 PER_DIMENSION = 10  # real images per dimension of the features from which on their moments are well known
 ENDS_AT_0 = ("linear", "cosine")  # shapes with `until` that fall to 0 unless `floor` is set
+ONCE = "the tuning is not repeated (replicates.max = 1): verdicts are about these configurations"
 FLOOR_IMAGES = 1000  # held-out images below which a floor is a rough one
 
 
 def of(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
     """All cautions; `facts` are a worker's summary or a study.json. One whose cause a grown study lacks is not there."""
     return [*of_file(spec), *_of_facts(spec, facts)]
+
+
+def lasting(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
+    """Those that stay with the results: all but the one that every page of a study that tunes once says by itself."""
+    return [caution for caution in of(spec, facts) if caution != ONCE]
 
 
 def of_file(spec: StudySpec) -> list[str]:
@@ -57,7 +63,7 @@ def _of_numbers(spec: StudySpec, comparisons: int) -> Iterator[str]:
         )
     if not spec.replicated:
         if spec.search.trials > 1 and _samples(spec):
-            yield "the tuning is not repeated (replicates.max = 1): verdicts are about these configurations"
+            yield ONCE
         return
     deciding = power.deciding(plan.looks, comparisons, alpha)
     if deciding and deciding[0] > plan.min:

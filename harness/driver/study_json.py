@@ -76,7 +76,7 @@ def content(session: Session, facts: Mapping[str, Any], stored: Mapping[str, Any
         **{key: facts[key] for key in ("scores", "floor", "data", "features", "environment")},
         **({"sanity": facts["sanity"]} if "sanity" in facts else {}),  # of no study of an earlier version
         "planned": session.store.planned.to_json(),
-        "warnings": [*cautions.of(session.spec, facts), *session.store.planned.passed_by(session.spec)],
+        "warnings": [*cautions.lasting(session.spec, facts), *session.store.planned.passed_by(session.spec)],
         "command": session.options.command,
         "created": stored["created"] if stored else datetime.now(UTC).isoformat(timespec="seconds"),
     }

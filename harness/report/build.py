@@ -119,15 +119,13 @@ def _value(value: Any) -> Any:
 
 
 def terminal_table(path: str | Path) -> Table:
-    """The small table that ends a run of a study."""
+    """The small table that ends a run of a study; what its verdicts are about stands in the sentence below it."""
     analysis = Analysis(load(path))
     arrow, spread, form = analysis.arrow, analysis.spread_of(analysis.score), analysis.form_of(analysis.score)
     of = "replicates of the whole tuning" if analysis.plan.replicated else "fresh-seed confirmation runs"
     table = Table(
         title=f"{analysis.score} {arrow}, {of}{', exploratory' if analysis.plan.changed else ''}",
-        caption=analysis.scope or None,
         title_justify="left",
-        caption_justify="left",
         box=None,
         pad_edge=False,
     )

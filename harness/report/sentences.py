@@ -293,13 +293,9 @@ def edges(rows: Sequence[Mapping[Any, Any]]) -> str:
     parts = [
         f"{numbers.name(str(row['schedule']))}, {row['parameter']} {numbers.number(row['value'])} ({row['edge']} edge of "
         f"{numbers.number(row['low'])} to {numbers.number(row['high'])})"
-        for row in rows[:EDGES_SAID]
+        for row in rows
     ]
-    more = f"; and {len(rows) - EDGES_SAID} more" if len(rows) > EDGES_SAID else ""
-    return (
-        f"Best searched values at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
-        "the range in a new study."
-    )
+    return _widen("Best searched values at the edge of their range", parts)
 
 
 def edges_chosen(rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -307,10 +303,14 @@ def edges_chosen(rows: Sequence[Mapping[Any, Any]]) -> str:
     parts = [
         f"{numbers.name(str(row['schedule']))}, {row['parameter']} ({row['edge']} edge in {row['at_' + row['edge']]} of "
         f"{numbers.count(row['replicates'], 'replicate')})"
-        for row in rows[:EDGES_SAID]
+        for row in rows
     ]
-    more = f"; and {len(rows) - EDGES_SAID} more" if len(rows) > EDGES_SAID else ""
+    return _widen("Values were often chosen at the edge of their range", parts)
+
+
+def _widen(found: str, parts: Sequence[str]) -> str:
+    """What lies at edges, the first EDGES_SAID by name, and what to do."""
+    more = f"; and {len(parts) - EDGES_SAID} more" if len(parts) > EDGES_SAID else ""
     return (
-        f"Values were often chosen at the edge of their range: {'; '.join(parts)}{more}. Better ones may lie outside: widen "
-        "the range in a new study."
+        f"{found}: {'; '.join(parts[:EDGES_SAID])}{more}. Better ones may lie outside: widen the range in a new study."
     )

@@ -21,9 +21,11 @@ def read(folder):
     report.build(folder)
     assert report.stale(folder) == []
     console = Console(width=200, record=True, file=io.StringIO())
+    sentence = report.headline(folder)["sentence"]
     console.print(report.terminal_table(folder))
+    console.print(sentence, markup=False)  # as the commands do
     pages = {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.md", "README.md")}
-    return pages | {"terminal": console.export_text(), "sentence": report.headline(folder)["sentence"]}
+    return pages | {"terminal": console.export_text(), "sentence": sentence}
 
 
 def test_seeds_after_the_plan_leave_the_verdicts_as_they_were(tmp_path):
