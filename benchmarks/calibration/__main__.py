@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -70,9 +70,8 @@ def table(rows: list[Any]) -> pd.DataFrame:
     return pd.DataFrame([row for found in rows for row in (found if isinstance(found, list) else [found])])
 
 
-def simulate(studies: int, workers: int, names: list[str]) -> dict[str, pd.DataFrame]:
-    """The tables named; the same for any number of workers."""
-    found: dict[str, pd.DataFrame] = {}
+def simulate(studies: int, workers: int, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables named, one after the other; the same for any number of workers."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for name in names:
             started = time.monotonic()
@@ -80,9 +79,8 @@ def simulate(studies: int, workers: int, names: list[str]) -> dict[str, pd.DataF
                 pool.submit(function, *arguments, studies, 1000 * place + len(name))
                 for place, (function, arguments) in enumerate(jobs()[name])
             ]
-            found[name] = table([future.result() for future in futures])
+            yield name, table([future.result() for future in futures])
             print(f"{name}: {len(futures)} settings in {time.monotonic() - started:.0f} s", flush=True)
-    return found
 
 
 def load(folder: Path) -> dict[str, pd.DataFrame]:
@@ -102,7 +100,7 @@ def main() -> None:
         os.environ.setdefault(name, "1")
     started = time.monotonic()
     given.output.mkdir(parents=True, exist_ok=True)
-    for name, frame in simulate(given.studies, given.workers, given.only).items():
+    for name, frame in simulate(given.studies, given.workers, given.only):
         frame.to_csv(given.output / f"{name}.csv", index=False, float_format="%.6g")
     command = f"python -m benchmarks.calibration --studies {given.studies}"
     (given.output / "README.md").write_text(page.page(load(given.output), command), encoding="utf-8")

@@ -10,38 +10,38 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.calibration.judged import claims, judged
+from benchmarks.calibration.judged import claimed
 from benchmarks.calibration.worlds import Array, Setting, scores
 
 RAISED = (10, 15, 20, 25, 30, 40)
 LOOKS = (8, 12, 16, 20)
 PLANNED, ADDED = 3, 3
+Shares = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]  # which studies: plan, exploratory, uncorrected
 
 
-def seeds_raised(values: Array) -> tuple[bool, bool, bool]:
+def seeds_raised(values: Array) -> Shares:
     """One tuning; confirm.seeds is 10 and is raised again and again."""
-    peeks = [claims(judged(values[:n], (n,))) for n in RAISED]
-    return peeks[0], False, any(peeks)
+    peeks = [claimed(values[:, :n], (n,)) for n in RAISED]
+    return peeks[0], np.zeros_like(peeks[0]), np.any(peeks, axis=0)
 
 
-def schedules_added(values: Array) -> tuple[bool, bool, bool]:
+def schedules_added(values: Array) -> Shares:
     """A replicated study of 3 schedules to which 3 others are added, one at a time, after looking at all so far."""
-    families = [values[:, : PLANNED + more] for more in range(ADDED + 1)]
-    added = [np.delete(family, range(1, PLANNED), axis=1) for family in families[1:]]
-    return (
-        claims(judged(families[0], LOOKS)),
-        any(claims(judged(family, LOOKS)) for family in added),
-        any(claims(judged(family, LOOKS)) for family in families),
-    )
+    families = [claimed(values[..., : PLANNED + more], LOOKS) for more in range(ADDED + 1)]
+    added = [
+        claimed(np.delete(values[..., : PLANNED + more], range(1, PLANNED), axis=2), LOOKS)
+        for more in range(1, ADDED + 1)
+    ]
+    return families[0], np.any(added, axis=0), np.any(families, axis=0)
 
 
-def beyond(values: Array) -> tuple[bool, bool, bool]:
+def beyond(values: Array) -> Shares:
     """A replicated study that goes on beyond its last look, four replicates at a time, up to twice as many."""
-    planned = claims(judged(values, LOOKS))
-    last = LOOKS[-1]
-    naive = any(claims(judged(values[:n], (n,))) for n in range(last + 4, 2 * last + 1, 4))
-    return planned, False, planned or naive
+    planned, last = claimed(values[:, : LOOKS[-1]], LOOKS), LOOKS[-1]
+    naive = [claimed(values[:, :n], (n,)) for n in range(last + 4, 2 * last + 1, 4)]
+    return planned, np.zeros_like(planned), np.any([planned, *naive], axis=0)
 
 
 # path -> (what it is, its function, schedules, replicates)
@@ -57,8 +57,8 @@ def grown(path: str, noise: str, studies: int, seed: int) -> dict[str, object]:
     """Shares of studies with a false claim on one path."""
     what, follow, schedules, replicates = PATHS[path]
     drawn = scores(Setting(schedules, noise=noise), np.random.default_rng(seed), studies, replicates)
-    counts = np.sum([follow(values) for values in drawn], axis=0)
-    shares = dict(zip(("plan", "exploratory", "uncorrected"), counts / studies, strict=True))
+    found = zip(("plan", "exploratory", "uncorrected"), follow(drawn), strict=True)
+    shares = {name: float(which.mean()) for name, which in found}
     return {"path": path, "what": what, "noise": noise, "studies": studies} | shares
 
 

@@ -78,6 +78,11 @@ def claims(found: Mapping[str, Judgement]) -> bool:
     return any(one.verdict in ("better", "worse") for one in found.values())
 
 
+def claimed(values: Array, looks: Sequence[int]) -> NDArray[np.bool_]:
+    """Which studies, (studies, replicates, schedules), make any claim."""
+    return np.array([claims(found) for found in all_judged(values, looks)])
+
+
 def verdicts(setting: Setting, studies: int, seed: int) -> dict[str, object]:
     """Shares of claims, right and wrong, over all looks; coverage of the intervals at the stop; replicates until then."""
     last = f"s{setting.schedules - 1}"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.calibration.judged import claims, judged
+from benchmarks.calibration.judged import claimed, judged
 from benchmarks.calibration.whole import Design
 from benchmarks.calibration.worlds import Array
 from harness.stats import replicates
@@ -129,7 +129,7 @@ def resampled(
     rope = replicates.rope_on_scale(ROPE[scale], scale)
     found = [judged(each, design.looks, rope=rope, labels=labels) for each in values]
     level = np.concatenate([[0.0], true])
-    false = np.mean([claims(judged(each - level, design.looks, labels=labels)) for each in values])
+    false = claimed(values - level, design.looks).mean()
     rows = []
     for place, label in enumerate(labels[1:], start=1):
         mine = [one[label] for one in found]
