@@ -162,9 +162,12 @@ def _first_looks(null: pd.DataFrame) -> list[str]:
 
 
 def _growth(growth: pd.DataFrame) -> str:
+    lopsided = growth["noise"].str.contains(", skewed")
     return (
-        f"**Growth**: on every path that a study may take, at most {per_cent(growth['plan'].max())} of the plan's verdicts are "
-        f"false claims; who believes any significant result on the way makes up to {per_cent(growth['uncorrected'].max())}."
+        f"**Growth**: on every path that a study may take, the verdicts of its plan are what they were, with false claims in at "
+        f"most {per_cent(growth['plan'][~lopsided].max())} ({per_cent(growth['plan'][lopsided].max())} in the world that no test "
+        f"is exact in, as without growth); who believes any significant result on the way makes them in up to "
+        f"{per_cent(growth['uncorrected'][~lopsided].max())} ({per_cent(growth['uncorrected'][lopsided].max())})."
     )
 
 
