@@ -47,12 +47,14 @@ seeds = 1
 
 
 def recorded(analysis):
-    """Steps and rates of the network that the page draws, as curves.csv has them, by schedule."""
+    """Steps and rates of the network that the page draws, as curves.csv has them, by schedule: of its median peak's run."""
+    firsts = analysis.confirmed.drop_duplicates(["schedule", "replicate"]).sort_values("params_peak", kind="stable")
+    runs = {each["run"].iloc[(len(each) - 1) // 2] for _, each in firsts.groupby("schedule")}
     columns = [name for name in analysis.curves if name.startswith("rate_")]
     network = rates.of(analysis).network or columns[0].removeprefix("rate_")  # the rate of all networks
     return {
         label: (mine["step"].to_numpy(), mine[f"rate_{network}"].to_numpy())
-        for label, mine in analysis.curves.drop_duplicates(["schedule", "step"]).groupby("schedule")
+        for label, mine in analysis.curves[analysis.curves["run"].isin(runs)].groupby("schedule")
     }
 
 
