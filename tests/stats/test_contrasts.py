@@ -261,12 +261,12 @@ def test_one_look_at_all_replicates_says_what_the_fixed_test_says():
     np.testing.assert_allclose(looked[["p", "p_holm"]], fixed[["p", "p_holm"]], atol=1e-12)
 
 
-def test_before_the_first_look_a_comparison_is_descriptive_and_has_no_pairs():
+def test_before_the_first_look_a_comparison_is_undecided_and_has_no_pairs():
     frame = runs(constant=[1.0, 2.0, 3.0], linear=[0.0, 1.0, 2.0], late=["failed"])
     table = stats.contrasts(frame, score="fid", looks=(8, 12)).set_index("schedule")
     row = table.loc["linear"]
     assert (row["verdict"], row["look"], row["replicates"], row["n"], row["done"]) == (
-        "descriptive only",
+        "undecided",
         0,
         0,
         0,
