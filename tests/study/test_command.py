@@ -206,7 +206,8 @@ def whole_repeated(tmp_path_factory):
     code, out, err = run(repeated(folder), "--workers", 2, "--tensorboard", "board", cwd=folder)
     assert code == 0, err
     for number, count in enumerate((2, 3, 4), start=1):
-        assert f"look {number} of 3 ({count} replicates): linear descriptive only" in out
+        said = "undecided" if number < 3 else "descriptive only"
+        assert f"look {number} of 3 ({count} replicates): linear {said}" in out
     assert "[1/at most 16] " in out
     assert "to the next look, at most" in out
     return folder / "results" / "tiny"
