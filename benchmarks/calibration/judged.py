@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from benchmarks.calibration.worlds import Array, Setting, scores
-from harness.stats import paired, sequential
+from harness.stats import paired, sequential, words
 from harness.stats.sequential import Judgement
 
 ALPHA = 0.05
@@ -69,13 +69,13 @@ def _left_open(values: Array, looks: Sequence[int]) -> dict[str, Judgement]:
         with np.errstate(invalid="ignore"):
             pairs = (column - values[:, 0])[:n]
         low, high = paired.t_interval(pairs[np.isfinite(pairs)], ALPHA)
-        found[f"s{place}"] = Judgement("undecided", len(looks), n, math.nan, math.nan, low, high, done=True)
+        found[f"s{place}"] = Judgement(words.UNDECIDED, len(looks), n, math.nan, math.nan, low, high, done=True)
     return found
 
 
 def claims(found: Mapping[str, Judgement]) -> bool:
     """Whether any schedule is called better or worse."""
-    return any(one.verdict in ("better", "worse") for one in found.values())
+    return any(one.verdict in words.CLAIMS for one in found.values())
 
 
 def claimed(values: Array, looks: Sequence[int]) -> NDArray[np.bool_]:
@@ -86,7 +86,7 @@ def claimed(values: Array, looks: Sequence[int]) -> NDArray[np.bool_]:
 def verdicts(setting: Setting, studies: int, seed: int) -> dict[str, object]:
     """Shares of claims, right and wrong, over all looks; coverage of the intervals at the stop; replicates until then."""
     last = f"s{setting.schedules - 1}"
-    shares = dict.fromkeys(("false_claim", "better", "worse", "equivalent"), 0)
+    shares = dict.fromkeys(("false_claim", *words.DECIDED), 0)
     covered = intervals = stopped = 0
     drawn = scores(setting, np.random.default_rng(seed), studies, setting.looks[-1])
     with_rope = (judged(values, setting.looks, rope=setting.rope) for values in drawn)
@@ -98,7 +98,7 @@ def verdicts(setting: Setting, studies: int, seed: int) -> dict[str, object]:
         shares["false_claim"] += claims({label: one for label, one in found.items() if truth[label] == 0})
         shares[found[last].verdict] = shares.get(found[last].verdict, 0) + 1
         stopped += found[last].n
-    named = {name: shares[name] / studies for name in ("false_claim", "better", "worse", "equivalent")}
+    named = {name: shares[name] / studies for name in ("false_claim", *words.DECIDED)}
     return (
         asdict(setting)
         | {"looks": " ".join(map(str, setting.looks)), "studies": studies}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.calibration.judged import claimed, judged
 from benchmarks.calibration.whole import Design
 from benchmarks.calibration.worlds import Array
-from harness.stats import replicates
+from harness.stats import replicates, words
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "calibration"
 TABLES = {"2,000 steps": "truth_2000.csv"}
@@ -152,7 +152,7 @@ def resampled(
                 "standard_error": float(np.mean([each.std(ddof=1) / math.sqrt(len(each)) for each in pairs])),
                 "skewness": float(pd.Series(every).skew()),
                 "coverage": float(np.mean([one.low <= effect <= one.high for one in mine])),
-                **{name: float(shares.get(name, 0.0)) for name in ("better", "worse", "equivalent")},
+                **{name: float(shares.get(name, 0.0)) for name in words.DECIDED},
                 "agreement": float((shares**2).sum()),
                 "false_claim": float(false),
                 "replicates": float(np.mean([one.n for one in mine])) if design.last > 1 else math.nan,

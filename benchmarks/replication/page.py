@@ -14,10 +14,10 @@ from scipy import stats
 from benchmarks.calibration.page import markdown, per_cent
 from benchmarks.replication.studies import DESIGNS, ROPE
 from harness.report.figures import style
+from harness.stats import replicates, words
 
 PICTURE = "intervals"
 TITLES = {each.name: each.title for each in DESIGNS}
-DECIDED = ("better", "worse", "equivalent")
 
 
 def agreement(studies: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def agreement(studies: pd.DataFrame) -> pd.DataFrame:
             | {
                 "studies": len(part),
                 "runs": int(part["runs"].iloc[0]),
-                "pooled": float(np.expm1(difference.mean())) if names[1] == "relative" else float(difference.mean()),
+                "pooled": replicates.as_difference(float(difference.mean()), names[1]),
                 "least": float(part["difference"].min()),
                 "most": float(part["difference"].max()),
                 "sd": float(difference.std(ddof=1)),
@@ -48,7 +48,7 @@ def agreement(studies: pd.DataFrame) -> pd.DataFrame:
                     f"{count} {verdict}" for verdict, count in part["verdict"].value_counts().items()
                 ),
                 "same": float(np.mean([one == other for one, other in pairs])),
-                "opposite": float(np.mean([{one, other} == {"better", "worse"} for one, other in pairs])),
+                "opposite": float(np.mean([{one, other} == {*words.CLAIMS} for one, other in pairs])),
                 "held": float(np.mean((low <= others) & (others <= high))),
             }
         )
@@ -157,7 +157,7 @@ def picture(studies: pd.DataFrame) -> Figure:
                 colour = colours[design]
                 axes.vlines(places, part["low"], part["high"], color=colour, lw=1.6, label=title)
                 axes.hlines(part["difference"].mean(), places[0] - 0.4, places[-1] + 0.4, color=colour, lw=0.9)
-                decided = part["verdict"].isin(DECIDED).to_numpy()
+                decided = part["verdict"].isin(words.DECIDED).to_numpy()
                 for chosen, face in ((decided, colour), (~decided, "white")):
                     axes.plot(places[chosen], part["difference"][chosen], "o", color=colour, mfc=face, ms=5)
                 ticks += list(places)

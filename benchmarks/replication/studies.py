@@ -140,7 +140,6 @@ def _verdicts(
         [_values(confirmed[confirmed["schedule"] == label], each, weights, scale) for label in SCHEDULES], axis=1
     )
     rope = replicates.rope_on_scale(ROPE[scale], scale)
-    shown = math.expm1 if scale == "relative" else float
     for label, one in judged(values, each.design.looks, rope=rope, labels=SCHEDULES, with_p=True).items():
         with np.errstate(invalid="ignore"):
             every = values[:, SCHEDULES.index(label)] - values[:, 0]
@@ -151,9 +150,9 @@ def _verdicts(
             "schedule": label,
             "weights": weights,
             "scale": scale,
-            "difference": shown(difference.mean()),
-            "low": shown(one.low),
-            "high": shown(one.high),
+            "difference": replicates.as_difference(difference.mean(), scale),
+            "low": replicates.as_difference(one.low, scale),
+            "high": replicates.as_difference(one.high, scale),
             "standard_error": float(difference.std(ddof=1)) / math.sqrt(len(difference)),
             "p": one.p_holm,
             "verdict": one.verdict,

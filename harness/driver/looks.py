@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.plan import stages
 from harness.plan.confirmed import Confirmed
 from harness.spec.loading import Placed
+from harness.stats import replicates, words
 from harness.stats.sequential import Judgement
 
 
@@ -57,7 +58,7 @@ class Looks:
         spec, judged = self.confirmed.spec, self.judged()
         if not judged:
             return self._missing([], stages.most(spec))
-        still = [label for label, found in judged.items() if found.verdict in stages.OPEN]
+        still = [label for label, found in judged.items() if found.verdict in words.OPEN]
         if still and spec.replicates.beyond:
             return self._missing(still, stages.most(spec))
         active = [label for label in still if not judged[label].done]
@@ -107,17 +108,18 @@ class Looks:
         """Mean score over a schedule's replicates that finished, geometric under the relative scale; NaN where none did."""
         values = self.confirmed.values(label)
         mean = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
-        return math.exp(mean) if self._relative else mean
+        return replicates.as_score(mean, self._scale)
 
     @property
-    def _relative(self) -> bool:
-        return self.confirmed.spec.question.scale == "relative"
+    def _scale(self) -> str:
+        return self.confirmed.spec.question.scale
 
     def _shown(self, difference: float) -> str:
         """A difference in units of the score, or in per cent."""
         if math.isnan(difference):
             return ""
-        text = f"{100 * math.expm1(difference):+.0f} %" if self._relative else f"{difference:+.3g}"
+        shown = replicates.as_difference(difference, self._scale)
+        text = f"{100 * shown:+.0f} %" if self._scale == "relative" else f"{shown:+.3g}"
         return text.replace("-", "\N{MINUS SIGN}")
 
     def table(self, primary: str, lost: Mapping[str, int]) -> Table:

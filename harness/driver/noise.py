@@ -31,17 +31,17 @@ class Noise:
     mean: float
     pairs: int
     baseline: str
-    relative: bool
+    scale: str
     caution: str
 
     def effect(self, standardised: float) -> float:
         """An effect, given in standard deviations, in units of the score; as a fraction of it under the relative scale."""
-        return -math.expm1(-standardised * self.sd) if self.relative else standardised * self.sd
+        return -replicates.as_difference(-standardised * self.sd, self.scale)
 
     def shown(self, standardised: float) -> str:
         """The same in words."""
         effect = self.effect(standardised)
-        if self.relative:
+        if self.scale == "relative":
             return f"{100 * effect:.2g} %"
         return (
             f"{effect:.2g} ({100 * effect / abs(self.mean):.2g} % of {self.baseline}'s mean)"
@@ -62,7 +62,6 @@ def measured(folder: Path, spec: StudySpec) -> Noise:
         raise NoiseError(
             f"{option}, which has no {score}, on which this study's verdicts rest, but {results.study.primary}"
         )
-    relative = spec.question.scale == "relative"
     values = _values(results, score, scale=spec.question.scale)
     others = [label for label in values if label != baseline]
     differences = [(values[label] - values[baseline]).dropna() for label in others if baseline in values]
@@ -81,7 +80,7 @@ def measured(folder: Path, spec: StudySpec) -> Noise:
         mean=float(scores.mean()),
         pairs=sum(map(len, differences)),
         baseline=baseline,
-        relative=relative,
+        scale=spec.question.scale,
         caution=_caution(option, planned=spec.replicated, repeated=repeated),
     )
 

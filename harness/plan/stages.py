@@ -15,9 +15,7 @@ from harness.plan.design import Design, design
 from harness.plan.outcomes import TrialSummaries, TrialSummary
 from harness.seeds import derive
 from harness.spec import StudySpec
-
-OPEN = ("undecided", "descriptive only")  # verdicts of schedules that go on to the next look
-
+from harness.stats import words
 
 Stages = Iterator[list[Design]]
 Wave = list[Stages]
@@ -41,7 +39,7 @@ def waves(spec: StudySpec, confirmed: Confirmed) -> Iterator[Wave]:
     last = replicates.max + replicates.beyond
     for first, end in itertools.pairwise((0, *replicates.looks, *([last] if replicates.beyond else []))):
         judged = confirmed.judged()
-        going_on = [label for label, found in judged.items() if not first or found.verdict in OPEN]
+        going_on = [label for label, found in judged.items() if not first or found.verdict in words.OPEN]
         if judged and not going_on:
             return
         labels = [label for label in spec.schedules if label in going_on or label == spec.question.baseline]

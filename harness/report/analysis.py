@@ -138,7 +138,7 @@ class Analysis:
     def margins(self) -> tuple[float, float]:
         """The ends of the region of practical equivalence, as differences are given."""
         rope = replicates.rope_on_scale(self.rope, self._scale)
-        return (math.expm1(-rope), math.expm1(rope)) if self.relative else (-rope, rope)
+        return replicates.as_difference(-rope, self._scale), replicates.as_difference(rope, self._scale)
 
     @cached_property
     def plan(self) -> units.Plan:

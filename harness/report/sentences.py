@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from harness.report import numbers
+from harness.stats import words
 
 EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 FORM = numbers.Form()
-OPEN = ("undecided", "descriptive only")  # verdicts that decide nothing
 ADDED, MORE_SEEDS, BEYOND = "added schedule", "seeds after the plan", "replicates beyond the plan"
 LATER_SAID = 4  # differences after the plan that a sentence names; exploratory.csv has all
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
@@ -135,7 +135,7 @@ def course(table: pd.DataFrame, *, replicates: int, way: Way) -> str:
         )
     seen = " and ".join(filter(None, [", ".join(map(str, looks[: taken - 1])), str(looks[taken - 1])]))
     looked = f"looked at after {seen} of at most {largest} replicates" if len(looks) > 1 else "looked at once"
-    still = [str(label) for label in table.loc[table["verdict"].isin(OPEN), "schedule"]]
+    still = [str(label) for label in table.loc[table["verdict"].isin(words.OPEN), "schedule"]]
     if not stopped:
         end = f"the next look comes after {looks[int(table.loc[~table['done'].astype(bool), 'look'].max())]}"
     elif still:
@@ -154,7 +154,7 @@ def _sentence(row: Mapping[str, Any], title: str, *, margin: str, form: numbers.
     begun = name[0].upper() + name[1:]
     rest = f"{_size(row, title, form, way)}{_lost(row, baseline, way)}"
     each = way.tuned.removesuffix(",")
-    if verdict in ("better", "worse"):
+    if verdict in words.CLAIMS:
         return f"{begun} was {verdict} than {baseline}{each}{rest}."
     if verdict == "equivalent":
         return f"{begun} and {baseline}{way.tuned} were equivalent within {margin}{rest}."

@@ -12,6 +12,7 @@ from harness import stats
 from harness.report import arms, numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.tables import Cell, Row, Table, between, difference, estimate, interval, share, table, value, whole
+from harness.stats import words
 
 LOST = 200  # runs that did not finish which the page lists; runs.csv has all
 Columns = dict[str, Callable[[Row], Cell]]
@@ -141,7 +142,7 @@ def _when(analysis: Analysis, frame: pd.DataFrame) -> Columns:
 def _decided(row: Row, looks: tuple[int, ...]) -> Cell:
     if not row["done"]:
         return Cell(f"next look at {looks[row['look']]}", looks[-1] + 1)
-    if row["verdict"] in sentences.OPEN:
+    if row["verdict"] in words.OPEN:
         return Cell("–", looks[-1] + 1)
     return Cell(numbers.count(int(row["replicates"]), "replicate"), row["replicates"])
 

@@ -101,11 +101,8 @@ def of_replicates(runs: pd.DataFrame, *, seeds: int, scores: Sequence[str], rela
         row = {"schedule": label, "repetition": replicate, "status": status}
         row["run"] = names[0] if len(names) == 1 else f"{label}, replicate {replicate}, mean of {len(names)} runs"
         for score in scores:
-            row[score] = _mean(group[score], relative=score in relative) if status == "finished" else math.nan
+            scale = "relative" if score in relative else "absolute"
+            mean = replicates.value(group[score].tolist(), scale=scale) if status == "finished" else math.nan
+            row[score] = replicates.as_score(mean, scale)
         rows.append(row)
     return pd.DataFrame(rows, columns=["run", "schedule", "repetition", "status", *scores])
-
-
-def _mean(values: pd.Series, *, relative: bool) -> float:
-    mean = replicates.value([float(value) for value in values], scale="relative" if relative else "absolute")
-    return math.exp(mean) if relative else mean

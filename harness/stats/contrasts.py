@@ -44,11 +44,11 @@ class _Scale:
 
     def level(self, value: float) -> float:
         """A mean of values as a score: the mean, or the geometric mean."""
-        return math.exp(self.sign * value) if self.name == "relative" else self.sign * value
+        return replicates.as_score(self.sign * value, self.name)
 
     def difference(self, value: float) -> float:
         """A mean difference of values as one of scores, or as a ratio of scores minus 1."""
-        return math.expm1(self.sign * value) if self.name == "relative" else self.sign * value
+        return replicates.as_difference(self.sign * value, self.name)
 
     def interval(self, low: float, high: float) -> tuple[float, float]:
         """The ends of an interval of differences as they are shown, the lower one first."""

@@ -29,6 +29,24 @@ def on_scale(score: float, scale: str) -> float:
     return math.log(max(score, sys.float_info.min)) if scale == "relative" else score
 
 
+def as_score(value: float, scale: str) -> float:
+    """A value, or a mean of values, as a score: a geometric mean where `scale` is relative.
+
+    >>> round(as_score(on_scale(3.0, "relative"), "relative"), 12)
+    3.0
+    """
+    return math.exp(value) if scale == "relative" else value
+
+
+def as_difference(value: float, scale: str) -> float:
+    """A difference of values as it is shown: in units of the score, or as a ratio of scores minus 1.
+
+    >>> round(as_difference(on_scale(2.0, "relative") - on_scale(4.0, "relative"), "relative"), 12)
+    -0.5
+    """
+    return math.expm1(value) if scale == "relative" else value
+
+
 def rope_on_scale(rope: float, scale: str) -> float:
     """Half the width of the region of equivalence in units of `value`: a relative one is given in per cent.
 

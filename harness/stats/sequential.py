@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.stats import paired
-from harness.stats.words import BETTER, DESCRIPTIVE, EQUIVALENT, UNDECIDED, WORSE
+from harness.stats.words import BETTER, CLAIMS, DESCRIPTIVE, EQUIVALENT, UNDECIDED, WORSE
 
 Array = NDArray[np.float64]
 
@@ -289,6 +289,6 @@ def _agreeing(p_holm: float, verdict: str, alpha: float) -> float:
     Where patterns tie, a look may cross at a level and not at a slightly larger one, whose earlier looks reject a whole
     group more; the smallest level at which it crosses then says less than the levels of the closed test do.
     """
-    if verdict in (BETTER, WORSE):
+    if verdict in CLAIMS:
         return min(p_holm, alpha)
     return max(p_holm, math.nextafter(alpha, 1.0)) if verdict == UNDECIDED else p_holm

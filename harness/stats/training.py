@@ -121,11 +121,12 @@ def ema_interaction(
     """
     done = runs[runs["status"] == "finished"]
     columns = ["schedule", "n", "raw", "ema", "interaction", "low", "high", "gain", "gain_low", "gain_high"]
-    of_raw, of_averaged = (done.pivot(index="repetition", columns="schedule", values=name) for name in (raw, averaged))
-    if scale == "relative":
-        of_raw, of_averaged = (
-            table.map(lambda score: replicates.on_scale(score, scale)) for table in (of_raw, of_averaged)
+    of_raw, of_averaged = (
+        done.pivot(index="repetition", columns="schedule", values=name).map(
+            lambda score: replicates.on_scale(score, scale)
         )
+        for name in (raw, averaged)
+    )
     rows = []
     for schedule in (label for label in dict.fromkeys(runs["schedule"]) if label != baseline):
         if schedule not in of_raw or baseline not in of_raw:
@@ -148,4 +149,5 @@ def ema_interaction(
                 )
             )
     table = pd.DataFrame(rows, columns=columns)
-    return table if scale == "absolute" else table.assign(**{name: np.expm1(table[name]) for name in columns[2:]})
+    table[columns[2:]] = table[columns[2:]].map(lambda value: replicates.as_difference(value, scale))
+    return table

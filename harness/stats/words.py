@@ -7,3 +7,6 @@ BETTER, WORSE, EQUIVALENT, UNDECIDED, DESCRIPTIVE = (
     "undecided",
     "descriptive only",
 )
+CLAIMS = (BETTER, WORSE)  # that there is a difference
+DECIDED = (*CLAIMS, EQUIVALENT)
+OPEN = (UNDECIDED, DESCRIPTIVE)  # what decides nothing, and goes on to the next look

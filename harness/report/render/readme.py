@@ -14,6 +14,7 @@ from harness.report.analysis import Analysis
 from harness.report.catalogue import EXPLORATORY, FOREST, VERDICTS
 from harness.report.entries import Contents
 from harness.report.render import markdown
+from harness.stats import words
 
 ABOUT = "Made by `python -m harness.report`, which also checks it (`--check`); do not edit."
 
@@ -69,7 +70,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
         rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
         for row in rows:
             size = analysis.form_of(analysis.score).estimate(row["difference"], row["low"], row["high"])
-            verdict = f"**{row['verdict']}**" if row["verdict"] in ("better", "worse") else str(row["verdict"])
+            verdict = f"**{row['verdict']}**" if row["verdict"] in words.CLAIMS else str(row["verdict"])
             cells.setdefault(str(row["schedule"]), {})[head] = f"{verdict} {size}"
     corner = f"against {markdown.plain(min(baselines))}" if len(baselines) == 1 else "schedule"
     frame = pd.DataFrame.from_dict(cells, orient="index").fillna("–").rename_axis(corner).reset_index()
