@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import ndtri
 from scipy.stats import rankdata
@@ -108,15 +108,24 @@ class Curve:
         return middle, below, above
 
 
+def position(values: ArrayLike, low: float, high: float, *, log: bool) -> Array:
+    """Where values lie in a range, from 0 at `low` to 1 at `high`, by their logarithms where it is a logarithmic one.
+
+    >>> position([1e-4, 1e-3, 1e-2], 1e-4, 1e-2, log=True).round(12).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    places = np.asarray(values, dtype=np.float64)
+    if log:
+        places, low, high = np.log(places), math.log(low), math.log(high)
+    return (places - low) / (high - low)
+
+
 def positions(params: Sequence[Mapping[str, float]], ranges: Mapping[str, Limits]) -> Array:
     """The searched parameters as fractions of their ranges, of logarithms where the range is; (points, parameters)."""
-    columns = []
-    for name, limits in ranges.items():
-        values = np.array([each[name] for each in params], dtype=np.float64)
-        low, high = limits.low, limits.high
-        if limits.log:
-            values, low, high = np.log(values), math.log(low), math.log(high)
-        columns.append((values - low) / (high - low))
+    columns = [
+        position([each[name] for each in params], limits.low, limits.high, log=limits.log)
+        for name, limits in ranges.items()
+    ]
     return np.stack(columns, axis=1) if columns else np.zeros((len(params), 0))
 
 

@@ -20,6 +20,15 @@ EDGE = 0.1  # the outer fraction of a range, at either end, that counts as its e
 _RARE = 0.01
 
 
+def _searched(
+    runs: pd.DataFrame, score: str, schedule: object, limits: Mapping[str, Limits]
+) -> tuple[list[dict[str, float]], Array]:
+    """What a curve through one schedule's search runs is made of: the searched parameters of each run, and its score."""
+    of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
+    params = [{name: float(row[f"params_{name}"]) for name in limits} for row in of_schedule.to_dict("records")]
+    return params, _values(runs, score, schedule)
+
+
 def _values(runs: pd.DataFrame, score: str, schedule: object) -> Array:
     """Search scores of one schedule; +inf for a run that did not finish."""
     of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
@@ -132,12 +141,9 @@ def _around_best(frame: pd.DataFrame, done: pd.DataFrame, tolerance: float) -> l
     return [float(10 ** logs[best]), float(values[best]), half, double, width, float(good.mean())]
 
 
-def _position(value: float, limits: Mapping[str, Any]) -> float:
-    """Where a value lies in its range, from 0 to 1, on a logarithmic scale if the range has one."""
-    low, high = float(limits["low"]), float(limits["high"])
-    if limits.get("log"):
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low)
+def _positions(values: ArrayLike, limits: Mapping[str, Any]) -> Array:
+    """Where values lie in their range, from 0 to 1."""
+    return response.position(values, float(limits["low"]), float(limits["high"]), log=bool(limits.get("log")))
 
 
 def curve_table(
@@ -156,9 +162,7 @@ def curve_table(
     """
     parts = []
     for schedule, limits in ranges.items():
-        of_schedule = runs[(runs["schedule"] == schedule) & (runs["phase"] == "search")]
-        values = _values(runs, score, schedule)
-        params = [{name: float(row[f"params_{name}"]) for name in limits} for row in of_schedule.to_dict("records")]
+        params, values = _searched(runs, score, schedule, limits)
         try:
             if along not in limits:
                 raise NoCurve(f"{along} is not searched")
@@ -183,10 +187,9 @@ def without_curve(runs: pd.DataFrame, ranges: Mapping[str, Mapping[str, Limits]]
     """The tunings whose search runs carry no smooth curve, so that their best run was chosen: schedule, replicate, reason."""
     rows = []
     for (schedule, replicate), tuning in runs[runs["phase"] == "search"].groupby(["schedule", "replicate"], sort=False):
-        limits = ranges[str(schedule)]
-        params = [{name: float(row[f"params_{name}"]) for name in limits} for row in tuning.to_dict("records")]
+        params, values = _searched(tuning, score, schedule, ranges[str(schedule)])
         try:
-            response.fit(params, limits, _values(tuning, score, schedule).tolist())
+            response.fit(params, ranges[str(schedule)], values.tolist())
         except NoCurve as reason:
             rows.append((schedule, replicate, str(reason)))
     return pd.DataFrame(rows, columns=["schedule", "replicate", "reason"])
@@ -207,7 +210,7 @@ def boundary_flags(
             value = best.get(f"params_{name}")
             if value is None or pd.isna(value):
                 continue
-            position = _position(float(value), limits)
+            position = float(_positions(float(value), limits))
             if position < edge or position > 1 - edge:
                 rows.append((schedule, name, float(value), "lower" if position < edge else "upper"))
     return pd.DataFrame(rows, columns=["schedule", "parameter", "value", "edge"])
@@ -227,7 +230,7 @@ def choices(runs: pd.DataFrame, space: Mapping[str, Mapping[str, Any]], *, edge:
             chosen = firsts[f"params_{name}"].dropna().astype(float) if f"params_{name}" in firsts else pd.Series([])
             if chosen.empty:
                 continue
-            places = chosen.map(lambda value, limits=limits: _position(float(value), limits))
+            places = _positions(chosen, limits)
             counts = {"lower": int((places < edge).sum()), "upper": int((places > 1 - edge).sum())}
             often = [end for end, count in counts.items() if binom.sf(count - 1, len(chosen), edge) < _RARE]
             median, low, high = (float(each) for each in (chosen.median(), chosen.min(), chosen.max()))
