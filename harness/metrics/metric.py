@@ -43,7 +43,8 @@ class MetricPart(Part):
     `direction` says what is better: "lower", "higher", or "one" where real images score 1. `needs` is what it is
     computed from: features, their moments alone, or pixels; a score of pixels names no feature network.
     `floor` says whether real images can be scored as well; a metric that compares with both splits of them (training,
-    held out) cannot. `primary` says whether verdicts may rest on it. `optional` metrics are measured only where a study
+    held out) cannot. `primary` says whether verdicts may rest on it, `ratios` whether it is never negative, so that they may
+    be about ratios of scores. `optional` metrics are measured only where a study
     names them. It needs `fewest` images on either side; `family` is what messages call it and those that need as many.
     Tables, too, list metrics by `position`.
     """
@@ -54,6 +55,7 @@ class MetricPart(Part):
     needs: Needs
     floor: bool = True
     primary: bool = False
+    ratios: bool = False
     optional: bool = False
     fewest: int = 1
     family: str = ""

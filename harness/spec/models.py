@@ -42,13 +42,10 @@ def _of(value: str, allowed: Iterable[str]) -> str:
     return value
 
 
-_RATIO_SCORES = ("fid",)  # scores that are never negative, so that their ratios mean something
-
-
-def _primary_scores() -> list[str]:
-    """The metrics that a verdict may rest on."""
+def _primary_scores(*, ratios: bool = False) -> list[str]:
+    """The metrics that a verdict may rest on; with `ratios` those of which it may be about ratios."""
     metrics: dict[str, Any] = kinds.parts("metric")
-    return [name for name, part in metrics.items() if part.primary]
+    return [name for name, part in metrics.items() if part.primary and (part.ratios or not ratios)]
 
 
 class QuestionSpec(Section):
@@ -581,10 +578,11 @@ class StudySpec(Section):
             raise ValueError(
                 f"select.top is {self.select.top}, but allowed is at most search.trials = {self.search.trials}"
             )
-        if self.question.scale == "relative" and self.question.score not in _RATIO_SCORES:
+        of_ratios = _primary_scores(ratios=True)
+        if self.question.scale == "relative" and self.question.score not in of_ratios:
             raise ValueError(
                 f"question.scale is 'relative', but question.score is '{self.question.score}', which may be negative; ratios "
-                f"are allowed of: {', '.join(_RATIO_SCORES)}"
+                f"are allowed of: {', '.join(of_ratios)}"
             )
         if self.replicated and self.search.allocation == "adaptive":
             raise ValueError(

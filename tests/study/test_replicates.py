@@ -148,6 +148,14 @@ def test_a_plan_that_makes_no_sense_is_refused_in_a_sentence(table, said):
         make(more=f"[replicates]\n{table}\n")
 
 
+def test_ratios_are_asked_only_of_a_score_that_is_never_negative():
+    asked = "[question]\nscale = 'relative'\nscore = '{}'\n"
+    assert make(more=asked.format("fid")).question.scale == "relative"
+    words = "question.score is 'kid', which may be negative; ratios are allowed of: fid$"
+    with pytest.raises(specs.SpecError, match=words):
+        make(more=asked.format("kid"))
+
+
 def test_replicates_need_a_search_that_is_balanced():
     with pytest.raises(
         specs.SpecError, match="allocation is 'adaptive', which may leave a schedule out of a replicate"

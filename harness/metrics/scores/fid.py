@@ -37,6 +37,7 @@ PART = MetricPart(
     direction="lower",
     needs="moments",
     primary=True,
+    ratios=True,
     position=10,
     build=FrechetDistance,
 )
