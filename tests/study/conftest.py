@@ -1,8 +1,10 @@
 """Small studies for the tests of the plan and the engine."""
 
+import numpy as np
 import pytest
 
 from harness import spec as specs
+from harness.driver.queue import Queue
 
 TEXT = """
 name = "small"
@@ -38,6 +40,19 @@ def make(*, trials=5, sampler="sobol", allocation="balanced", top=0, seeds=3, mo
     """A study with three schedules; `more` is appended to the file."""
     text = TEXT.format(trials=trials, sampler=sampler, allocation=allocation, top=top, seeds=seeds, more=more)
     return specs.parse(text, source="small.toml")
+
+
+def trained(spec, score, *, shuffle=None, slots=3, outcomes=None):
+    """Train the plan with `slots` runs at a time that end in random order; the runs made, and the queue at the end."""
+    rng = np.random.default_rng(shuffle)
+    queue, running, made = Queue(spec, dict(outcomes or {})), [], []
+    while queue.ready or running:
+        while queue.ready and len(running) < slots:
+            running.append(queue.take())
+        design = running.pop(int(rng.integers(len(running))) if shuffle is not None else 0)
+        made.append(design)
+        queue.ended(design.run, score(design))
+    return made, queue
 
 
 @pytest.fixture

@@ -55,16 +55,21 @@ def test_growth_before_a_confirmation_run_is_stored_moves_the_plan(study, tmp_pa
     assert not any("exploratory" in each for each in document(tmp_path)["warnings"])
 
 
+def lose(what, tmp_path):
+    """Remove the shared database, or the results folder, or neither."""
+    if what == "database":
+        for path in tmp_path.glob("shared.db*"):
+            path.unlink()
+    if what == "folder":
+        shutil.rmtree(tmp_path / "out")
+
+
 @pytest.mark.parametrize("lost", ["database", "folder", "neither"])
 def test_a_folder_or_database_that_is_lost_does_not_forget_the_plan(study, tmp_path, lost):  # noqa: F811
     url = f"sqlite:///{tmp_path}/shared.db"
     study(SMALL, storage=url)
     study(make(trials=1, seeds=3), storage=url)
-    if lost == "database":
-        for path in tmp_path.glob("shared.db*"):
-            path.unlink()
-    if lost == "folder":
-        shutil.rmtree(tmp_path / "out")
+    lose(lost, tmp_path)
     assert study(GROWN, storage=url)[0] == 0
     assert document(tmp_path)["planned"] == attribute(url) == PLANNED
 
@@ -77,11 +82,7 @@ def test_of_a_study_of_an_earlier_version_all_that_it_was_is_the_plan(study, tmp
     (tmp_path / "out" / "study.json").write_text(json.dumps(written), encoding="utf-8")
     store = load(url)
     store._storage.set_study_user_attr(store._study_id, identity.PLANNED, None)
-    if lost == "database":
-        for path in tmp_path.glob("shared.db*"):
-            path.unlink()
-    if lost == "folder":
-        shutil.rmtree(tmp_path / "out")
+    lose(lost, tmp_path)
     assert study(GROWN, storage=url)[0] == 0
     assert document(tmp_path)["planned"] == attribute(url) == PLANNED
 

@@ -13,8 +13,9 @@ from harness.driver.queue import Queue, summary
 from harness.plan import stages
 from harness.spec import Planned
 from harness.stats import power
+from tests.study.conftest import trained
 from tests.study.test_engine import PRIMARY, Instant
-from tests.study.test_replicates import conduct, scored, study
+from tests.study.test_replicates import scored, study
 
 EACH = 3 + 2  # runs of a schedule in a replicate
 FAR = {"linear": -5.0, "exponential": 0.0}
@@ -24,7 +25,7 @@ def following(spec, score, *, outcomes=None, planned=None):
     """Train the plan; what a look would show after each run: (design, lines, runs to the next look, and to the end)."""
     queue = Queue(spec, dict(outcomes or {}), planned)
     looks, seen = Looks(queue.confirmed), []
-    stored = {run.run: run for run in conduct(spec, score)[0]} if outcomes else {}
+    stored = {run.run: run for run in trained(spec, score)[0]} if outcomes else {}
     looks.count(stored[run] for run in outcomes or {})
     while queue.ready:
         before = looks.to_next, looks.to_end
@@ -83,7 +84,7 @@ def test_replicates_beyond_the_plan_are_counted_for_what_is_undecided():
 @pytest.mark.parametrize("effect", [-5.0, 0.0, 5.0])
 def test_a_schedule_added_later_is_judged_by_itself_and_moves_no_verdict(effect):
     score = scored({"linear": -5.0, "exponential": -0.0002, "cosine": effect}, noise=0.0003)
-    before, queue = conduct(study(most=16), score)
+    before, queue = trained(study(most=16), score)
     outcomes = {each.run: score(each) for each in before}
     grown = study(most=16, more="[schedules.cosine]\n")
     planned = Planned.of(study(most=16))
@@ -95,9 +96,9 @@ def test_a_schedule_added_later_is_judged_by_itself_and_moves_no_verdict(effect)
     judged = later.confirmed.judged()
     assert {label: judged[label] for label in queue.confirmed.judged()} == queue.confirmed.judged()
     assert judged["cosine"].done
-    alone = conduct(study(most=16, more="[schedules.cosine]\n"), score)[1].confirmed.judged()
+    alone = trained(study(most=16, more="[schedules.cosine]\n"), score)[1].confirmed.judged()
     assert judged["cosine"].p_holm <= alone["cosine"].p_holm
-    chosen = conduct(study(most=16), score)[1].chosen
+    chosen = trained(study(most=16), score)[1].chosen
     assert {place: later.chosen[place] for place in chosen} == chosen
     queue = Queue(grown, dict(outcomes), planned)
     looks, lines = Looks(queue.confirmed), []

@@ -13,7 +13,7 @@ from harness.plan import points, stages
 from harness.plan.design import PHASES, Design
 from harness.plan.outcomes import TrialSummary
 from harness.seeds import Seeds, derive
-from tests.study.conftest import make
+from tests.study.conftest import make, trained
 
 
 def scored(design: Design) -> TrialSummary:
@@ -26,15 +26,7 @@ def scored(design: Design) -> TrialSummary:
 
 def conduct(spec, *, shuffle: int | None = None, slots: int = 3) -> list[Design]:
     """Train the whole plan with `slots` runs at a time that end in random order; the runs that were made."""
-    rng = np.random.default_rng(shuffle)
-    queue, running, made = Queue(spec, {}), [], []
-    while queue.ready or running:
-        while queue.ready and len(running) < slots:
-            running.append(queue.take())
-        design = running.pop(int(rng.integers(len(running))) if shuffle is not None else 0)
-        made.append(design)
-        queue.ended(design.run, scored(design))
-    return made
+    return trained(spec, scored, shuffle=shuffle, slots=slots)[0]
 
 
 @pytest.mark.parametrize("sampler", ["sobol", "random", "tpe"])

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from harness import spec as specs
-from harness.driver.queue import Queue
 from harness.plan import points
 from harness.plan.design import Design
 from harness.plan.outcomes import TrialSummary
-from tests.study.conftest import make
+from tests.study.conftest import make, trained
 
 PLAN = "[replicates]\nmin = {min}\nmax = {max}\nevery = {every}\nbeyond = {beyond}\n"
 
@@ -36,21 +35,8 @@ def scored(effects, *, noise=0.1, diverging=frozenset()):
     return score
 
 
-def conduct(spec, score, *, shuffle=None, slots=3, outcomes=None):
-    """Train the plan with `slots` runs at a time that end in random order; the runs made, and the queue at the end."""
-    rng = np.random.default_rng(shuffle)
-    queue, running, made = Queue(spec, dict(outcomes or {})), [], []
-    while queue.ready or running:
-        while queue.ready and len(running) < slots:
-            running.append(queue.take())
-        design = running.pop(int(rng.integers(len(running))) if shuffle is not None else 0)
-        made.append(design)
-        queue.ended(design.run, score(design))
-    return made, queue
-
-
 def test_a_schedule_is_trained_until_a_look_decides_it_and_the_baseline_goes_along():
-    made, queue = conduct(study(least=10), scored({"linear": -5.0, "exponential": 0.0}, noise=0.0001))
+    made, queue = trained(study(least=10), scored({"linear": -5.0, "exponential": 0.0}, noise=0.0001))
     replicates = defaultdict(set)
     for each in made:
         replicates[each.schedule].add(each.replicate)
@@ -61,7 +47,7 @@ def test_a_schedule_is_trained_until_a_look_decides_it_and_the_baseline_goes_alo
 
 
 def test_all_decided_at_the_first_look_ends_the_study():
-    made, queue = conduct(study(least=10), scored({"linear": -5.0, "exponential": 5.0}))
+    made, queue = trained(study(least=10), scored({"linear": -5.0, "exponential": 5.0}))
     counts = Counter((each.phase, each.schedule) for each in made)
     assert set(counts.values()) == {10 * 3, 10 * 2}
     assert {label: found.verdict for label, found in queue.confirmed.judged().items()} == {
@@ -72,25 +58,25 @@ def test_all_decided_at_the_first_look_ends_the_study():
 
 def test_order_of_finishing_slots_and_resuming_change_nothing():
     spec, score = study(), scored({"linear": -0.08, "exponential": 0.01}, diverging={("linear", 3)})
-    one = sorted(conduct(spec, score, slots=1)[0], key=lambda each: each.run)
+    one = sorted(trained(spec, score, slots=1)[0], key=lambda each: each.run)
     assert len({each.run for each in one}) == len(one)
     for shuffle, slots in ((1, 4), (2, 50)):
-        assert sorted(conduct(spec, score, shuffle=shuffle, slots=slots)[0], key=lambda each: each.run) == one
+        assert sorted(trained(spec, score, shuffle=shuffle, slots=slots)[0], key=lambda each: each.run) == one
     for done in range(0, len(one), 37):
-        outcomes = {each.run: score(each) for each in conduct(spec, score)[0][:done]}
-        rest, _ = conduct(spec, score, outcomes=outcomes)
+        outcomes = {each.run: score(each) for each in trained(spec, score)[0][:done]}
+        rest, _ = trained(spec, score, outcomes=outcomes)
         assert sorted([*outcomes, *(each.run for each in rest)]) == [each.run for each in one]
 
 
 def test_each_replicate_is_the_study_of_another_seed():
     spec = study()
-    made, _ = conduct(spec, scored({}, noise=1.0))
+    made, _ = trained(spec, scored({}, noise=1.0))
     alone = make(trials=3, seeds=2)
     for replicate in (0, 5):
         other = alone.model_copy(update={"seed": spec.seed_of(replicate)})
         expected = {
             (each.phase, each.schedule, each.repetition): (each.seeds, each.params)
-            for each in conduct(other, scored({}, noise=1.0))[0]
+            for each in trained(other, scored({}, noise=1.0))[0]
             if each.phase == "search"
         }
         found = {
@@ -104,7 +90,7 @@ def test_each_replicate_is_the_study_of_another_seed():
 
 
 def test_schedules_share_points_and_seeds_within_a_replicate():
-    made, _ = conduct(study(), scored({}, noise=1.0))
+    made, _ = trained(study(), scored({}, noise=1.0))
     peaks, seeds = defaultdict(set), defaultdict(set)
     for each in made:
         seeds[each.phase, each.replicate, each.repetition].add(each.seeds)
@@ -116,8 +102,8 @@ def test_schedules_share_points_and_seeds_within_a_replicate():
 
 def test_replicates_beyond_the_plan_change_no_verdict():
     score = scored({"linear": -0.1, "exponential": 0.0}, noise=0.3)
-    planned, queue = conduct(study(most=8), score)
-    further, grown = conduct(study(most=8, beyond=6), score)
+    planned, queue = trained(study(most=8), score)
+    further, grown = trained(study(most=8, beyond=6), score)
     assert {each.run for each in planned} < {each.run for each in further}
     open_ = {label for label, found in queue.confirmed.judged().items() if found.verdict == "undecided"}
     assert open_
@@ -127,10 +113,10 @@ def test_replicates_beyond_the_plan_change_no_verdict():
 
 
 def test_names_tell_the_replicate_and_studies_that_tune_once_keep_theirs():
-    runs = {each.run for each in conduct(study(), scored({}))[0]}
+    runs = {each.run for each in trained(study(), scored({}))[0]}
     assert "search-linear-t000-p002-r002" in runs
     assert sum(run.startswith("confirm-constant-t007-") for run in runs) == 2
-    assert {each.run for each in conduct(make(), scored({}))[0]} >= {"search-linear-p002-r002"}
+    assert {each.run for each in trained(make(), scored({}))[0]} >= {"search-linear-p002-r002"}
 
 
 @pytest.mark.parametrize(
