@@ -14,8 +14,7 @@ from harness.plan.choice import choose
 from harness.plan.outcomes import TrialSummary
 from harness.spec import Range
 from harness.stats import response
-from tests.study.conftest import make
-from tests.study.test_replicates import conduct
+from tests.study.conftest import make, trained
 
 PEAK = {"peak": Range(low=1e-4, high=1e-2, log=True)}
 
@@ -188,7 +187,7 @@ def test_the_plan_confirms_what_the_curve_chooses():
     curve = curve.model_copy(update={"search": curve.search.model_copy(update={"choice": "curve"})})
     points = {}
     for name, spec in (("best", best), ("curve", curve)):
-        confirmed = [each for each in conduct(spec, lucky)[0] if each.phase == "confirm"]
+        confirmed = [each for each in trained(spec, lucky)[0] if each.phase == "confirm"]
         points[name] = {each.schedule: each.values["peak"] for each in confirmed}
         assert name == "curve" or {each.point for each in confirmed} == {3}
     for label in ("constant", "linear"):
@@ -198,7 +197,7 @@ def test_the_plan_confirms_what_the_curve_chooses():
 def test_the_second_look_is_at_the_top_few_of_the_curve():
     spec = make(trials=16, top=3)
     spec = spec.model_copy(update={"search": spec.search.model_copy(update={"choice": "curve"})})
-    looked = {each.values["peak"] for each in conduct(spec, lucky)[0] if each.phase == "select"}
+    looked = {each.values["peak"] for each in trained(spec, lucky)[0] if each.phase == "select"}
     assert len(looked) <= 3 * 3
     assert max(abs(math.log10(rate) + 2.6) for rate in looked) < 1
 
