@@ -68,20 +68,19 @@ def charts(analysis: Analysis) -> dict[str, Chart]:
 
 def _differences(analysis: Analysis) -> Chart:
     colours = style.colours(analysis.schedules)
-    table = analysis.contrasts
+    table = analysis.drawn
     names = [f"{escape(row['schedule'])}: {row['verdict']}" for row in table.to_dict("records")]
-    found = table[["difference", "low", "high"]] * (100 if analysis.relative else 1)
     dots = {
         "type": "scatter",
         "mode": "markers",
-        "x": _plain(found["difference"]),
+        "x": _plain(table["difference"]),
         "y": names,
         "marker": {"size": 10, "color": [colours[label] for label in table["schedule"]]},
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": _plain(found["high"] - found["difference"]),
-            "arrayminus": _plain(found["difference"] - found["low"]),
+            "array": _plain(table["high"] - table["difference"]),
+            "arrayminus": _plain(table["difference"] - table["low"]),
             "color": "#777777",
         },
     }

@@ -136,9 +136,9 @@ class Analysis:
 
     @property
     def margins(self) -> tuple[float, float]:
-        """The ends of the region of practical equivalence, as differences are given."""
-        rope = replicates.rope_on_scale(self.rope, self._scale)
-        return replicates.as_difference(-rope, self._scale), replicates.as_difference(rope, self._scale)
+        """The ends of the region of practical equivalence, as figures draw differences (see `drawn`)."""
+        rope, unit = replicates.rope_on_scale(self.rope, self._scale), 100 if self.relative else 1
+        return unit * replicates.as_difference(-rope, self._scale), unit * replicates.as_difference(rope, self._scale)
 
     @cached_property
     def plan(self) -> units.Plan:
@@ -269,6 +269,11 @@ class Analysis:
     def contrasts(self) -> pd.DataFrame:
         """Verdicts for the primary score."""
         return self.contrasts_of(self.score)
+
+    @property
+    def drawn(self) -> pd.DataFrame:
+        """`contrasts` as figures draw them: differences and intervals in units of the score, or in per cent."""
+        return numbers.in_per_cent(self.contrasts) if self.relative else self.contrasts
 
     @cached_property
     def exploratory(self) -> pd.DataFrame:

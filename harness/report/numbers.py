@@ -99,6 +99,11 @@ def _spread(low: float, high: float, given: float | None) -> float:
     return (high - low) / 2 if given is None or not math.isfinite(given) else given
 
 
+def in_per_cent(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose differences and intervals are fractions, with these in per cent."""
+    return table.assign(**{name: 100 * table[name] for name in ("difference", "low", "high")})
+
+
 @dataclass(frozen=True)
 class Form:
     """How the differences of a score are written.

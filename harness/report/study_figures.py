@@ -37,13 +37,12 @@ def forest(analysis: Analysis) -> Drawing | None:
     pairs = counted(_finished_pairs(analysis), plan.unit if plan.replicated else "pair")
     kind = "interval" if plan.replicated else "t interval"
     lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
-    shown, ends = _in_per_cent(analysis) if analysis.relative else (analysis.contrasts, analysis.margins)
     of = f"{pairs}, each a tuning of all schedules" if plan.replicated else f"{pairs} of runs from one seed"
     return Drawing(
         lambda: figures.forest(
-            shown,
+            analysis.drawn,
             schedules=analysis.schedules,
-            rope=ends if analysis.rope > 0 else None,
+            rope=analysis.margins if analysis.rope > 0 else None,
             margin=analysis.margin,
             label=analysis.title,
             unit=" in %" if analysis.relative else "",
@@ -60,13 +59,6 @@ def forest(analysis: Analysis) -> Drawing | None:
             else ""
         ),
     )
-
-
-def _in_per_cent(analysis: Analysis) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """The differences of a relative question, and the ends of its region of equivalence, in per cent."""
-    table = analysis.contrasts
-    low, high = analysis.margins
-    return table.assign(**{name: 100 * table[name] for name in ("difference", "low", "high")}), (100 * low, 100 * high)
 
 
 def _finished_pairs(analysis: Analysis) -> pd.Series:
@@ -127,8 +119,7 @@ def anytime(analysis: Analysis) -> Drawing | None:
     """Score against step, with the learning rate beneath."""
     if analysis.curves.empty:
         return None
-    each = "replicate" if analysis.plan.replicated else "run"
-    seeds = counted(analysis.curves.groupby("schedule")[each].nunique(), analysis.plan.unit)
+    seeds = counted(analysis.curves.groupby("schedule")[analysis.plan.compared].nunique(), analysis.plan.unit)
     used = rates.of(analysis)
     dotted = " (dotted: of networks that take another course)" if used.others else ""
     return Drawing(

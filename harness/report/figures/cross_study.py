@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness.report import numbers
 from harness.report.figures import style
 
 
@@ -63,7 +64,7 @@ def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
         for axes, group in zip(np.atleast_1d(panels), groups, strict=True):
             rows = table[table["group"] == group]
             if group in relative:
-                rows = rows.assign(**{name: 100 * rows[name] for name in ("difference", "low", "high")})
+                rows = numbers.in_per_cent(rows)
             steps = sorted(rows["steps"].unique())
             gap = min((np.log(b / a) for a, b in pairwise(steps)), default=1.0)
             for index, name in enumerate(names):
