@@ -20,13 +20,14 @@ from harness.metrics.evaluation import Evaluator
 from harness.models import checkpoints
 from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
-from harness.plan.design import Design
+from harness.plan.design import JUDGED, Design
 from harness.results.record import CurvePoint, RunRecord
 from harness.scores import EMA
-from harness.seeds import derive
+from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
 
+Images = NDArray[np.uint8]
 Progress = Callable[[dict[str, Any]], None]
 GRID = 8  # a sample grid has GRID x GRID images
 CHUNK_SECONDS = 0.5  # how long training goes on before it looks at the clock and at requests to stop
@@ -61,8 +62,11 @@ class WorkerContext:
 
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
-        seed = derive(self.spec.seed, "evaluation latents")
-        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
+        self.latents = self.drawn(derive(self.spec.seed, "evaluation latents"))
+
+    def drawn(self, seed: int) -> NDArray[np.float32]:
+        """Latents for as many images as a score takes."""
+        return evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
 
     @property
     def model(self) -> Model:
@@ -98,7 +102,8 @@ def train_run(design: Design, context: WorkerContext, control: Control) -> RunRe
         run.train()
     except Diverged as diverged:
         return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
-    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)}
+    of_the_study = design.phase in JUDGED  # nobody looks at the others' samples
+    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)} if of_the_study else {}
     return RunResult(run.record("finished", reason="", last_step=run.model.step), grids)
 
 
@@ -111,13 +116,15 @@ class _Run:
         self.model, self.steps = context.model_of(design.schedule), spec.train.steps
         self.rates, self.controls = design.rates(spec, self.model.networks), design.controls(spec)
         self.curve: list[CurvePoint] = []
+        self.evaluations: list[dict[str, float]] = []  # scores of the final weights on further latents
         self.trace = LossTrace(self.rates, self.model.losses)
         self.losses = dict.fromkeys(self.model.losses, float("nan"))
         self.numerics = context.environment.get("numerics", {})
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
-        self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)
+        self.images_raw: Images = np.zeros((0, 1, 1, 1), np.uint8)
+        self.images_ema = self.images_raw
         self._begin()
 
     def _begin(self) -> None:
@@ -134,6 +141,7 @@ class _Run:
         except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
             return
         self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
+        self.evaluations = [dict(scores) for scores in stored.meta.get("evaluations", ())]
         self.trace.resume(stored.meta["trace"])
         self.losses = dict(zip(self.model.losses, map(float, stored.meta["losses"]), strict=True))
         self.started = float(stored.meta["started"])
@@ -169,6 +177,8 @@ class _Run:
                     raise Interrupted(self.design.run)
             with self._timed("evaluation"):
                 self._score(target)
+        if self.design.source == "evaluation":
+            self._score_again()
 
     @contextlib.contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -199,19 +209,33 @@ class _Run:
             self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        self.images_raw = self.model.generate(self.context.latents, weights="raw")
-        self.images_ema = self.model.generate(self.context.latents, weights="ema")
-        raw = self.context.evaluator.scores(self.images_raw)
-        averaged = self.context.evaluator.scores(self.images_ema)
+        scores, (self.images_raw, self.images_ema) = self._scores_of(self.context.latents)
         self.curve.append(
             CurvePoint(
                 step=step,
                 rates={network: float(rate[step - 1]) for network, rate in self.rates.items()},
                 losses=dict(self.losses),
-                scores={**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}},
+                scores=scores,
                 seconds=self.seconds,
             )
         )
+
+    def _scores_of(self, latents: NDArray[np.float32]) -> tuple[dict[str, float], tuple[Images, Images]]:
+        """The scores of the images that raw and averaged weights make of latents, and these images."""
+        images = self.model.generate(latents, weights="raw"), self.model.generate(latents, weights="ema")
+        raw, averaged = (self.context.evaluator.scores(each) for each in images)
+        return {**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}}, images
+
+    def _score_again(self) -> None:
+        """Score the final weights on further sets of latents: how much a score owes to those that it is measured with."""
+        first = SETS * self.design.repetition
+        for place in range(first + len(self.evaluations), first + SETS):
+            if self.control.stop():
+                self._save()
+                raise Interrupted(self.design.run)
+            latents = self.context.drawn(evaluation_seed(self.context.spec.seed, place))
+            with self._timed("evaluation"):
+                self.evaluations.append(self._scores_of(latents)[0])
 
     def _latest(self) -> dict[str, float]:
         return dict(self.curve[-1].scores) if self.curve else {}
@@ -221,6 +245,7 @@ class _Run:
             meta = {
                 "design": self.design.to_json(),
                 "curve": [place.to_json() for place in self.curve],
+                **({"evaluations": self.evaluations} if self.evaluations else {}),
                 "seconds": self.seconds,
                 "losses": list(self.losses.values()),
                 "spent": self.spent,
@@ -243,6 +268,8 @@ class _Run:
             point=design.point,
             repetition=design.repetition,
             replicate=design.replicate,
+            source=design.source,
+            evaluations=tuple(self.evaluations) if finished else (),
             status=status,
             reason=reason,
             last_step=last_step,
