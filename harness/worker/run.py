@@ -209,7 +209,8 @@ class _Run:
             self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        scores, (self.images_raw, self.images_ema) = self._scores_of(self.context.latents)
+        scores, images = self._scores_of(self.context.latents, errors=step == self.steps)
+        self.images_raw, self.images_ema = images
         self.curve.append(
             CurvePoint(
                 step=step,
@@ -220,10 +221,12 @@ class _Run:
             )
         )
 
-    def _scores_of(self, latents: NDArray[np.float32]) -> tuple[dict[str, float], tuple[Images, Images]]:
-        """The scores of the images that raw and averaged weights make of latents, and these images."""
+    def _scores_of(
+        self, latents: NDArray[np.float32], *, errors: bool = False
+    ) -> tuple[dict[str, float], tuple[Images, Images]]:
+        """The scores of the images that raw and averaged weights make of latents (and their `errors`), and these images."""
         images = self.model.generate(latents, weights="raw"), self.model.generate(latents, weights="ema")
-        raw, averaged = (self.context.evaluator.scores(each) for each in images)
+        raw, averaged = (self.context.evaluator.scores(each, errors=errors) for each in images)
         return {**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}}, images
 
     def _score_again(self) -> None:
