@@ -89,21 +89,28 @@ class Evaluator:
             caches.write(self._cache / f"{key}.npz", computed)
         return computed
 
-    def scores(self, images: NDArray[np.uint8], *, errors: bool = False) -> dict[str, float]:
-        """Every score of generated images uint8 (n, h, w, c); raises ValueError unless n is the protocol's number.
+    def scores(self, images: NDArray[np.uint8], *, weights: str = "raw", errors: bool = False) -> dict[str, float]:
+        """Every score of generated images uint8 (n, h, w, c), named as of the `weights` that made them.
 
-        With `errors` also the standard errors of the scores whose metric knows it, under `ScoreName.error`.
+        With `errors` also the standard errors of the scores whose metric knows it, under `ScoreName.error`. Raises ValueError
+        unless n is the protocol's number.
         """
         if len(images) != self.generated:
             raise ValueError(f"there are {len(images)} images, but the protocol scores {self.generated}")
-        return self._scores(images, self._measures, errors=errors)
+        return self._scores(images, self._measures, weights=weights, errors=errors)
 
     def _scores(
-        self, images: NDArray[np.uint8], measures: Sequence[Measure], *, errors: bool = False
+        self,
+        images: NDArray[np.uint8],
+        measures: Sequence[Measure],
+        *,
+        weights: str = "raw",
+        errors: bool = False,
     ) -> dict[str, float]:
         sample = self._sample(self.extractor(images), images)
-        found = {str(self._name(each.part)): each.score(sample) for each in measures}
-        known = {self._name(each.part).error: each.error(sample) for each in (measures if errors else ())}
+        named = [(self._name(each.part).of(weights), each) for each in measures]
+        found = {str(name): each.score(sample) for name, each in named}
+        known = {name.error: each.error(sample) for name, each in named} if errors else {}
         return found | {name: error for name, error in known.items() if math.isfinite(error)}
 
     def _name(self, part: MetricPart) -> ScoreName:

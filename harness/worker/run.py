@@ -22,12 +22,10 @@ from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
 from harness.plan.design import JUDGED, Design
 from harness.results.record import CurvePoint, RunRecord
-from harness.scores import EMA
 from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
 
-Images = NDArray[np.uint8]
 Progress = Callable[[dict[str, Any]], None]
 GRID = 8  # a sample grid has GRID x GRID images
 CHUNK_SECONDS = 0.5  # how long training goes on before it looks at the clock and at requests to stop
@@ -60,6 +58,11 @@ class WorkerContext:
     latents: NDArray[np.float32] = field(init=False)
     _models: list[tuple[OptimizerSpec, Model]] = field(init=False, default_factory=list)
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights that images are made by, and scored: as trained, then each average's."""
+        return ("raw", *self.spec.train.averages)
+
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
         self.latents = self.drawn(derive(self.spec.seed, "evaluation latents"))
@@ -86,7 +89,7 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged weights."""
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the (primary) averaged weights."""
 
     record: RunRecord
     grids: dict[str, bytes]
@@ -102,8 +105,8 @@ def train_run(design: Design, context: WorkerContext, control: Control) -> RunRe
         run.train()
     except Diverged as diverged:
         return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
-    of_the_study = design.phase in JUDGED  # nobody looks at the others' samples
-    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)} if of_the_study else {}
+    shown = (("", "raw"), ("-ema", "ema")) if design.phase in JUDGED else ()  # nobody looks at the others' samples
+    grids = {suffix: grid(run.images[weights]) for suffix, weights in shown}
     return RunResult(run.record("finished", reason="", last_step=run.model.step), grids)
 
 
@@ -123,8 +126,7 @@ class _Run:
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
-        self.images_raw: Images = np.zeros((0, 1, 1, 1), np.uint8)
-        self.images_ema = self.images_raw
+        self.images: dict[str, NDArray[np.uint8]] = {}  # the last ones, by weights
         self._begin()
 
     def _begin(self) -> None:
@@ -209,8 +211,7 @@ class _Run:
             self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        scores, images = self._scores_of(self.context.latents, errors=step == self.steps)
-        self.images_raw, self.images_ema = images
+        scores = self._scores_of(self.context.latents, errors=step == self.steps)
         self.curve.append(
             CurvePoint(
                 step=step,
@@ -221,13 +222,13 @@ class _Run:
             )
         )
 
-    def _scores_of(
-        self, latents: NDArray[np.float32], *, errors: bool = False
-    ) -> tuple[dict[str, float], tuple[Images, Images]]:
-        """The scores of the images that raw and averaged weights make of latents (and their `errors`), and these images."""
-        images = self.model.generate(latents, weights="raw"), self.model.generate(latents, weights="ema")
-        raw, averaged = (self.context.evaluator.scores(each, errors=errors) for each in images)
-        return {**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}}, images
+    def _scores_of(self, latents: NDArray[np.float32], *, errors: bool = False) -> dict[str, float]:
+        """The scores of the images that all weights make of latents, with `errors` their standard errors; keeps the images."""
+        scores: dict[str, float] = {}
+        for weights in self.context.weights:
+            images = self.images[weights] = self.model.generate(latents, weights=weights)
+            scores |= self.context.evaluator.scores(images, weights=weights, errors=errors)
+        return scores
 
     def _score_again(self) -> None:
         """Score the final weights on further sets of latents: how much a score owes to those that it is measured with."""
@@ -238,7 +239,7 @@ class _Run:
                 raise Interrupted(self.design.run)
             latents = self.context.drawn(evaluation_seed(self.context.spec.seed, place))
             with self._timed("evaluation"):
-                self.evaluations.append(self._scores_of(latents)[0])
+                self.evaluations.append(self._scores_of(latents))
 
     def _latest(self) -> dict[str, float]:
         return dict(self.curve[-1].scores) if self.curve else {}
