@@ -1,5 +1,8 @@
 """[variance]: confirmed configurations with one kind of seed changed at a time, beside the plan that verdicts come from."""
 
+import dataclasses
+import itertools
+import json
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -8,10 +11,20 @@ import pytest
 from harness import spec as specs
 from harness.driver import preview
 from harness.plan import stages
+from harness.plan.design import PHASES
 from harness.plan.outcomes import TrialSummary
+from harness.results import reading, tables
+from harness.results.record import RunRecord
+from harness.results.tables import write_study
 from harness.seeds import ROLES, SETS, derive
+from harness.worker import device
+from harness.worker.run import Control, Interrupted, train_run
+from tests.report import example
 from tests.study.conftest import make, trained
 
+device.configure(threads=1, gpu=None)
+
+PRIMARY = "fid_digits_100"
 TABLE = "[variance]\nseeds = {seeds}\n{more}"
 
 
@@ -141,3 +154,88 @@ def test_the_preview_counts_runs_and_further_evaluations():
     plain = preview.Preview(make(), {}, {}, probe, 2, None)
     more = (page.remaining - plain.remaining) * page.seconds_per_run + 3 * 2 * SETS * 2.0
     assert page.seconds - plain.seconds == pytest.approx(more / 2)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    from harness.worker import context
+
+    spec = study(trials=1, seeds=2)
+    spec = spec.model_copy(
+        update={
+            "train": spec.train.model_copy(update={"steps": 30, "batch": 8}),
+            "evaluate": spec.evaluate.model_copy(update={"generated": 100}),
+            "network": spec.network.model_copy(update={"width": 4}),
+        }
+    )
+    return context.build(spec, cache=None, commit="c")
+
+
+def run_of(shop, phase, source=""):
+    made, _ = trained(shop.spec, score)
+    found = (each for each in made if (each.phase, each.source, each.schedule) == (phase, source, "linear"))
+    return min(found, key=lambda each: each.repetition)
+
+
+def numbers(record):
+    return [(place.step, dict(place.scores)) for place in record.curve], dict(record.scores)
+
+
+def test_evaluation_scores_the_confirmed_runs_own_weights_on_further_latents_wherever_it_is_stopped(shop, tmp_path):
+    base = train_run(run_of(shop, "confirm"), shop, Control()).record
+    wanted = train_run(run_of(shop, "variance", "evaluation"), shop, Control())
+    assert numbers(wanted.record) == numbers(base)
+    assert not base.evaluations
+    assert not wanted.grids
+    sets = wanted.record.evaluations
+    assert len(sets) == SETS
+    assert len({scores[PRIMARY] for scores in (*sets, base.scores)}) == SETS + 1
+    assert all(np.isfinite(list(scores.values())).all() for scores in sets)
+    further = dataclasses.replace(run_of(shop, "variance", "evaluation"), repetition=1)
+    assert {each[PRIMARY] for each in train_run(further, shop, Control()).record.evaluations}.isdisjoint(
+        {each[PRIMARY] for each in sets}
+    )
+    control, stops = Control(checkpoint=tmp_path / "run.npz", stop=iter_stop()), 0
+    while True:
+        try:
+            found = train_run(run_of(shop, "variance", "evaluation"), shop, control).record
+            break
+        except Interrupted:
+            stops += 1
+    assert stops > 3
+    assert found.evaluations == sets
+    assert numbers(found) == numbers(base)
+
+
+def iter_stop():
+    """Asks to stop every third time."""
+    asked = itertools.count(1)
+    return lambda: next(asked) % 3 == 0
+
+
+def test_one_source_alone_changes_what_it_stands_for(shop):
+    base = train_run(run_of(shop, "confirm"), shop, Control()).record
+    for source in ("weights", "data", "latents"):
+        other = train_run(run_of(shop, "variance", source), shop, Control()).record
+        assert other.source == source
+        assert other.scores[PRIMARY] != base.scores[PRIMARY]
+
+
+def test_records_and_tables_of_it_read_back_the_same(shop, tmp_path):
+    designs = [run_of(shop, "confirm"), *(run_of(shop, "variance", source) for source in ("evaluation", "data"))]
+    records = [train_run(each, shop, Control()).record for each in designs]
+    assert [RunRecord.from_json(json.loads(json.dumps(each.to_json()))) for each in records] == records
+    folder = example.results(tmp_path, labels=("constant", "linear", "exponential"))
+    facts = example.study(list(shop.spec.schedules), {label: label for label in shop.spec.schedules}, "t")
+    facts["primary"] = facts["question"]["score"] = PRIMARY
+    facts["scores"] = {PRIMARY: facts["scores"]["fid_digits_5k"]}
+    write_study(folder, facts)
+    tables.write(folder, records, phases=PHASES, schedules=list(shop.spec.schedules))
+    loaded = tables.load(folder)
+    assert list(loaded.runs["source"]) == ["", "data", "evaluation"]
+    assert list(loaded.evaluations["set"]) == list(range(SETS))
+    before = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+    found = reading.records(folder)
+    assert [each.evaluations for each in found] == [(), (), records[1].evaluations]
+    tables.write(folder, found, phases=PHASES, schedules=list(shop.spec.schedules))
+    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == before
