@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts
+from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts, variance
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
@@ -109,6 +109,19 @@ SECTIONS: tuple[Section[Analysis], ...] = (
             Listing(study_texts.averaging_by_schedule, title="Each schedule in a sentence", most=4),
             FigureEntry("averaging", study_figures.averaging, brief=True),
             TableEntry("interactions", study_tables.interactions, paper=study_tables.interactions),
+        ),
+    ),
+    Section(
+        "spread",
+        "How sure a score is, and where its spread comes from",
+        "Spread",
+        (
+            Text(variance.enough, brief=True),
+            TableEntry("score_errors", variance.errors, brief=True),
+            Text(variance.finding, brief=True),
+            FigureEntry("variance", variance.figure, brief=True),
+            TableEntry("variance", variance.sources, paper=variance.sources),
+            TableEntry("variance_together", variance.together, brief=True, paper=variance.together),
         ),
     ),
     Section(
