@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +16,11 @@ _WEIGHTS = re.compile(r"_(ema(?:\d[\w.+-]*)?)$")
 def count_name(count: int) -> str:
     """A number of images as in a score's name: 500, 1k, 5k, 2500, 10k."""
     return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
+
+
+def average_names(lengths: Sequence[float]) -> list[str]:
+    """What the weights of averages are called, the primary one's first."""
+    return ["ema", *map(average_name, lengths[1:])]
 
 
 def average_name(length: float) -> str:

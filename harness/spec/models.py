@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from harness import arms, kinds, schedules
 from harness.own_code import Named
-from harness.scores import average_name
+from harness.scores import average_names
 from harness.seeds import SETS, SOURCES, derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
@@ -310,8 +310,7 @@ class TrainSpec(Section):
         decays = lengths
         if self.ema_half_lives:  # 2 ** (-batch / half-life), as EDM2 and StyleGAN count them
             decays = tuple(0.5 ** (self.batch / length) for length in lengths)
-        names = ["ema", *map(average_name, lengths[1:])]
-        return dict(zip(names, decays, strict=True))
+        return dict(zip(average_names(lengths), decays, strict=True))
 
 
 class EvaluateSpec(Section):
