@@ -26,6 +26,7 @@ PUBLISHED = (
     "“The FID Lottery” (arXiv 2606.20536) found that retraining with another seed moved FID 3.2 times more than redrawing "
     "samples from one network, of large networks on ImageNet"
 )
+SAID = 4  # schedules up to which sentences name the ratio of each
 TOLERATED = 0.1  # share of the lowest mean that the bias of finitely many images may have
 
 
@@ -160,18 +161,18 @@ def finding(analysis: Analysis) -> Line:
     if frame is None:
         return ()
     mine = frame[frame["score"] == analysis.score]
-    said = [_training_against_evaluation(analysis, mine), _added_up(mine)]
+    against = _training_against_evaluation(analysis, mine)
+    said = [against, f"{PUBLISHED}." if against else "", _added_up(mine)]
     return (" ".join(part for part in said if part),)
 
 
 def _training_against_evaluation(analysis: Analysis, rows: pd.DataFrame) -> str:
-    known = rows[rows["ratio"].notna()].to_dict("records")
-    if not known:
+    known = rows[rows["ratio"].notna()]
+    if known.empty:
         return ""
-    parts = [f"{numbers.name(row['schedule'])} {_ratio(row, 'ratio').text}" for row in known]
     return (
-        f"Another training moves the {analysis.title} so many times as much as other images of the same network "
-        f"({WEIGHTS[analysis.primary.weights]} weights): {', '.join(parts)}. {PUBLISHED}."
+        f"Spread of the {analysis.title} over trainings, as a multiple of that over images of one network "
+        f"({WEIGHTS[analysis.primary.weights]} weights): {_ratios(known, 'ratio')}."
     )
 
 
@@ -179,19 +180,26 @@ def _added_up(rows: pd.DataFrame) -> str:
     known = rows[rows["sum"].notna()]
     if known.empty:
         return ""
+    said = [
+        "Variances of initial weights, order of the data, and latents and noise, each alone, added up, as a multiple of that of "
+        f"all together: {_ratios(known, 'sum')}."
+    ]
     above, below = known["sum_low"] > 1, known["sum_high"] < 1
-    parts = []
     for which, words in (
-        (above, "more than all of them together ({}): what one seed does depends on the others"),
-        (below, "less than all of them together ({})"),
-        (~above & ~below, "about as much as all of them together ({}), as far as so many runs can tell"),
+        (above, "that is more: what one seed does depends on the others"),
+        (below, "that is less"),
+        (~above & ~below, "sources that act independently are not ruled out"),
     ):
-        found = known[which].to_dict("records")
-        if found:
-            ratios = ", ".join(_ratio(row, "sum").text for row in found)
-            labels = sentences.listed([str(row["schedule"]) for row in found])
-            parts.append(f"with {labels} {words.format(ratios)}")
-    return f"The variances that initial weights, order of the data, and latents and noise make alone add up to, {'; '.join(parts)}."
+        labels = known.loc[which, "schedule"].tolist()
+        said += [f"With {sentences.listed(labels)} {words}."] if labels else []
+    return " ".join(said)
+
+
+def _ratios(rows: pd.DataFrame, name: str) -> str:
+    """A ratio by schedule with its interval; of many schedules the least and the largest."""
+    records = rows.sort_values(name).to_dict("records") if len(rows) > SAID else rows.to_dict("records")
+    texts = [f"{numbers.name(str(row['schedule']))} {_ratio(row, name).text}" for row in records]
+    return ", ".join(texts) if len(texts) <= SAID else f"from {texts[0]} to {texts[-1]}"
 
 
 def figure(analysis: Analysis) -> Drawing | None:
@@ -199,7 +207,8 @@ def figure(analysis: Analysis) -> Drawing | None:
     frame = analysis.tables.get("variance")
     if frame is None or not (frame["sd"] > 0).any():
         return None
-    present = set(frame["source"])
+    present, both = set(frame["source"]), analysis.tables["variance_together"]
+    mine = both[both["score"] == analysis.score]
     panels = {name: f"{WEIGHTS[analysis.named(name).weights]} weights" for name in dict.fromkeys(frame["score"])}
     return Drawing(
         lambda: figures.spreads(
@@ -209,7 +218,7 @@ def figure(analysis: Analysis) -> Drawing | None:
             panels=panels,
             label=f"standard deviation of the {analysis.title}",
         ),
-        "".join(str(part) for part in finding(analysis)) or "The spread of the score by what it comes from.",
+        f"The spread of the {analysis.title} by what it comes from. {_training_against_evaluation(analysis, mine)}".rstrip(),
         f"Standard deviation of the final {analysis.title} ({analysis.primary.raw}) by what differs, with {analysis.level} intervals by the "
         f"chi-square law: all of training (the confirmation runs), one source alone, and further sets of images of one "
         "network. Left is steadier.",

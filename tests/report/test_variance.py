@@ -93,14 +93,14 @@ def test_sentences_say_training_against_evaluation_and_that_sources_do_not_add_u
     assert f"(raw weights): constant {ratio:.2g} (" in words
     assert "arXiv 2606.20536" in words
     assert "3.2 times more than redrawing" in words
-    assert "with constant and linear more than all of them together (" in words
+    assert "With constant and linear that is more: what one seed does depends on the others." in words
     assert both.loc[(PRIMARY, "linear"), "sum"] == pytest.approx(3.0, rel=0.9)
 
 
 def test_sources_that_add_up_are_said_to(tmp_path):
     alone = dict.fromkeys(("weights", "data", "latents"), 0.3 * (2 / 3) ** 0.5)
     words = said(variance.finding(varied(tmp_path, alone=alone)))
-    assert "with constant and linear about as much as all of them together (" in words
+    assert "With constant and linear sources that act independently are not ruled out." in words
 
 
 def test_errors_of_one_score_stand_beside_the_spreads(chaotic):
