@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ TURNS = 4  # by 0, 90, 180 and 270 degrees
 BATCH = 128
 _PEAK, _MOMENTUM, _DECAY, _SMOOTHING = 0.1, 0.9, 5e-4, 0.1
 _RISE = 0.15  # of all updates, over which the rate rises; then it falls to 0
-_EPSILON, _RUNNING = 1e-5, 0.02  # of batch normalisation: in the root, and the share of the latest batch
+_EPSILON, _RUNNING = 1e-5, 0.02  # of batch normalisation: in the root, and the share of the latest batch in the mean
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def train(
         order = rng.permutation(len(images))[: len(images) // batch * batch].reshape(-1, batch)
         for chosen in order:
             x, y = _drawn(images[chosen], None if labels is None else labels[chosen], recipe, rng)
-            loss = network.step(tf.constant(x), tf.constant(y), tf.constant(_rate(done, steps), tf.float32))
+            numbers = (_rate(done, steps), max(_RUNNING, 1.0 / (done + 1)))  # the mean of all batches at first
+            loss = network.step(tf.constant(x), tf.constant(y), *(tf.constant(each, tf.float32) for each in numbers))
             done += 1
             progress(done, steps, float(loss))
     return network.folded()
@@ -114,7 +116,7 @@ class _Trained:
         self._momenta = {name: _variable(np.zeros(weight.shape)) for name, weight in self._weights.items()}
         self.step = tf.function(self._step)
 
-    def _unit(self, x: tf.Tensor, name: str, stride: int) -> tf.Tensor:
+    def _unit(self, x: tf.Tensor, name: str, stride: int, share: tf.Tensor) -> tf.Tensor:
         x = tf.nn.conv2d(x, self._weights[f"{name}.kernel"], stride, "SAME")
         made = tf.raw_ops.FusedBatchNormV3(
             x=x,
@@ -127,12 +129,13 @@ class _Trained:
         )
         for moment, latest in (("mean", made.batch_mean), ("variance", made.batch_variance)):
             running = self._running[f"{name}.{moment}"]
-            running.assign_add(_RUNNING * (latest - running))
+            running.assign_add(share * (latest - running))
         return tf.nn.relu(made.y)
 
-    def _step(self, images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    def _step(self, images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            features = self._architecture.features(tf.cast(images, tf.float32) / 255.0, self._unit)
+            unit = partial(self._unit, share=share)
+            features = self._architecture.features(tf.cast(images, tf.float32) / 255.0, unit)
             logits = tf.matmul(features, self._weights["last.kernel"]) + self._weights["last.offset"]
             outputs = self._architecture.outputs
             target = tf.one_hot(labels, outputs) * (1.0 - _SMOOTHING) + _SMOOTHING / outputs
