@@ -267,8 +267,12 @@ def is_own(name: str) -> bool:
 
 def is_file(name: str) -> bool:
     """Whether a name in a study file is of a file beside it that holds a feature network: "mine.npz", "nets/mine.keras"."""
-    endings = "|".join(map(re.escape, parts("features_file")))
-    return re.fullmatch(rf"(?:\w[\w .+-]*/)*\w[\w .+-]*\.(?:{endings})", name) is not None
+    return re.fullmatch(file_pattern(), name) is not None
+
+
+def file_pattern() -> str:
+    """The pattern of such a name: a path below the study file's folder that ends as one of the role "features_file"."""
+    return rf"(\w[\w .+-]*/)*\w[\w .+-]*\.({'|'.join(map(re.escape, known('features_file')))})"
 
 
 def plain(name: str) -> str:

@@ -34,12 +34,13 @@ def parser() -> argparse.ArgumentParser:
     kinds = "folder of images, .npy or .npz of uint8 (n, h, w, c), or .npz with mu and sigma"
     options.add_argument("generated", type=Path, metavar="GENERATED", help=kinds)
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
-    options.add_argument(
+    network = options.add_argument(
         "--features",
         metavar="NAME|FILE",
         help=f"feature network: {', '.join(extractor.declared())}, or a file: {_endings()} "
         "(default inception, for FID and KID as published)",
     )
+    network.completer = lambda **_: list(extractor.declared())  # type: ignore[attr-defined]  # else a shell offers files
     options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
     options.add_argument("--layer", metavar="NAME", help="layer (.keras) or output (.onnx) that gives the features")
     options.add_argument(
