@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness import __version__, command_line, files, kinds
-from harness.metrics import native_output
 from harness.metrics.own import making
 from harness.metrics.own.network import FeaturesFilePart
 
@@ -76,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     say: Callable[[str], None] = (lambda line: None) if options.quiet else _say
     try:
-        with native_output.silenced():
-            made = making.make(request, say=say, progress=_Progress(options.quiet))
+        made = making.make(request, say=say, progress=_Progress(options.quiet))
         files.write(options.output, made.content)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
@@ -136,7 +134,9 @@ def _show(made: making.Made, path: Path, *, as_json: bool) -> None:
         return
     task = f"{len(about.classes)} classes" if about.classes else "the four turns"
     print(f"{path}: {about.architecture.dimensions} features, {len(made.content) / 1000:.0f} kB, SHA-256 {made.sha256}")
-    print(f"trained on {about.train:,} images ({about.name}), {about.epochs} epochs, seed {about.seed}")
+    print(
+        f"trained on {about.train:,} images ({about.name}), {about.epochs} epoch{'s' * (about.epochs > 1)}, seed {about.seed}"
+    )
     print(
         f"tells {task} of {about.held_out:,} held-out images with accuracy {about.accuracy:.1%} (chance {about.chance:.1%})"
     )

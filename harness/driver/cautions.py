@@ -311,7 +311,10 @@ _RULES: Sequence[Rule] = (
         "evaluate",
         "weights",
         lambda spec: extractor.find(spec.evaluate.features, key="evaluate.features").check_weights is not None,
-        lambda spec: f"evaluate.features is '{spec.evaluate.features}', whose weights ship with the package",
+        lambda spec: (
+            f"evaluate.features is '{spec.evaluate.features}', whose weights "
+            + ("are in that file" if kinds.is_file(spec.evaluate.features) else "ship with the package")
+        ),
     ),
     *(
         (

@@ -4,8 +4,11 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -218,10 +221,8 @@ def test_images_of_another_size_are_resized_as_data_are_and_the_protocol_says_so
     large = rng.integers(0, 256, (120, 16, 16, 3), dtype=np.uint8)
     small = data.fit(large, size=8, channels=1, how="resize")
     assert network.prepared(8, 8) == ""
-    np.testing.assert_allclose(
-        network(large), network(data.fit(large, size=None, channels=1, how="pad")), rtol=1e-6
-    )  # grey as data become grey
-    np.testing.assert_allclose(network(small), network(data.fit(large, size=8, channels=None, how="resize")), atol=0.02)
+    np.testing.assert_array_equal(network(large), network(small))
+    np.testing.assert_array_equal(network.reduced(large[0]), small[0])
     np.save(tmp_path / "a.npy", large[:60])
     np.save(tmp_path / "b.npy", large[60:])
     words = [str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), "--features", str(file), "--json", "--quiet"]
@@ -300,6 +301,19 @@ def test_folders_that_cannot_be_used_are_one_sentence(trained, tmp_path, capsys)
         line = refused(capsys, *words, "--output", out)
         assert re.search(said, line), line
         assert "\n" not in line
+
+
+def test_a_log_has_the_commands_own_lines_alone(trained, tmp_path):
+    words = [sys.executable, "-m", "harness.features", "train", str(trained[0]), "--output", str(tmp_path / "new.npz")]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [*words, "--width", "4", "--epochs", "2"], env=environment, capture_output=True, text=True, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert lines[0] == "numbers: 640 + 160 images of 8x8x1; 10 classes"
+    assert all(re.match(r"update \d+ of 10, loss \d\.\d{3}, \d+ s left|warning: ", line) for line in lines[1:]), lines
+    assert len([line for line in lines if line.startswith("update")]) == 10
+    assert done.stdout.startswith(f"{tmp_path / 'new.npz'}: 16 features, ")
 
 
 def test_ctrl_c_writes_nothing(trained, tmp_path, capsys, monkeypatch):

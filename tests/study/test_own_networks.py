@@ -176,3 +176,17 @@ def test_a_study_is_scored_by_a_trained_file_refused_with_another_and_reproduced
     Path("mine.toml").unlink()
     assert reproduce.main([str(results)]) == 0
     assert "identical" in capsys.readouterr().out
+
+
+def test_a_study_of_cifar10_is_offered_the_network_of_cifar10(tmp_path):
+    path = study(tmp_path)
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace('"nets/mine.npz"', '"digits"')
+        .replace('"digits"\n[train]', '"cifar10"\n[train]')
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        preflight.CheckError, match="gives 32; choose 'cifar10' or 'fashion_mnist' or 'inception', which take"
+    ):
+        preflight.check(load(path), source="study")

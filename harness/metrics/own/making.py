@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from harness import __version__
 from harness.data import DataError, ImageSet
-from harness.metrics import sanity
+from harness.lazy import tf
+from harness.metrics import native_output, sanity
 from harness.metrics.own import compact_file, material, training
 from harness.metrics.own.compact import Architecture
 from harness.metrics.own.compact_file import CLASSES, TURNS, About, Compact
@@ -72,6 +73,8 @@ def make(request: Request, *, say: Callable[[str], None], progress: Progress) ->
     height, width, channels = images.train.shape[1:]
     what = f"{len(read.classes)} classes" if read.classes else "no classes: it learns to tell how an image was turned"
     say(f"{read.title}: {len(images.train):,} + {len(images.held_out):,} images of {height}x{width}x{channels}; {what}")
+    with native_output.silenced():
+        tf.zeros(())  # TensorFlow starts
     outputs = len(read.classes) or training.TURNS
     architecture = Architecture(side=height, channels=channels, width=request.width, outputs=outputs)
     recipe = Recipe(request.epochs or training.default_epochs(len(images.train)), request.seed, request.mirror)

@@ -102,8 +102,8 @@ class FileNetwork:
         return np.concatenate(parts)
 
     def reduced(self, image: Images) -> Images:
-        """One image (h, w, 1 or 3) at the network's size, so that images of many sizes can be stacked."""
-        square: Images = fit(image[None], size=self._side, channels=None, how="resize")[0]
+        """One image (h, w, 1 or 3) at the network's size and channels, so that images of many sizes can be stacked."""
+        square: Images = fit(image[None], size=self._side, channels=self._channels, how="resize")[0]
         return square
 
     def prepared(self, height: int, width: int) -> str:
