@@ -31,8 +31,9 @@ Images = NDArray[np.uint8]
 
 
 def damages(labels: NDArray[np.int64]) -> dict[str, list[tuple[str, Callable[[Images], Images]]]]:
-    """Ways to damage images whose classes are `labels`, each from little to much."""
+    """Ways to damage images whose classes are `labels`, each from little to much: a growing share of every other class is missing."""
     noise = np.random.default_rng(0)
+    rank = np.random.default_rng(1).random(len(labels))  # which images of a class go first
 
     def noisy(level: float) -> Callable[[Images], Images]:
         return lambda images: sanity._rounded(images + 255 * level * noise.standard_normal(images.shape))
@@ -40,13 +41,13 @@ def damages(labels: NDArray[np.int64]) -> dict[str, list[tuple[str, Callable[[Im
     def blurred(radius: float) -> Callable[[Images], Images]:
         return lambda images: sanity._blurred(images, radius)
 
-    def without(missing: int) -> Callable[[Images], Images]:
-        return lambda images: images[labels >= missing]
+    def without(missing: float) -> Callable[[Images], Images]:
+        return lambda images: images[(labels % 2 == 0) | (rank >= missing)]
 
     return {
         "noise": [(f"{level:.0%}", noisy(level)) for level in (0.02, 0.05, 0.1, 0.2)],
         "blur": [(f"{radius:g} px", blurred(radius)) for radius in (0.5, 1.0, 2.0, 4.0)],
-        "classes missing": [(f"{missing}", without(missing)) for missing in (2, 4, 6, 8)],
+        "half the classes missing": [(f"{missing:.0%}", without(missing)) for missing in (0.25, 0.5, 0.75, 1.0)],
     }
 
 

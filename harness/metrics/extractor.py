@@ -93,8 +93,8 @@ def of_file(path: Path, *, key: str) -> FeaturesPart:
 
 
 def declared() -> dict[str, FeaturesPart]:
-    """Every feature network by name."""
-    return {name: cast(FeaturesPart, part) for name, part in kinds.parts("features").items()}
+    """Every feature network of the package and of installed ones by name."""
+    return {name: cast(FeaturesPart, part) for name, part in kinds.known("features").items()}
 
 
 def find(name: str, *, key: str) -> FeaturesPart:
