@@ -158,7 +158,7 @@ def test_they_are_listed_allowed_and_offered_to_editors(installed, capsys):
         specs.parse(wrong, source="mine.toml")
     assert str(fault.value).splitlines() == [
         "mine.toml: question.score is 'recall': allowed is one of: fid, kid, gap",
-        "mine.toml: evaluate.features is 'corner': allowed is one of: digits, fashion_mnist, inception, corners "
+        "mine.toml: evaluate.features is 'corner': allowed is one of: cifar10, digits, fashion_mnist, inception, corners "
         "(did you mean 'corners'?)",
         "mine.toml: evaluate.metrics is ['brigthness']: allowed is one of: brightness, gap (did you mean 'brightness'?)",
     ]
