@@ -23,6 +23,7 @@ class KidHalving(Rule):
     """
 
     kind: ClassVar[str] = "kid_halving"
+    lowers: ClassVar[bool] = True
     every: int = number(500, low=1, high=100_000_000, text="steps between tests")
     back: int = number(10, low=1, high=1000, text="tests between the images that are compared")
     patience: int = number(3, low=1, high=1000, text="failures in a row before the rate is lowered")

@@ -39,6 +39,11 @@ def is_rule(kind: str) -> bool:
     return part is not None and issubclass(part.settings, Rule)
 
 
+def is_decay(kind: str) -> bool:
+    """Whether a kind lowers the rate: any but a constant one and a rule that may raise it; also one that is unknown here."""
+    return kind != "constant" and (not is_rule(kind) or cast(type[Rule], _known(kind)).lowers)
+
+
 def losses_read(kind: str) -> tuple[str, ...]:
     """The names of the losses that a rule reads; none of a shape."""
     return cast(type[Rule], _known(kind)).losses if is_rule(kind) else ()

@@ -54,13 +54,15 @@ class Rule(ABC):
     """A schedule with a state.
 
     `every` is the number of steps between its decisions. `network` is the one network whose rate it may set, empty where it
-    may be any; `losses` are the names of the losses that it reads; `images` is how many images it looks at.
+    may be any; `losses` are the names of the losses that it reads; `images` is how many images it looks at. A rule whose
+    factors never rise `lowers` the rate: it is a decay.
     """
 
     position: ClassVar[int] = 2000  # in lists, after shapes
     kind: ClassVar[str]
     network: ClassVar[str] = ""
     losses: ClassVar[tuple[str, ...]] = ()
+    lowers: ClassVar[bool] = False
     every: int
     images: int = 0
 
