@@ -760,6 +760,17 @@ class StudySpec(Section):
         """What rules know of the study's runs in advance."""
         return Run(self.train.steps, self._ideal_loss, self.evaluate.generated)
 
+    def images_shown(self, label: str) -> int:
+        """How many generated images a schedule's rules look at in a run; of searched settings, where they look at fewest."""
+        shown = 0
+        for shape in self.schedules[label].shapes().values():
+            if schedules.is_rule(shape.kind):
+                rules: list[Any] = list(shape.made())
+                shown += min(
+                    self.train.steps // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
+                )
+        return shown
+
     @property
     def _ideal_loss(self) -> float | None:
         """The discriminator's loss, with its penalties, in an ideal game; None where that is not known."""

@@ -210,6 +210,11 @@ def test_what_a_rule_cannot_train_is_refused_in_one_sentence(changes, words):
         parsed(**changes)
 
 
+def test_the_images_that_rules_look_at_are_known_in_advance():
+    spec = parsed()
+    assert {label: spec.images_shown(label) for label in spec.schedules} == {"constant": 0, "gap": 0, "mixed": 12 * 60}
+
+
 @pytest.mark.parametrize(
     "train", ['loss = "hinge"', 'loss = "r1"', 'penalties = ["r1", "r2"]', 'loss = "relativistic"']
 )
