@@ -46,6 +46,8 @@ class Placed(Protocol):
     def repetition(self) -> int: ...
     @property
     def replicate(self) -> int | None: ...
+    @property
+    def source(self) -> str: ...
 
 
 def load(path: Path, *, allow_code: bool = False) -> StudySpec:
@@ -183,8 +185,8 @@ _LOOKS = ("replicates.min", "replicates.max", "replicates.every")
 def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> dict[str, tuple[Any, Any]]:
     """The differences that would make stored runs part of another experiment; `confirmed`: a confirmation run is among them.
 
-    Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
-    number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
+    Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, seeds and sources
+    whose share in the spread is looked at (no verdict rests on them), another number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
     weights: what they are is told by their content, which is compared when a worker has read them.
 
     A study that repeats its tuning is judged at looks whose error was spent before the first of them: from its first
@@ -202,6 +204,7 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
     faults = {}
     for key, (before, after) in differences(old, new).items():
         rises = key in may_rise and (after or 0) > (before or 0)
+        rises |= key.startswith("variance.") and _covers(after, before)
         if key == "search.trials" and old.search.allocation == "adaptive":
             rises = False
         fresh_file = (
@@ -210,6 +213,13 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
         if key not in free and not rises and not fresh_file and not (added and key.startswith(added)):
             faults[key] = (before, after)
     return faults
+
+
+def _covers(after: Any, before: Any) -> bool:
+    """Whether a value of [variance] asks for all that another one does; no names of schedules stand for all of them."""
+    if isinstance(after, list) and isinstance(before, list):
+        return not after or (bool(before) and set(after) >= set(before))
+    return before is None or (isinstance(after, int) and isinstance(before, int) and after >= before)
 
 
 def refused_changes(old: StudySpec, new: StudySpec, runs: Iterable[Placed]) -> dict[str, tuple[Any, Any]]:
@@ -254,6 +264,11 @@ def _planned(spec: StudySpec, run: Placed) -> bool:
         return False
     if run.phase == "search":
         return run.point < spec.search.trials
+    if run.phase == "variance":
+        variance = spec.variance
+        if variance is None or not variance.of(run.schedule):
+            return False
+        return run.repetition < variance.runs(run.source)
     return run.repetition < (spec.select.seeds if run.phase == "select" else spec.confirm.seeds)
 
 

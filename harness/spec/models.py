@@ -23,7 +23,7 @@ from harness import arms, kinds, schedules
 from harness.own_code import Named
 from harness.schedules import Run
 from harness.scores import average_names
-from harness.seeds import derive
+from harness.seeds import SETS, SOURCES, derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
@@ -463,6 +463,38 @@ class ConfirmSpec(Section):
     seeds: int = Field(default=10, ge=1, le=10_000, description="fresh seeds per schedule")
 
 
+class VarianceSpec(Section):
+    """Phase 4: the confirmed configurations again with one kind of seed changed at a time, to see where the spread comes from."""
+
+    seeds: int = Field(default=10, ge=2, le=1000, description="seeds per source and schedule")
+    sources: tuple[Literal["weights", "data", "latents", "evaluation"], ...] = Field(
+        default=tuple(SOURCES),  # type: ignore[arg-type]  # the same names, once as types
+        min_length=1,
+        strict=False,
+        description="what is changed: initial weights, order of the data, latents and noise of training, latents of evaluation",
+    )
+    schedules: tuple[Name, ...] = Field(
+        default=(), strict=False, description="schedules that are looked at; all unless named"
+    )
+
+    def runs(self, source: str) -> int:
+        """Runs of a schedule for one source: of evaluation one serves SETS sets of latents."""
+        if source not in self.sources:
+            return 0
+        return -(-self.seeds // SETS) if source == "evaluation" else self.seeds
+
+    def of(self, schedule: str) -> int:
+        """Runs of a schedule in all."""
+        return sum(map(self.runs, self.sources)) if not self.schedules or schedule in self.schedules else 0
+
+    @field_validator("sources", "schedules")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("part", "allowed is each name once")
+        return value
+
+
 class SafetySpec(Section):
     """What happens when something breaks."""
 
@@ -537,6 +569,7 @@ class StudySpec(Section):
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
     replicates: ReplicatesSpec = Field(default_factory=ReplicatesSpec, json_schema_extra={"later": True})
+    variance: VarianceSpec | None = Field(default=None, json_schema_extra={"later": True})
     safety: SafetySpec = Field(default_factory=SafetySpec)
     published: PublishedSpec = Field(default_factory=PublishedSpec, json_schema_extra={"later": True})
     code: dict[str, Sha256] = Field(
@@ -652,7 +685,22 @@ class StudySpec(Section):
                 f"replicates.max is {self.replicates.max}, but search.allocation is 'adaptive', which may leave a schedule "
                 "out of a replicate; allowed is 'balanced'"
             )
+        if self.variance is not None:
+            self._check_variance(self.variance)
         return self
+
+    def _check_variance(self, variance: VarianceSpec) -> None:
+        """Raise ValueError where the sources of the spread cannot be told."""
+        if self.replicated:
+            raise ValueError(
+                f"variance.seeds is {variance.seeds}, but replicates.max is {self.replicates.max}: replicates differ in their "
+                "configurations, too; allowed is [variance] in a study that tunes once"
+            )
+        for label in variance.schedules:
+            if label not in self.schedules:
+                raise ValueError(
+                    f"variance.schedules has '{label}', but allowed is one of the schedules: {', '.join(self.schedules)}"
+                )
 
     def _model_faults(self) -> Iterator[str]:
         """What the kind of model has no use for, or no network for."""

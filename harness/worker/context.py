@@ -192,6 +192,7 @@ def facts(context: WorkerContext) -> dict[str, Any]:
             "name": evaluator.extractor.name,
             "sha256": evaluator.extractor.sha256,
             "dimensions": evaluator.extractor.dimensions,
+            **evaluator.geometry(),
         },
         "scores": evaluator.describe(),
         "floor": floor,
