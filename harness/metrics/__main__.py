@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import __version__, command_line
-from harness.metrics import extractor, requests, scoring, statistics_files
+from harness.metrics import extractor, metric, requests, scoring, statistics_files
 
 EPILOG = """\
 examples:
@@ -38,7 +38,12 @@ def parser() -> argparse.ArgumentParser:
         choices=tuple(extractor.declared()),
         help="feature network (default inception, for FID and KID as published)",
     )
-    options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
+    options.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights of the feature network: .pth or .npz, of Inception also .pb",
+    )
     options.add_argument(
         "--subset-size",
         type=int,
@@ -64,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         dest="metrics",
         metavar="NAME",
-        help="also this metric of an installed package; may be given several times",
+        help=f"also this metric: one of {', '.join(metric.extras())}; may be given several times",
     )
     options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"
@@ -114,8 +119,8 @@ def _show(report: scoring.Report, *, as_json: bool) -> None:
         print(f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else ""))
     for name, value in report.protocol.items():
         print(f"{name}: {value}")
-    for metric, rows in (report.sanity or {}).items():
-        print(f"sanity of {metric}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL")
+    for score, rows in (report.sanity or {}).items():
+        print(f"sanity of {score}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL")
         for row in rows:
             seen = "seen" if row["seen"] else "NOT SEEN"
             print(f"  {row['damage']:24}{row['value']:<14.6g}undamaged {row['floor']:<14.6g}{seen}")

@@ -76,10 +76,7 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
     further = metric.extras()
     for name in request.metrics:
         if name not in further:
-            allowed = (
-                f"allowed is one of: {', '.join(further)}" if further else "no installed package has further metrics"
-            )
-            faults.append(f"--metric is {name}, but {allowed}")
+            faults.append(f"--metric is {name}, but allowed is one of: {', '.join(further)}")
     if request.weights is not None:
         name, check = request.network.name, request.network.check_weights
         if check is None:
