@@ -114,16 +114,8 @@ def _show(report: scoring.Report, *, as_json: bool) -> None:
         values |= {"sanity": report.sanity} if report.sanity is not None else {}
         command_line.print_json(values, indent=1)
         return
-    floor = report.floor or {}
-    for name, value in report.scores.items():
-        print(f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else ""))
-    for name, value in report.protocol.items():
-        print(f"{name}: {value}")
-    for score, rows in (report.sanity or {}).items():
-        print(f"sanity of {score}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL")
-        for row in rows:
-            seen = "seen" if row["seen"] else "NOT SEEN"
-            print(f"  {row['damage']:24}{row['value']:<14.6g}undamaged {row['floor']:<14.6g}{seen}")
+    for line in report.lines():
+        print(line)
     for line in report.warnings:
         print(f"warning: {line}", file=sys.stderr)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.metrics import extractor, images, metric, sanity, statistics_files
 from harness.metrics.extractor import FeaturesPart
-from harness.metrics.images import Input, InputError
+from harness.metrics.images import Input, InputError, Source
 
 SUBSET_SIZE = 1000
 BLOCKS = 20  # of the jackknife
@@ -18,9 +18,9 @@ BLOCKS = 20  # of the jackknife
 class Request:
     """What is asked for; None is an option that was not given."""
 
-    generated: Path
-    real: Path
-    held_out: Path | None = None
+    generated: Source
+    real: Source
+    held_out: Source | None = None
     features: str | None = None
     weights: Path | None = None
     subset_size: int | None = None
@@ -62,7 +62,7 @@ def _described(request: Request) -> dict[str, Input]:
             inputs[key] = images.read(path, name=name)
         except InputError as error:
             faults.append(str(error))
-    faults += _option_faults(request, [path for _, path in given.values()])
+    faults += _option_faults(request, [path for _, path in given.values() if isinstance(path, Path)])
     if faults:
         raise InputError("\n".join(faults))
     return inputs
