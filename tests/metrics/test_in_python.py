@@ -8,8 +8,11 @@ import pytest
 from PIL import Image
 
 import harness
+from harness.metrics import features, metric
 from harness.metrics.__main__ import main
+from harness.metrics.evaluation import Evaluator
 from harness.metrics.in_python import in_parameters
+from harness.scores import ScoreName
 
 
 def pictures(seed, n=30):
@@ -62,6 +65,31 @@ def test_the_same_array_twice_is_said_and_parts_of_one_are_not():
     assert abs(same["fid"]) < 1e-9
     for one, two in ((images[:30], images[30:]), (images[::2], images[1::2]), (images[:30], images[:30].copy())):
         assert not any("are the same" in line for line in harness.score(one, two, features="digits").warnings)
+
+
+def test_a_name_is_one_estimator_in_a_study_and_outside():
+    train, held_out, generated = pictures(1, n=200), pictures(2, n=200), pictures(0, n=200) // 2
+    named = metric.extras()
+    network = features.load("digits")
+    evaluator = Evaluator(
+        network,
+        train=train,
+        held_out=held_out,
+        reference="train",
+        generated=200,
+        cache=None,
+        fingerprint="",
+        extras=named,
+    )
+    in_a_study = {
+        ScoreName.parse(name, features="digits").metric: value for name, value in evaluator.scores(generated).items()
+    }
+    outside = harness.score(generated, train, features="digits", metrics=named, subset_size=50).scores
+    shared = in_a_study.keys() & outside.keys()
+    assert shared == in_a_study.keys() - {"overfit"}  # which compares with two sets of real images
+    assert {"kid_subsets", "kid_subsets_std", "kid_stderr"} <= outside.keys() - shared
+    for name in shared:
+        assert outside[name] == pytest.approx(in_a_study[name], rel=1e-9, abs=1e-9), name
 
 
 @pytest.mark.parametrize(
