@@ -43,6 +43,7 @@ BENCHMARKS = (
     Benchmark("report_scale", ("1000",)),
     Benchmark("growth", ("--quick",)),
     Benchmark("own_network_speed", ("--rounds", "5")),
+    Benchmark("averages_cost", ("--rounds", "5")),
     Benchmark("network_speed", ("--networks", "dcgan 8x8x1", "--rounds", "2", "--seconds", "2"), ("torch",)),
 )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-EMA = "_ema"  # suffix of a score of the averaged weights
+EMA = "_ema"  # suffix of a score of the averaged weights, of the primary average where there are several
 _COUNT = re.compile(r"_(\d+)(k?)$")
+_WEIGHTS = re.compile(r"_(ema(?:\d[\w.+-]*)?)$")
 
 
 def count_name(count: int) -> str:
@@ -16,11 +18,26 @@ def count_name(count: int) -> str:
     return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
 
 
+def average_names(lengths: Sequence[float]) -> list[str]:
+    """What the weights of averages are called, the primary one's first."""
+    return ["ema", *map(average_name, lengths[1:])]
+
+
+def average_name(length: float) -> str:
+    """What the weights of a further average are called, by its decay per step, or its half-life in images.
+
+    >>> average_name(0.9997), average_name(20_000)
+    ('ema0.9997', 'ema20k')
+    """
+    return f"ema{count_name(int(length)) if length >= 1 else repr(float(length))}"
+
+
 @dataclass(frozen=True, order=True)
 class ScoreName:
     """The parts of a name such as `fid_inception_10k_ema`; `features` is empty of a score of the pixels themselves.
 
-    `weights` is 'raw' or 'ema': by which weights the images were made, as trained or as averaged.
+    `weights` says by which weights the images were made: 'raw', as trained; 'ema', by the primary average; or by a further
+    one, as `average_name` calls it.
     """
 
     metric: str
@@ -30,13 +47,14 @@ class ScoreName:
 
     def __str__(self) -> str:
         features = f"_{self.features}" if self.features else ""
-        return f"{self.metric}{features}_{count_name(self.count)}{EMA if self.weights == 'ema' else ''}"
+        return f"{self.metric}{features}_{count_name(self.count)}{'' if self.weights == 'raw' else f'_{self.weights}'}"
 
     @classmethod
     def parse(cls, text: str, *, features: str) -> Self:
         """The parts of `text`, a score of a study whose feature network is `features`; ValueError if it is no score."""
-        weights = "ema" if text.endswith(EMA) else "raw"
-        body = text.removesuffix(EMA)
+        averaged = _WEIGHTS.search(text)
+        weights = averaged.group(1) if averaged else "raw"
+        body = text[: averaged.start()] if averaged else text
         found = _COUNT.search(body)
         if found is None:
             raise ValueError(f"{text!r} is no score's name: it lacks a number of images, as in fid_{features}_5k")
@@ -49,12 +67,16 @@ class ScoreName:
     @property
     def raw(self) -> Self:
         """The same score of the weights as trained."""
-        return dataclasses.replace(self, weights="raw")
+        return self.of("raw")
 
     @property
     def averaged(self) -> Self:
-        """The same score of the averaged weights."""
-        return dataclasses.replace(self, weights="ema")
+        """The same score of the averaged weights: the primary average."""
+        return self.of("ema")
+
+    def of(self, weights: str) -> Self:
+        """The same score of other weights."""
+        return dataclasses.replace(self, weights=weights)
 
     @property
     def other(self) -> Self:

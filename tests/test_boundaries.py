@@ -25,7 +25,7 @@ ALLOWED = {
     "data": {"kinds", "files"},
     "metrics": {"scores", "data", "command_line", "kinds", "lazy", "files"},
     "models": {"seeds", "kinds", "lazy", "files", "own_code"},
-    "spec": {"schedules", "arms", "kinds", "own_code", "seeds"},
+    "spec": {"schedules", "arms", "kinds", "own_code", "seeds", "scores"},
     "results": {"scores", "arms", "kinds", "files"},
     "report": {"scores", "results", "stats", "schedules", "arms", "command_line", "kinds", "files"},
     "plan": {"seeds", "spec", "schedules", "kinds", "stats"},

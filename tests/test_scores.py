@@ -9,6 +9,8 @@ NAMES = {
     "fid_digits_5k_ema": ScoreName("fid", "digits", 5000, "ema"),
     "kid_fashion_mnist_2500": ScoreName("kid", "fashion_mnist", 2500),
     "noise_ratio_500_ema": ScoreName("noise_ratio", "", 500, "ema"),
+    "fid_digits_5k_ema0.9997": ScoreName("fid", "digits", 5000, "ema0.9997"),
+    "kid_digits_500_ema20k": ScoreName("kid", "digits", 500, "ema20k"),
     "high_frequency_ratio_10k": ScoreName("high_frequency_ratio", "", 10_000),
 }
 
@@ -24,6 +26,7 @@ def test_both_weights_name_each_other():
     name = ScoreName("fid", "digits", 5000)
     assert (name.other, name.other.other, name.averaged.raw) == (name.averaged, name, name)
     assert str(name.averaged) == f"{name}_ema"
+    assert name.of("ema20k").other == name
 
 
 @pytest.mark.parametrize(("count", "text"), [(500, "500"), (1000, "1k"), (2500, "2500"), (10_000, "10k")])

@@ -66,10 +66,10 @@ def differences(name: str) -> dict[str, dict[str, float]]:
     }
     constant = np.full(STEPS, RATE, np.float32)
     peers = {
-        "torch": TorchGan(plan, images, batch=BATCH, ema=train.ema),
-        "torch, channels_last": TorchGan(plan, images, batch=BATCH, ema=train.ema, layout="channels_last"),
-        "jax": JaxGan(plan, images, batch=BATCH, ema=train.ema),
-        "keras": KerasGan(plan, images, batch=BATCH, ema=train.ema, rates=(constant, constant)),
+        "torch": TorchGan(plan, images, batch=BATCH, ema=train.averages["ema"]),
+        "torch, channels_last": TorchGan(plan, images, batch=BATCH, ema=train.averages["ema"], layout="channels_last"),
+        "jax": JaxGan(plan, images, batch=BATCH, ema=train.averages["ema"]),
+        "keras": KerasGan(plan, images, batch=BATCH, ema=train.averages["ema"], rates=(constant, constant)),
     }
     losses = []
     if not any(layer.kind == "dropout" for layer in plan.discriminator):

@@ -33,7 +33,8 @@ def lasting(spec: StudySpec, facts: Mapping[str, Any]) -> list[str]:
 
 def of_file(spec: StudySpec) -> list[str]:
     """Those that can be told from the study file alone."""
-    return [*_of_verdicts(spec), *_ignored(spec), *_of_arms(spec), *_of_shapes(spec), *_of_penalties(spec)]
+    parts = (_of_verdicts, _ignored, _of_arms, _of_shapes, _of_averages, _of_penalties)
+    return [caution for part in parts for caution in part(spec)]
 
 
 def _of_verdicts(spec: StudySpec) -> Iterator[str]:
@@ -137,6 +138,18 @@ def _of_shapes(spec: StudySpec) -> Iterator[str]:
                 f"schedules.{label}.{said[0]} is set, which changes nothing: {' and '.join(schedule.networks)} "
                 f"{'has a shape of its' if len(schedule.networks) == 1 else 'have shapes of their'} own{keep}"
             )
+
+
+def _of_averages(spec: StudySpec) -> Iterator[str]:
+    """Averages that are one and the same, since the ramp of their first steps never ends."""
+    steps, ramp = spec.train.steps, spec.train.ema_ramp
+    reached = steps / (ramp + steps - 1)  # the ramp at the last step
+    alike = [f"{decay:.6g}" for decay in spec.train.averages.values() if decay >= reached]
+    if len(alike) > 1:
+        yield (
+            f"the averages with decays {', '.join(alike)} are one and the same: in {steps} steps their ramp (train.ema_ramp = "
+            f"{ramp:g}) does not pass {reached:.6g}"
+        )
 
 
 def _of_penalties(spec: StudySpec) -> Iterator[str]:

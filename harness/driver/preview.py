@@ -22,7 +22,7 @@ from harness.spec.loading import Placed
 # Bytes, measured on committed studies: a run's record, in database and tables, without its curve; a score of a point of
 # the curve; page, figures and tables of a study.
 _RECORD_BYTES, _SCORE_BYTES, _REPORT_BYTES = 12_000, 160, 4_000_000
-_SCORES = 20  # of a point: ten of the raw and ten of the averaged weights
+_SCORES = 10  # of a point and of the weights that are scored
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Preview:
     def disk(self) -> float:
         """Bytes that the results folder will take in the end, roughly, with what workers need meanwhile."""
         spec, dimensions = self.spec, int(self.facts["features"]["dimensions"])
-        per_run = 2 * self.probe["grid"] + _RECORD_BYTES + _SCORE_BYTES * _SCORES * spec.evaluate.points
+        weights = 1 + len(spec.train.averages)
+        per_run = 2 * self.probe["grid"] + _RECORD_BYTES + _SCORE_BYTES * weights * _SCORES * spec.evaluate.points
         kept = sum(
             min(int(self.facts["data"][part]), max(spec.evaluate.generated, 5000)) for part in ("train", "held_out")
         )
@@ -162,8 +163,10 @@ class Preview:
             return
         which = f"{self.remaining} of {runs} runs remain, of" if self.stored else f"{self.remaining} runs of"
         most = "" if self.looks is None else "at most "
+        averages = len(self.spec.train.averages)
+        scored = "raw and averaged" if averages == 1 else f"raw and {averages} averages"
         yield (
-            f"\n{most}{which} {steps}, {probe['evaluation']:.2f} s per evaluation (raw and averaged), {probe['set_up']:.0f} s to "
+            f"\n{most}{which} {steps}, {probe['evaluation']:.2f} s per evaluation ({scored}), {probe['set_up']:.0f} s to "
             f"set up a worker; {progress.duration(self.seconds_per_run)} per run, {most or 'about '}"
             f"{progress.duration(self.seconds)} with {self.workers} workers on this machine as it is now"
         )

@@ -86,18 +86,21 @@ class Evaluator:
             caches.write(self._cache / f"{key}.npz", computed)
         return computed
 
-    def scores(self, images: NDArray[np.uint8]) -> dict[str, float]:
-        """Every score of generated images uint8 (n, h, w, c); raises ValueError unless n is the protocol's number."""
+    def scores(self, images: NDArray[np.uint8], *, weights: str = "raw") -> dict[str, float]:
+        """Every score of generated images uint8 (n, h, w, c), named as of the `weights` that made them.
+
+        Raises ValueError unless n is the protocol's number.
+        """
         if len(images) != self.generated:
             raise ValueError(f"there are {len(images)} images, but the protocol scores {self.generated}")
-        return self._scores(images, self._measures)
+        return self._scores(images, self._measures, weights)
 
-    def _scores(self, images: NDArray[np.uint8], measures: Iterable[Measure]) -> dict[str, float]:
+    def _scores(self, images: NDArray[np.uint8], measures: Iterable[Measure], weights: str = "raw") -> dict[str, float]:
         sample = self._sample(self.extractor(images), images)
-        return {self._name(each.part): each.score(sample) for each in measures}
+        return {self._name(each.part, weights): each.score(sample) for each in measures}
 
-    def _name(self, part: MetricPart) -> str:
-        return str(part.score_name(self.extractor.name, self.generated))
+    def _name(self, part: MetricPart, weights: str = "raw") -> str:
+        return str(part.score_name(self.extractor.name, self.generated).of(weights))
 
     @property
     def _kept(self) -> int:

@@ -32,7 +32,8 @@ class Model(Protocol):
     """Networks with their optimizers, for one data set and one set of settings; it trains many runs one after another.
 
     `networks` are those whose rates a schedule may set, `losses` the names of what `advance` returns, `latent` is the
-    length of the vectors that images are generated from, `step` the number of steps done.
+    length of the vectors that images are generated from, `step` the number of steps done. Images are made by the `weights`
+    'raw', as trained, or by one of the averages that the settings name.
     """
 
     networks: tuple[str, ...]
@@ -55,7 +56,7 @@ class Model(Protocol):
         """
 
     def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
-        """Images uint8 (n, h, w, c) of standard normal `latents` float32 (n, latent), by 'raw' or 'ema' weights."""
+        """Images uint8 (n, h, w, c) of standard normal `latents` float32 (n, latent), by the weights named."""
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that training depends on besides the settings: arrays by name."""
@@ -84,7 +85,9 @@ class TrainSettings(Moments, Protocol):
     @property
     def optimizer(self) -> PartSettings: ...
     @property
-    def ema(self) -> float: ...
+    def averages(self) -> Mapping[str, float]: ...
+    @property
+    def ema_ramp(self) -> float: ...
     @property
     def flip(self) -> bool: ...
     @property

@@ -34,7 +34,6 @@ __all__ = ["CONTROLS", "LOSS_SCALE", "Training", "evaluation_latents"]
 # factor of the penalties' weights, decoupled weight decay.
 CONTROLS = ("beta2", "ema", "penalty", "weight_decay")
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
-WEIGHTS = ("raw", "ema")
 _SETTLING = 50  # steps after which little is left of what moving statistics were before
 _FLIPS = 2048  # number of the first draw of a step by which images are mirrored: beyond those of batches
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
@@ -62,8 +61,8 @@ class Training(ABC):
     ) -> None:
         """Lay out the state of `networks`, for training images uint8 (n, h, w, c).
 
-        `losses` are the names of what a step returns; `averaged` are the networks that make images, whose moving average
-        (EMA) is kept; `latent` is the length of the vectors that images are made from. `labels` are the classes of the
+        `losses` are the names of what a step returns; `averaged` are the networks that make images, whose moving averages
+        (EMA) are kept; `latent` is the length of the vectors that images are made from. `labels` are the classes of the
         images, from 0 on, where networks see them. `controls` names those of CONTROLS that `advance` is given; the others
         are as the settings have them; ValueError names one that is none. `autograph` lets the code of networks and losses
         branch on tensors by Python's own statements, as users' code may; ours does not, and is traced in half the time.
@@ -76,6 +75,7 @@ class Training(ABC):
         self.classes = 0 if labels is None else int(labels.max()) + 1
         self.networks, self.losses, self.latent, self.step = tuple(networks), tuple(losses), latent, 0
         self._modules, self._averaged, self._settings = dict(networks), tuple(averaged), train
+        self._averages = dict(train.averages)  # name of the weights -> decay per step; the primary one is "ema"
         self._packing = {name: Packing(module) for name, module in networks.items()}
         self._images = tf.constant(images)
         self._compute = (
@@ -107,9 +107,18 @@ class Training(ABC):
             layout |= {name: trained, f"{name}_moving": moving}
             slots = self._optimizer.initial(np.zeros(trained, np.float32))
             layout |= {f"{name}_slot{slot}": len(vector) for slot, vector in enumerate(slots)}
-        for name in self._averaged:
-            layout |= {f"{name}_average": layout[name], f"{name}_average_moving": layout[f"{name}_moving"]}
+        for name, average in self._kept_averages():
+            layout |= {average: layout[name], f"{average}_moving": layout[f"{name}_moving"]}
         return layout
+
+    def _kept_averages(self) -> list[tuple[str, str]]:
+        """Each network that makes images, with the name of the vector of each of its averages."""
+        return [(name, self._average_of(name, weights)) for name in self._averaged for weights in self._averages]
+
+    @staticmethod
+    def _average_of(name: str, weights: str) -> str:
+        """The vector of one average of a network; the primary one's has the name that it had when it was the only one."""
+        return f"{name}_average{weights.removeprefix('ema')}"
 
     def start(self, seeds: Seeds) -> None:
         """Reset everything in place to the beginning of the run with `seeds`."""
@@ -119,9 +128,9 @@ class Training(ABC):
             self._vectors[f"{name}_moving"].assign(moving)
             for slot, vector in enumerate(self._optimizer.initial(trained)):
                 self._vectors[f"{name}_slot{slot}"].assign(vector)
-        for name in self._averaged:
-            self._vectors[f"{name}_average"].assign(self._vectors[name])
-            self._vectors[f"{name}_average_moving"].assign(self._vectors[f"{name}_moving"])
+        for name, average in self._kept_averages():
+            self._vectors[average].assign(self._vectors[name])
+            self._vectors[f"{average}_moving"].assign(self._vectors[f"{name}_moving"])
         self._roles.assign(draws.roles(seeds))
         self.step, self._settled = 0, {}
 
@@ -169,12 +178,13 @@ class Training(ABC):
         return losses
 
     def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
-        """Images uint8 (n, h, w, c) of `latents` float32 (n, latent), by the 'raw' or the averaged ('ema') weights.
+        """Images uint8 (n, h, w, c) of `latents` float32 (n, latent), by the 'raw' weights or those of an average.
 
         Raises Diverged if the raw weights make the same image from every latent.
         """
-        if weights not in WEIGHTS:
-            raise ValueError(f"weights is {weights!r}, but allowed is one of: {', '.join(WEIGHTS)}")
+        known = ("raw", *self._averages)
+        if weights not in known:
+            raise ValueError(f"weights is {weights!r}, but allowed is one of: {', '.join(known)}")
         vectors = [vector for name in self._averaged for vector in self._scored(name, weights)]
         parts = [
             self._sample(tf.constant(latents[first : first + _GENERATE]), *vectors).numpy()
@@ -283,17 +293,17 @@ class Training(ABC):
         return [self._vectors[f"{name}_slot{slot}"] for slot in range(self._optimizer.slots)]
 
     def _scored(self, name: str, weights: str = "raw") -> tuple[tf.Tensor, tf.Tensor]:
-        """As `_read`, of the weights that the optimizer has scored, or of their average."""
+        """As `_read`, of the weights that the optimizer has scored, or of one of their averages."""
         if self._vector(name, "raw") is self._vectors[name]:
-            return self._read(name if weights == "raw" else f"{name}_average")
+            return self._read(name if weights == "raw" else self._average_of(name, weights))
         if weights not in self._settled:
             self._settled[weights] = self._settle(weights)
         return self._vector(name, weights).value(), self._settled[weights][name]
 
     def _vector(self, name: str, weights: str) -> tf.Variable:
-        """The 'raw' weights that the optimizer has scored, or, of networks that have one, the average ('ema')."""
-        if weights == "ema" and name in self._averaged:
-            return self._vectors[f"{name}_average"]
+        """The 'raw' weights that the optimizer has scored, or, of networks that have any, one of their averages."""
+        if weights != "raw" and name in self._averaged:
+            return self._vectors[self._average_of(name, weights)]
         return self._optimizer.scored(self._vectors[name], self._slots(name))
 
     def _settle(self, weights: str) -> dict[str, tf.Tensor]:
@@ -356,22 +366,29 @@ class Training(ABC):
     def _average(self, step: tf.Tensor, controls: Mapping[str, tf.Tensor]) -> None:
         """Move the averages towards the networks; early on faster, so that the initial weights are soon forgotten.
 
-        A control says the decay of each step itself. Moving statistics are averaged alike, so that they belong to the
-        averaged weights and not to the last ones.
+        At step t (counted from 0) the decay is min(its own, (1 + t) / (ema_ramp + t)), unless a control says it: that of the
+        only average. Moving statistics are averaged alike, so that they belong to the averaged weights and not to the
+        last ones.
         """
-        decay = controls.get("ema")
-        if decay is None:
-            time = tf.cast(step, tf.float32)
-            decay = tf.minimum(tf.constant(self._settings.ema), (1.0 + time) / (10.0 + time))
+        for weights, decay in self._averages.items():
+            self._move(weights, controls["ema"] if "ema" in controls else self._ramped(step, decay))
+
+    def _ramped(self, step: tf.Tensor, decay: float) -> tf.Tensor:
+        time = tf.cast(step, tf.float32)
+        return tf.minimum(tf.constant(decay), (1.0 + time) / (self._settings.ema_ramp + time))
+
+    def _move(self, weights: str, decay: tf.Tensor) -> None:
+        """Move one average by its decay of this step: average -= (1 - decay) * (average - current), in one pass."""
         for network in self._averaged:
-            for average, current in (
-                (f"{network}_average", self._vector(network, "raw")),
-                (f"{network}_average_moving", self._vectors[f"{network}_moving"]),
+            average = self._average_of(network, weights)
+            for name, current in (
+                (average, self._vector(network, "raw")),
+                (f"{average}_moving", self._vectors[f"{network}_moving"]),
             ):
-                tf.raw_ops.ResourceApplyGradientDescent(  # average -= (1 - decay) * (average - current), in one pass
-                    var=self._vectors[average].handle,
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=self._vectors[name].handle,
                     alpha=1.0 - decay,
-                    delta=self._vectors[average] - current,
+                    delta=self._vectors[name] - current,
                 )
 
     @property

@@ -219,10 +219,35 @@ class Analysis:
         if not self.plan.replicated:
             return runs
         names = [*self.results.study.scores]
-        scores = [name for raw in names for name in (raw, str(self.named(raw).averaged)) if name in runs]
+        scores = [name for raw in names for name in self._by_weights(raw).values() if name in runs]
         seeds = self.results.study.phases.confirm.seeds
-        relative = (self.raw, self.averaged) if self.relative else ()
+        relative = list(self._by_weights(self.raw).values()) if self.relative else ()
         return self._ordered(units.of_replicates(runs, seeds=seeds, scores=scores, relative=relative))
+
+    def _by_weights(self, raw: str) -> dict[str, str]:
+        """The column of a score by weights: raw ones, then each average."""
+        named = self.named(raw)
+        return {weights: str(named.of(weights)) for weights in ("raw", *self.results.study.spec.train.averages)}
+
+    @cached_property
+    def surface(self) -> pd.DataFrame:
+        """The primary score by schedule and average, averages from short to long; empty of a study with one average.
+
+        Of the planned schedules. In a replicated study over the replicates of the first look, which every schedule has: when
+        its later ones end depends on what they say.
+        """
+        averages = self.results.study.spec.train.averages
+        planned = self.units[self.units["schedule"].isin(self.plan.schedules)]
+        if len(averages) < 2:
+            return planned.iloc[:0]
+        if self.plan.looks:
+            planned = planned[planned["repetition"] < self.plan.looks[0]]
+        scores = {name: column for name, column in self._by_weights(self.raw).items() if column in planned}
+        return stats.surface(planned, scores=scores, baseline=self.baseline, alpha=self.alpha, scale=self._scale)
+
+    def weights_in_words(self, weights: str) -> str:
+        """'raw weights', or which average: 'EMA 0.999'."""
+        return self.results.study.spec.train.averages.get(weights, f"{weights} weights")
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -349,6 +374,8 @@ class Analysis:
                     scale=self._scale,
                 )
             tables["scores"] = self.all_scores()
+            if len(self.surface):
+                tables["averages"] = self.surface
         searched = self.search[self.search["phase"] == "search"]
         if len(searched):
             tables["sensitivity"] = stats.sensitivity(self.search, score=self.score)
@@ -545,6 +572,22 @@ class Analysis:
             score_title=self.title,
             forms=(self.form_of(self.raw), self.form_of(self.averaged)),
             decays=self.decays,
+        )
+
+    @property
+    def best_pair(self) -> str:
+        """Which schedule with which average may be the best; empty of a study with one average."""
+        return (
+            sentences.best_pair(
+                self.surface.assign(weights=self.surface["weights"].map(self.weights_in_words)),
+                score_title=self.title,
+                spread=self.spread_of(self.score),
+                level=self.level,
+                unit=self.plan.unit,
+                tuned=WEIGHTS[self.primary.weights] if self.results.study.phases.search.trials else "",
+            )
+            if len(self.surface)
+            else ""
         )
 
     @property

@@ -109,6 +109,10 @@ SECTIONS: tuple[Section[Analysis], ...] = (
             Listing(study_texts.averaging_by_schedule, title="Each schedule in a sentence", most=4),
             FigureEntry("averaging", study_figures.averaging, brief=True),
             TableEntry("interactions", study_tables.interactions, paper=study_tables.interactions),
+            Text(study_texts.best_pair, brief=True),
+            FigureEntry("averages", study_figures.averages, brief=True),
+            TableEntry("averages", study_tables.averages, brief=True, paper=study_tables.averages),
+            TableEntry("average_interactions", study_tables.average_interactions),
         ),
     ),
     Section(

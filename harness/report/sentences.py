@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has a
 FORM = numbers.Form()
 ADDED, MORE_SEEDS, BEYOND = "added schedule", "seeds after the plan", "replicates beyond the plan"
 LATER_SAID = 4  # differences after the plan that a sentence names; exploratory.csv has all
+_PAIRS_NAMED = 6  # pairs of schedule and average that a sentence names; averages.csv has all
 ALONE = "Only one schedule was confirmed, so there is nothing to compare."
 
 
@@ -260,6 +261,39 @@ def averaging(
             f"{_interaction(row['low'], row['high'], decay=row['schedule'] in decays)}."
         )
     return said
+
+
+def best_pair(table: pd.DataFrame, *, score_title: str, spread: float, level: str, unit: str, tuned: str) -> str:
+    """Which pair of schedule and weights has the lowest mean, and which others may be the best: of `stats.surface`.
+
+    `tuned`: the weights by whose score configurations were chosen, if any were.
+    """
+    candidates = table[table["may_be_best"]].dropna(subset=["mean"])
+    if candidates.empty:
+        return ""
+    lowest = candidates.sort_values("mean", kind="stable").iloc[0]
+    rest = table.drop(index=lowest.name)
+    others = [_pair(row) for row in rest[rest["may_be_best"]].to_dict("records")]
+    mean = numbers.aligned([lowest["mean"]], spread=spread)[0]
+    said = (
+        f"Of {len(table)} pairs of schedule and weights, {_pair(lowest)} has the lowest mean {score_title} ({mean}, over "
+        f"{numbers.count(int(lowest['n']), unit)})"
+    )
+    if others:
+        which = f": {listed(others)}" if len(others) <= _PAIRS_NAMED else ""
+        said += (
+            f", and {numbers.count(len(others), 'other pair')} may as well be the best{which}. At {level} the best pair is one of "
+            f"these {len(others) + 1}, whichever was tried."
+        )
+    else:
+        said += f". Each other pair is worse than some pair: at {level} this is the best."
+    if tuned:
+        said += f" Configurations were chosen by the score of {tuned} weights, which favours these."
+    return said
+
+
+def _pair(row: Mapping[Hashable, Any] | pd.Series[Any]) -> str:
+    return f"{numbers.name(str(row['schedule']))} with {row['weights']}"
 
 
 def _interaction(low: float, high: float, *, decay: bool) -> str:

@@ -115,6 +115,21 @@ def averaging(analysis: Analysis) -> Drawing | None:
     )
 
 
+def averages(analysis: Analysis) -> Drawing | None:
+    """The primary score over schedules and averages."""
+    surface = analysis.surface
+    if surface.empty:
+        return None
+    shown = surface.assign(weights=surface["weights"].map(analysis.weights_in_words))
+    spread = analysis.spread_of(analysis.score)
+    return Drawing(
+        lambda: figures.averages(shown, schedules=analysis.schedules, label=axis(analysis), spread=spread),
+        analysis.best_pair,
+        f"Mean {analysis.title} by schedule and moving average (EMA), from short to long, over "
+        f"{numbers.count(int(surface['n'].iloc[0]), analysis.plan.unit)}. Framed: may be the best of all pairs, at {analysis.level}.",
+    )
+
+
 def anytime(analysis: Analysis) -> Drawing | None:
     """Score against step, with the learning rate beneath."""
     if analysis.curves.empty:

@@ -247,6 +247,53 @@ def interactions(analysis: Analysis) -> Table | None:
     return table(frame, columns, caption=caption, source="ema.csv")
 
 
+def averages(analysis: Analysis) -> Table | None:
+    """The primary score of each schedule by each kind of weights, a column each, those that may be the best marked."""
+    surface = analysis.surface
+    if surface.empty:
+        return None
+    spread = analysis.spread_of(analysis.score)
+    by_pair = {(row["schedule"], row["weights"]): row for row in surface.to_dict("records")}
+
+    def mean(weights: str) -> Callable[[Row], Cell]:
+        def cell(row: Row) -> Cell:
+            found = by_pair[row["schedule"], weights]
+            text = numbers.aligned([found["mean"]], spread=spread)[0]
+            return Cell(f"{text} •" if found["may_be_best"] else text, found["mean"])
+
+        return cell
+
+    columns: Columns = {"schedule": value("schedule")}
+    columns |= {analysis.weights_in_words(name): mean(name) for name in dict.fromkeys(surface["weights"])}
+    caption = (
+        f"Mean {analysis.title} of each schedule by its raw weights and each moving average (EMA), over "
+        f"{numbers.count(int(surface['n'].iloc[0]), analysis.plan.unit)}. • may be the best of all pairs, at {analysis.level}"
+    )
+    return table(surface.drop_duplicates("schedule"), columns, caption=caption, source="averages.csv")
+
+
+def average_interactions(analysis: Analysis) -> Table | None:
+    """Effect of each schedule on the weights of each average, and how it differs from the effect on raw weights."""
+    surface = analysis.surface
+    if surface.empty:
+        return None
+    rows = surface[(surface["schedule"] != analysis.baseline) & (surface["weights"] != "raw")]
+    form = analysis.form_of(analysis.raw)
+    columns: Columns = {
+        "schedule": value("schedule"),
+        "average": lambda row: Cell(analysis.weights_in_words(row["weights"]), row["weights"]),
+        "effect": difference("effect", form),
+        f"interaction ({analysis.level} interval)": lambda row: Cell(
+            form.estimate(row["interaction"], row["interaction_low"], row["interaction_high"]), row["interaction"]
+        ),
+    }
+    caption = (
+        f"Effect of each schedule, against {analysis.baseline} with the same average, and how much it exceeds that on raw weights: "
+        "above zero where the average takes from the effect. Intervals are of each row alone"
+    )
+    return table(rows, columns, caption=caption, source="averages.csv", folded=True)
+
+
 def settings(analysis: Analysis) -> Table | None:
     """The configuration of each schedule, from its confirmation runs; of a replicated study how they spread."""
     first = analysis.confirmed.drop_duplicates("schedule")

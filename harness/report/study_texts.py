@@ -52,6 +52,11 @@ def averaging(analysis: Analysis) -> Line:
     return (analysis.averaging[0],)
 
 
+def best_pair(analysis: Analysis) -> Line:
+    """Which schedule with which average may be the best."""
+    return (analysis.best_pair,) if analysis.best_pair else ()
+
+
 def averaging_by_schedule(analysis: Analysis) -> list[Line]:
     """Whether averaging replaces the decay of each schedule."""
     return [(sentence,) for sentence in analysis.averaging[1:]]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError, model_validator
 
 from harness.arms import Arm
-from harness.scores import ScoreName
+from harness.scores import ScoreName, average_names
 
 Text = Annotated[str, Field(max_length=100_000)]
 Value = Annotated[FiniteFloat, Field(ge=-1e100, le=1e100)]
@@ -149,6 +149,18 @@ class Train(_Part):
     applies_to: Text = "both"
     optimizer: Text | dict[str, Any] = "adam"
     scheduled: dict[str, Course] = {}
+    ema: Value | list[Value] = 0.999
+    ema_half_lives: list[int] = []
+
+    @property
+    def averages(self) -> dict[str, str]:
+        """Each average in words, 'EMA 0.999', by the name of its weights, from the shortest to the longest."""
+        lengths: list[float] = [*self.ema_half_lives] or (self.ema if isinstance(self.ema, list) else [self.ema])
+        named = sorted(zip(lengths, average_names(lengths), strict=True))
+        return {
+            name: f"EMA {length:,} images" if self.ema_half_lives else f"EMA {length:.10g}"
+            for length, name in named
+        }
 
     @property
     def optimizer_name(self) -> str:

@@ -246,8 +246,10 @@ _LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exc
 def _allowed(schema: Mapping[str, Any]) -> str:
     """What a key may hold, in words, from its JSON schema."""
     if "oneOf" in schema:
-        forms = [form for form in schema["oneOf"] if form.get("type") == "number"]  # else parts, by name
-        return "number or range `{ low, high, log }`" if forms else "name or table, below"
+        types = [form.get("type") for form in schema["oneOf"]]
+        if "array" in types:  # a value, or several
+            return " or ".join(map(_form, schema["oneOf"]))
+        return "number or range `{ low, high, log }`" if "number" in types else "name or table, below"
     forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
     return " or ".join(_form(form) for form in forms)
 
@@ -264,7 +266,11 @@ def _form(schema: Mapping[str, Any]) -> str:
     if "pattern" in schema:
         return "name"
     if schema["type"] == "array":
-        return "list of names or tables, below" if "oneOf" in schema["items"] else "list of names"
+        if "oneOf" in schema["items"]:
+            return "list of names or tables, below"
+        if schema["items"]["type"] == "string":
+            return "list of names"
+        return f"list of {_form(schema['items']).replace('number', 'numbers', 1)}"
     limits = [f"{word} {_plain(schema[key])}" for key, word in _LIMITS.items() if key in schema and schema[key] < 2**62]
     if "maxLength" in schema:
         limits.append(f"up to {schema['maxLength']} characters")

@@ -24,6 +24,7 @@ from harness.spec.section import marked
 
 NAMED = ("loss", "optimizer")  # keys that hold a part's name, or a table with its settings
 LISTED = ("train.penalties", "train.augment")  # keys that hold a list of such
+NUMBERS = ("train.ema_half_lives",)  # keys that hold a list of numbers
 BUILTIN = "quick"  # name of the study that ships with the package
 
 
@@ -244,7 +245,11 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind in ("model_type", "model_attributes_type"):
         message = "allowed is a name or a table" if _is_named(path) else "allowed is a table"
     if kind == "tuple_type":
-        message = f"allowed is a list of {'names or tables' if path in LISTED else 'names'}"
+        held = "names or tables" if path in LISTED else "numbers" if path in NUMBERS else "names"
+        message = f"allowed is a list of {held}"
+    if kind in ("too_short", "too_long"):
+        end, words = ("min_length", "at least") if kind == "too_short" else ("max_length", "at most")
+        message = f"allowed is a list of {words} {fault['ctx'][end]}"
     if NUMBER in fault["loc"]:
         message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])

@@ -7,11 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, FiniteFloat, PrivateAttr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    FiniteFloat,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from harness import arms, kinds, schedules
 from harness.own_code import Named
+from harness.scores import average_names
 from harness.seeds import derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
@@ -168,6 +178,17 @@ else:
     AnyAugmentation = variants(AugmentationSpec, default="", text="augmentation", plain=True)
 
 
+# The forms of train.ema, by what pydantic's faults call them.
+_Decay = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+HalfLife = Annotated[int, Field(ge=1, le=10**12)]
+_ONE, _SEVERAL = "<one>", "<several>"
+Decays = Annotated[
+    Annotated[_Decay, Tag(_ONE)]
+    | Annotated[tuple[_Decay, ...], Field(min_length=1, max_length=8, strict=False), Tag(_SEVERAL)],
+    Discriminator(lambda value: _SEVERAL if isinstance(value, list | tuple) else _ONE),
+]
+
+
 class TrainSpec(Section):
     """How every run trains; the same for all schedules."""
 
@@ -223,11 +244,23 @@ class TrainSpec(Section):
         description="networks see the class of each image: needs a data set with classes and a network for them",
         json_schema_extra={"later": True},
     )
-    ema: FiniteFloat = Field(
+    ema: Decays = Field(
         default=0.999,
-        ge=0,
-        lt=1,
-        description="per-step decay of the moving average (EMA) of the networks that make images; EMA weights are scored as well",
+        description="per-step decay of the moving average (EMA) of the networks that make images; EMA weights are scored as well; of several, at most 8, the first is the primary average",
+    )
+    ema_half_lives: tuple[HalfLife, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=8,
+        description="in place of ema: in how many training images each average forgets half; the first is the primary average",
+        json_schema_extra={"later": True},
+    )
+    ema_ramp: FiniteFloat = Field(
+        default=10.0,
+        ge=1,
+        le=1e6,
+        description="at step t (from 0) an average's decay is at most (1 + t) / (ema_ramp + t): 10 lets no half-life pass about 8 % of the steps so far; 2 is the mean of all steps; 1: no ramp",
+        json_schema_extra={"later": True},
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
@@ -249,6 +282,35 @@ class TrainSpec(Section):
         description="what else changes within a run, along with the rate or by a shape of its own",
         json_schema_extra={"later": True},
     )
+
+    @field_validator("ema")
+    @classmethod
+    def _one_is_no_list(cls, value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
+    @model_validator(mode="after")
+    def _averages_apart(self) -> Self:
+        if self.ema_half_lives and self.sets("ema"):
+            raise ValueError("train.ema and train.ema_half_lives are both set, but allowed is one of them")
+        key, lengths = ("ema_half_lives", self.ema_half_lives) if self.ema_half_lives else ("ema", self._decays)
+        if len(set(lengths)) < len(lengths):
+            raise ValueError(f"train.{key} is {list(lengths)}, but allowed is each average once")
+        if len(lengths) > 1 and self.scheduled.ema is not None:
+            raise ValueError(f"train.scheduled.ema changes the only average, but train.{key} has {len(lengths)}")
+        return self
+
+    @property
+    def _decays(self) -> tuple[float, ...]:
+        return self.ema if isinstance(self.ema, tuple) else (self.ema,)
+
+    @property
+    def averages(self) -> dict[str, float]:
+        """The decay per step of each average by the name of its weights; the first is the primary one, "ema"."""
+        lengths: tuple[float, ...] = self.ema_half_lives or self._decays
+        decays = lengths
+        if self.ema_half_lives:  # 2 ** (-batch / half-life), as EDM2 and StyleGAN count them
+            decays = tuple(0.5 ** (self.batch / length) for length in lengths)
+        return dict(zip(average_names(lengths), decays, strict=True))
 
 
 class EvaluateSpec(Section):

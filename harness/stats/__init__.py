@@ -1,6 +1,7 @@
 """Statistics of a study: pure functions from tidy tables to tables."""
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
+from harness.stats.averages import surface
 from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
     EDGE,
@@ -40,6 +41,7 @@ __all__ = [
     "optimism",
     "sensitivity",
     "summary",
+    "surface",
     "time_to_target",
     "verdict_matrix",
     "without_curve",

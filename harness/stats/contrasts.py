@@ -56,8 +56,11 @@ class _Scale:
         return first, last
 
 
-def _scores(runs: pd.DataFrame, score: str, direction: str, scale: str = "absolute") -> pd.DataFrame:
-    """Repetitions × schedules of values, smaller is better; +inf for diverged, NaN for failed or missing."""
+def by_schedule(runs: pd.DataFrame, score: str, direction: str, scale: str = "absolute") -> pd.DataFrame:
+    """Repetitions × schedules of values, smaller is better; +inf for diverged, NaN for failed or missing.
+
+    Raises ValueError for a column that is missing, a run that is there twice, or an unknown direction or scale.
+    """
     if direction not in ("lower", "higher"):
         raise ValueError(f"direction is {direction!r}, but allowed is 'lower' or 'higher'")
     if scale not in replicates.SCALES:
@@ -119,7 +122,7 @@ def contrasts(
     >>> contrasts(runs, score="fid")[["schedule", "n", "p", "verdict"]].values.tolist()
     [['linear', 7, 0.015625, 'better']]
     """
-    table = _scores(runs, score, direction, scale)
+    table = by_schedule(runs, score, direction, scale)
     if baseline not in table.columns:
         raise ValueError(f"baseline is '{baseline}', but runs have: {', '.join(map(str, table.columns)) or 'none'}")
     pairs = [(str(label), baseline) for label in table.columns if label != baseline]
@@ -139,7 +142,7 @@ def all_pairs(
     scale: str = "absolute",
 ) -> pd.DataFrame:
     """As `contrasts`, for every pair of schedules, over all repetitions; exploratory, Holm over all pairs."""
-    table = _scores(runs, score, direction, scale)
+    table = by_schedule(runs, score, direction, scale)
     pairs = [(str(b), str(a)) for a, b in itertools.combinations(table.columns, 2)]
     asked = _Question(alpha=alpha, rope=replicates.rope_on_scale(rope, scale), scale=_Scale(scale, _sign(direction)))
     return _compare(runs, table, pairs, asked)
@@ -315,7 +318,7 @@ def _verdict(
 
 def omnibus(runs: pd.DataFrame, *, score: str, direction: str = "lower") -> Omnibus:
     """Friedman's (1937) test that no schedule differs, over repetitions that all schedules have; diverged rank worst."""
-    table = _scores(runs, score, direction).dropna()
+    table = by_schedule(runs, score, direction).dropna()
     n, k = table.shape
     if k < 3 or n < 2:
         return Omnibus(math.nan, math.nan, n, k, "needs at least 3 schedules and 2 common seeds")
@@ -335,7 +338,7 @@ def summary(
     The median counts diverged runs as worst (it is infinite once half diverged). No score lies below `least`, where
     intervals end.
     """
-    table = _scores(runs, score, direction)
+    table = by_schedule(runs, score, direction)
     sign = 1.0 if direction == "lower" else -1.0
     rows = []
     for label in table.columns:

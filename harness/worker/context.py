@@ -123,7 +123,7 @@ def processor() -> str:
 
 
 def probe(context: WorkerContext, *, started: float) -> dict[str, float]:
-    """Seconds of set-up (with the first trace), of a step, and of one evaluation of raw and averaged weights.
+    """Seconds of set-up (with the first trace), of a step, and of one evaluation of all weights that are scored.
 
     And bytes of a checkpoint and of a sample grid.
     """
@@ -145,11 +145,11 @@ def probe(context: WorkerContext, *, started: float) -> dict[str, float]:
         steps *= 2
         seconds = advance(steps)
     before = time.monotonic()
-    for weights in ("raw", "ema"):
+    for weights in context.weights:
         context.evaluator.scores(context.model.generate(context.latents, weights=weights))
     first = time.monotonic() - before  # the first one also traces and prepares the reference
     before = time.monotonic()
-    for weights in ("raw", "ema"):
+    for weights in context.weights:
         images = context.model.generate(context.latents, weights=weights)
         context.evaluator.scores(images)
     evaluation = time.monotonic() - before

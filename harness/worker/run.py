@@ -22,7 +22,6 @@ from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
 from harness.plan.design import Design
 from harness.results.record import CurvePoint, RunRecord
-from harness.scores import EMA
 from harness.seeds import derive
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
@@ -59,6 +58,11 @@ class WorkerContext:
     latents: NDArray[np.float32] = field(init=False)
     _models: list[tuple[OptimizerSpec, Model]] = field(init=False, default_factory=list)
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights that images are made by, and scored: as trained, then each average's."""
+        return ("raw", *self.spec.train.averages)
+
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
         seed = derive(self.spec.seed, "evaluation latents")
@@ -82,7 +86,7 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run hands back: its record, and sample grids (PNG) of the raw and the averaged weights."""
+    """What a run hands back: its record, and sample grids (PNG) of the raw and the (primary) averaged weights."""
 
     record: RunRecord
     grids: dict[str, bytes]
@@ -98,7 +102,7 @@ def train_run(design: Design, context: WorkerContext, control: Control) -> RunRe
         run.train()
     except Diverged as diverged:
         return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
-    grids = {"": grid(run.images_raw), "-ema": grid(run.images_ema)}
+    grids = {suffix: grid(run.images[weights]) for suffix, weights in (("", "raw"), ("-ema", "ema"))}
     return RunResult(run.record("finished", reason="", last_step=run.model.step), grids)
 
 
@@ -117,7 +121,7 @@ class _Run:
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
-        self.images_raw = self.images_ema = np.zeros((0, 1, 1, 1), np.uint8)
+        self.images: dict[str, NDArray[np.uint8]] = {}  # the last ones, by weights
         self._begin()
 
     def _begin(self) -> None:
@@ -199,16 +203,16 @@ class _Run:
             self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        self.images_raw = self.model.generate(self.context.latents, weights="raw")
-        self.images_ema = self.model.generate(self.context.latents, weights="ema")
-        raw = self.context.evaluator.scores(self.images_raw)
-        averaged = self.context.evaluator.scores(self.images_ema)
+        scores: dict[str, float] = {}
+        for weights in self.context.weights:
+            images = self.images[weights] = self.model.generate(self.context.latents, weights=weights)
+            scores |= self.context.evaluator.scores(images, weights=weights)
         self.curve.append(
             CurvePoint(
                 step=step,
                 rates={network: float(rate[step - 1]) for network, rate in self.rates.items()},
                 losses=dict(self.losses),
-                scores={**raw, **{f"{name}{EMA}": value for name, value in averaged.items()}},
+                scores=scores,
                 seconds=self.seconds,
             )
         )

@@ -16,13 +16,12 @@ def settings(**changes):
     """Settings of a trainer, with the defaults of a study file."""
     values = {
         "batch": 16, "optimizer": "adam", "beta1": 0.5, "beta2": 0.999, "momentum": 0.0, "discriminator_steps": 1,
-        "loss": "non_saturating", "ema": 0.9, "precision": "float32", "xla": False, "penalties": (), "augment": (),
+        "loss": "non_saturating", "averages": (("ema", 0.9),), "ema_ramp": 10.0, "precision": "float32", "xla": False, "penalties": (), "augment": (),
         "flip": False, "updates": "joint", "generator_batch": None, "conditional": False,
     }  # fmt: skip
     merged = {**values, **changes}
-    return SimpleNamespace(
-        **{**merged, "loss": part("loss", merged["loss"]), "optimizer": optimizer(merged["optimizer"])}
-    )
+    merged |= {"loss": part("loss", merged["loss"]), "optimizer": optimizer(merged["optimizer"])}
+    return SimpleNamespace(**{**merged, "averages": dict(merged["averages"])})
 
 
 def optimizer(given):

@@ -157,15 +157,33 @@ def test_a_generator_that_makes_one_image_is_diverged(make):
         trainer.generate(evaluation_latents(0, 10, 8), weights="raw")
 
 
-def test_average_follows_the_documented_recursion(make):
-    trainer = make(ema=0.9)
+@pytest.mark.parametrize("ramp", [10.0, 2.0, 1.0])
+def test_average_follows_the_documented_recursion(make, ramp):
+    trainer = make(averages=(("ema", 0.9),), ema_ramp=ramp)
     trainer.start(SEEDS)
     average = trainer.state()["generator"].astype(np.float64)
     for step in range(15):
         trainer.advance(both(rates(1)))
-        decay = min(0.9, (1 + step) / (10 + step))
+        decay = min(0.9, (1 + step) / (ramp + step))
         average = decay * average + (1 - decay) * trainer.state()["generator"]
     np.testing.assert_allclose(trainer.state()["generator_average"], average, rtol=1e-4, atol=1e-6)
+
+
+def test_several_averages_are_each_what_it_is_alone(make):
+    decays = {"ema": 0.9, "ema0.99": 0.99, "ema0.5": 0.5}
+    together = make(averages=tuple(decays.items()))
+    run(together, [15])
+    state, latents = together.state(), evaluation_latents(7, 20, 8)
+    for weights, decay in decays.items():
+        alone = make(averages=(("ema", decay),))
+        run(alone, [6, 9])
+        for name, array in alone.state().items():
+            of = name.replace("_average", f"_average{weights.removeprefix('ema')}")
+            np.testing.assert_array_equal(state[of], array)
+        images = together.generate(latents, weights=weights)
+        np.testing.assert_array_equal(images, alone.generate(latents, weights="ema"))
+    with pytest.raises(ValueError, match=r"weights is 'ema0.7', but allowed is one of: raw, ema, ema0.99, ema0.5"):
+        together.generate(latents, weights="ema0.7")
 
 
 def test_images_are_bytes_and_do_not_depend_on_how_many_are_made(make):

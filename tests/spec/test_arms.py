@@ -129,6 +129,43 @@ def test_faults_of_lists_of_parts_and_of_what_else_changes(train, said):
     assert fault(MINIMAL.replace("steps = 100", f"steps = 100\n{train}")).startswith(f"mine.toml: {said}")
 
 
+def test_averages_are_decays_or_half_lives_in_images_and_the_first_is_the_primary_one():
+    assert loaded(train="ema = [0.99, 0.9, 0.9997]").train.averages == {"ema": 0.99, "ema0.9": 0.9, "ema0.9997": 0.9997}
+    (half, tenth) = loaded(train="batch = 50\nema_half_lives = [500, 20_000]").train.averages.items()
+    assert (half[0], tenth[0]) == ("ema", "ema20k")
+    assert half[1] ** 10 == pytest.approx(0.5)  # 10 steps show 500 images
+    assert tenth[1] ** 400 == pytest.approx(0.5)
+    assert specs.digest(loaded(train="ema = [0.99]")) == specs.digest(loaded(train="ema = 0.99"))
+    again = loaded(train="ema = [0.99, 0.9]")
+    assert specs.parse(specs.to_toml(again), source="again") == again
+    validator = jsonschema.Draft202012Validator(specs.schema())
+    assert not list(validator.iter_errors(json.loads(json.dumps(specs.resolved(again)))))
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("ema = 1.0", "train.ema is 1.0: allowed is less than 1"),
+        ("ema = [0.9, 1.5]", "train.ema[1] is 1.5: allowed is less than 1"),
+        ("ema = []", "train.ema is []: allowed is a list of at least 1"),
+        (f"ema = {[0.9] * 9}", f"train.ema is {[0.9] * 9}: allowed is a list of at most 8"),
+        ("ema = [0.9, 0.9]", "train.ema is [0.9, 0.9], but allowed is each average once"),
+        ("ema_half_lives = 500", "train.ema_half_lives is 500: allowed is a list of numbers"),
+        ("ema_half_lives = [0]", "train.ema_half_lives[0] is 0: allowed is greater than or equal to 1"),
+        (
+            "ema = 0.9\nema_half_lives = [5]",
+            "train.ema and train.ema_half_lives are both set, but allowed is one of them",
+        ),
+        (
+            "ema = [0.9, 0.99]\nscheduled = { ema = { start = 0.9, end = 0.99 } }",
+            "train.scheduled.ema changes the only average, but train.ema has 2",
+        ),
+    ],
+)
+def test_faults_of_averages_name_key_value_and_what_is_allowed(train, said):
+    assert fault(MINIMAL.replace("steps = 100", f"steps = 100\n{train}")) == f"mine.toml: {said}"
+
+
 def test_a_model_without_penalties_has_none_to_schedule():
     text = MINIMAL.replace(
         "[train]", '[model]\nname = "flow"\n[train]\nscheduled = { penalty = { start = 1, end = 0 } }'

@@ -279,6 +279,12 @@ ADAMW = '{ name = "adamw", weight_decay = 0.05 }'
             "train.beta2 is 0.9, which changes nothing: train.scheduled.beta2 takes its place",
         ),
         (
+            "ema = [0.999, 0.7, 0.99]",
+            "",
+            "the averages with decays 0.999, 0.99 are one and the same: in 40 steps their ramp (train.ema_ramp = 10) does not "
+            "pass 0.816327",
+        ),
+        (
             "ema = 0.99\nscheduled = { ema = { start = 0.9, end = 0.99 } }",
             "",
             "train.ema is 0.99, which changes nothing: train.scheduled.ema takes its place",

@@ -3,6 +3,7 @@
 from harness.report.figures.study import (
     CURVES_DRAWN,
     anytime,
+    averages,
     averaging,
     budget,
     finals,
@@ -15,6 +16,7 @@ from harness.report.figures.study import (
 __all__ = [
     "CURVES_DRAWN",
     "anytime",
+    "averages",
     "averaging",
     "budget",
     "finals",
