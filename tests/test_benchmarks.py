@@ -24,6 +24,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "choice",
     "loss_families",
     "own_features",
+    "how_many_images",
 }
 
 

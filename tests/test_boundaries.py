@@ -153,7 +153,8 @@ def test_every_part_is_listed():
 
 
 LIGHT = (
-    ("import harness", ("tensorflow", "optuna", "matplotlib", "pandas")),
+    ("import harness", ("tensorflow", "optuna", "matplotlib", "pandas", "numpy")),
+    ("import harness; harness.score", ("tensorflow", "optuna", "matplotlib", "pandas")),
     (
         "import harness.run_study as r; r.parser().format_help()",
         ("tensorflow", "optuna", "pandas", "matplotlib"),

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from harness import kinds
 from harness.metrics import extractor, images, metric, sanity, statistics_files
 from harness.metrics.extractor import FeaturesPart
-from harness.metrics.images import Input, InputError
+from harness.metrics.images import Input, InputError, Source
 
 SUBSET_SIZE = 1000
 BLOCKS = 20  # of the jackknife
@@ -20,9 +20,9 @@ BLOCKS = 20  # of the jackknife
 class Request:
     """What is asked for; None is an option that was not given."""
 
-    generated: Path
-    real: Path
-    held_out: Path | None = None
+    generated: Source
+    real: Source
+    held_out: Source | None = None
     features: str | None = None
     weights: Path | None = None
     layer: str | None = None
@@ -71,7 +71,10 @@ def _described(request: Request) -> dict[str, Input]:
         except InputError as error:
             faults.append(str(error))
     try:
-        faults += [*_network_faults(request), *_option_faults(request, [path for _, path in given.values()])]
+        faults += [
+            *_network_faults(request),
+            *_option_faults(request, [path for _, path in given.values() if isinstance(path, Path)]),
+        ]
     except kinds.KindError as error:
         faults.append(str(error))
     if faults:
@@ -100,10 +103,7 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
     further = metric.extras()
     for name in request.metrics:
         if name not in further:
-            allowed = (
-                f"allowed is one of: {', '.join(further)}" if further else "no installed package has further metrics"
-            )
-            faults.append(f"--metric is {name}, but {allowed}")
+            faults.append(f"--metric is {name}, but allowed is one of: {', '.join(further)}")
     if request.weights is not None:
         name, check = request.network.name, request.network.check_weights
         if check is None:
