@@ -155,9 +155,10 @@ def sweeps_figure(studies: Studies) -> Drawing | None:
         f"{row['verdict']}"
         for row in frame.to_dict("records")
     ]
-    relative = {row["group"] for row in frame.to_dict("records") if studies.analyses[row["study"]].relative}
+    is_relative = frame["study"].map(lambda study: studies.analyses[study].relative).astype(bool)
+    drawn = pd.concat([frame[~is_relative], numbers.in_per_cent(frame[is_relative])]).sort_index()
     return Drawing(
-        lambda: figures.sweeps(frame, relative=relative),
+        lambda: figures.sweeps(drawn, relative=set(frame.loc[is_relative, "group"])),
         f"Difference to the baseline by number of training steps. {'; '.join(parts)}.",
         "Mean paired difference to the baseline with its interval against the number of steps of the study. Each study "
         "has its own horizon and its own search. Points are shifted sideways a little so that intervals do not overlap.",

@@ -120,10 +120,10 @@ def averages(analysis: Analysis) -> Drawing | None:
     surface = analysis.surface
     if surface.empty:
         return None
-    shown = surface.assign(weights=surface["weights"].map(analysis.weights_in_words))
-    spread = analysis.spread_of(analysis.score)
+    texts = [numbers.aligned([mean], spread=analysis.spread_of(analysis.score))[0] for mean in surface["mean"]]
+    shown = surface.assign(weights=surface["weights"].map(analysis.weights_in_words), text=texts)
     return Drawing(
-        lambda: figures.averages(shown, schedules=analysis.schedules, label=axis(analysis), spread=spread),
+        lambda: figures.averages(shown, schedules=analysis.schedules, label=axis(analysis)),
         analysis.best_pair,
         f"Mean {analysis.title} by schedule and moving average (EMA), from short to long, over "
         f"{numbers.count(int(surface['n'].iloc[0]), analysis.plan.unit)}. Framed: may be the best of all pairs, at {analysis.level}.",

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import numbers
 from harness.report.figures import style
 
 
@@ -53,7 +52,7 @@ def effects(table: pd.DataFrame) -> Figure:
 def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
     """Difference to baseline against the number of steps: one panel per group of studies, one line per schedule.
 
-    Differences of the groups that are `relative` are fractions, and shown in per cent.
+    Differences of the groups that are `relative` are in per cent.
     """
     groups = list(dict.fromkeys(table["group"]))
     names = list(dict.fromkeys(table["schedule"]))
@@ -63,8 +62,6 @@ def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
         called = style.names(names)
         for axes, group in zip(np.atleast_1d(panels), groups, strict=True):
             rows = table[table["group"] == group]
-            if group in relative:
-                rows = numbers.in_per_cent(rows)
             steps = sorted(rows["steps"].unique())
             gap = min((np.log(b / a) for a, b in pairwise(steps)), default=1.0)
             for index, name in enumerate(names):

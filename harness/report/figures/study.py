@@ -11,7 +11,6 @@ from matplotlib import colors, patches
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report import numbers
 from harness.report.figures import style, tooltips
 
 JOINED = 60  # dots of one schedule up to which they are drawn large and joined by seed
@@ -345,8 +344,11 @@ def averaging(raw: pd.DataFrame, averaged: pd.DataFrame, *, schedules: Sequence[
     return figure
 
 
-def averages(surface: pd.DataFrame, *, schedules: Sequence[str], label: str, spread: float) -> Figure:
-    """A table of `stats.surface` as shades: means by schedule (rows) and weights (columns); darker is better, the best framed."""
+def averages(surface: pd.DataFrame, *, schedules: Sequence[str], label: str) -> Figure:
+    """A table of `stats.surface` as shades: means by schedule (rows) and weights (columns); darker is better, the best framed.
+
+    Its column `text` is what a cell says.
+    """
     with style.context():
         rows = [name for name in schedules if name in set(surface["schedule"])]
         columns = list(dict.fromkeys(surface["weights"]))
@@ -354,31 +356,24 @@ def averages(surface: pd.DataFrame, *, schedules: Sequence[str], label: str, spr
         means = (
             surface.pivot(index="schedule", columns="weights", values="mean").loc[rows, columns].to_numpy(dtype=float)
         )
-        framed = (
-            surface.pivot(index="schedule", columns="weights", values="may_be_best")
-            .loc[rows, columns]
-            .to_numpy(dtype=bool)
-        )
-        finite = means[np.isfinite(means)]
-        low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+        known = means[np.isfinite(means)]
+        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
         # Shades go by ratios where scores are positive: one bad pair shall not hide the differences of the others.
-        norm = colors.LogNorm(low, high) if low > 0 and high > low else None
+        norm = colors.LogNorm(low, high) if 0 < low < high else None
         axes.imshow(means, cmap="Blues_r", aspect="auto", norm=norm)
-        for row, column in np.ndindex(means.shape):
-            mean = float(means[row, column])
-            text = numbers.aligned([mean], spread=spread)[0] if np.isfinite(mean) else "–"
-            share = float(norm(mean)) if norm is not None else 0.5
-            axes.text(
-                column, row, text, ha="center", va="center", fontsize=7, color="white" if share < 0.45 else "black"
-            )
-            if framed[row, column]:
-                axes.add_patch(
-                    patches.Rectangle((column - 0.44, row - 0.4), 0.88, 0.8, fill=False, ec=style.PALETTE[1], lw=1.4)
+        for cell in surface.to_dict("records"):
+            column, row, mean = columns.index(cell["weights"]), rows.index(cell["schedule"]), float(cell["mean"])
+            dark = norm is not None and np.isfinite(mean) and float(norm(mean)) < 0.45
+            colour = "white" if dark else "black"
+            axes.text(column, row, cell["text"], ha="center", va="center", fontsize=7, color=colour)
+            if cell["may_be_best"]:
+                frame = patches.Rectangle(
+                    (column - 0.44, row - 0.4), 0.88, 0.8, fill=False, ec=style.PALETTE[1], lw=1.4
                 )
+                axes.add_patch(frame)
         axes.set_yticks(range(len(rows)), [style.names(schedules)[name] for name in rows])
-        axes.set_xticks(
-            range(len(columns)), [style.wrapped(name, 2.6 / len(columns), size=7.5, lines=2) for name in columns]
-        )
+        wide = 2.6 / len(columns)
+        axes.set_xticks(range(len(columns)), [style.wrapped(name, wide, size=7.5, lines=2) for name in columns])
         axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.set_xlabel(style.wrapped(f"{label} by weights", 2.6))
