@@ -65,6 +65,12 @@ class ScoreName:
         return cls(metric, "", count, weights)
 
     @property
+    def error(self) -> str:
+        """What its standard error is called, which is no score's name: `fid_digits_5k_se`, `fid_digits_5k_se_ema`."""
+        raw = str(self.raw)
+        return f"{raw}_se{str(self).removeprefix(raw)}"
+
+    @property
     def raw(self) -> Self:
         """The same score of the weights as trained."""
         return self.of("raw")

@@ -24,6 +24,7 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "choice",
     "loss_families",
     "how_many_images",
+    "own_features",
 }
 
 

@@ -37,3 +37,12 @@ def test_counts_in_thousands_are_short(count, text):
 def test_what_is_no_score_is_refused():
     with pytest.raises(ValueError, match="number of images, as in fid_digits_5k"):
         ScoreName.parse("seconds", features="digits")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("kid_digits_5k", "kid_digits_5k_se"), ("kid_digits_5k_ema", "kid_digits_5k_se_ema")]
+)
+def test_a_standard_error_is_named_after_its_score_and_is_no_score(text, error):
+    assert ScoreName.parse(text, features="digits").error == error
+    with pytest.raises(ValueError, match="is no score's name"):
+        ScoreName.parse(error, features="digits")

@@ -111,6 +111,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
         "phase": record.phase,
         "repetition": record.repetition,
         **({} if record.replicate is None else {"replicate": record.replicate}),
+        **({"source": record.source} if record.source else {}),
         "status": record.status,
         **known,
     }

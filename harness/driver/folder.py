@@ -37,6 +37,7 @@ class StoredRun(NamedTuple):
     point: int
     repetition: int
     replicate: int | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def stored_run(row: Mapping[str, Any]) -> StoredRun:
         int(row["point"]),
         int(row["repetition"]),
         None if replicate in (None, "") else int(replicate),
+        row.get("source") or "",
     )
 
 

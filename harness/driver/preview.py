@@ -15,7 +15,7 @@ from harness.driver.looks import Looks
 from harness.driver.prospect import Prospect
 from harness.metrics import sanity
 from harness.plan import stages
-from harness.plan.design import PHASES
+from harness.seeds import SETS
 from harness.spec import StudySpec, resolved
 from harness.spec.loading import Placed
 
@@ -58,7 +58,17 @@ class Preview:
     @property
     def seconds(self) -> float:
         """Seconds until all is done; of a replicated study at most."""
-        return self.seconds_of(self.remaining)
+        further = SETS * self._evaluation_runs * self.probe["evaluation"] / self.workers
+        return self.seconds_of(self.remaining) + further
+
+    @property
+    def _evaluation_runs(self) -> int:
+        """Runs that are left whose final weights are scored with further sets of latents."""
+        variance = self.spec.variance
+        if variance is None:
+            return 0
+        planned = sum(variance.runs("evaluation") for label in self.spec.schedules if variance.of(label))
+        return max(planned - sum(run.source == "evaluation" for run in self.stored.values()), 0)
 
     def seconds_of(self, runs: int) -> float:
         """Seconds that so many runs take."""
@@ -211,7 +221,7 @@ def remaining(spec: StudySpec, stored: Mapping[str, Placed]) -> int:
     else:
         searched = 0
     sizes = stages.size(spec)
-    kept = sum(min(done[phase, label], sizes[phase][label]) for phase in PHASES for label in spec.schedules)
+    kept = sum(min(done[phase, label], count) for phase, counts in sizes.items() for label, count in counts.items())
     return total(spec) - searched - kept
 
 
@@ -221,11 +231,11 @@ def plan_table(spec: StudySpec, stored: Mapping[str, Placed]) -> Table:
     table = Table(box=None, pad_edge=False, title=f"{spec.name}: planned runs{most} (stored)", title_justify="left")
     table.add_column("schedule")
     sizes = stages.size(spec)
-    for phase in PHASES:
+    for phase in sizes:
         table.add_column(phase, justify="right")
     done = Counter((run.phase, run.schedule) for run in stored.values())
     for label in spec.schedules:
-        cells = [f"{sizes[phase][label]}" + (f" ({done[phase, label]})" if stored else "") for phase in PHASES]
+        cells = [f"{sizes[phase][label]}" + (f" ({done[phase, label]})" if stored else "") for phase in sizes]
         table.add_row(label, *cells)
     return table
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from harness.driver.looks import Looks
 from harness.plan import stages
-from harness.plan.design import PHASES, Design
+from harness.plan.design import JUDGED, Design
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
 
@@ -142,7 +142,7 @@ class Tally:
         """The schedules, best first."""
         standings = []
         for label in self.spec.schedules:
-            phase = next((name for name in reversed(PHASES) if (label, name) in self._sums), PHASES[0])
+            phase = next((name for name in reversed(JUDGED) if (label, name) in self._sums), JUDGED[0])
             sums = self._sums.get((label, phase), _Sums())
             score = None
             if sums.finished:

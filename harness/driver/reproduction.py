@@ -138,6 +138,7 @@ def redesign(spec: StudySpec, row: Mapping[Any, Any], *, source: Path) -> Design
         repetition=int(row["repetition"]),
         params=params,
         replicate=int(row["replicate"]) if spec.replicated else None,
+        source=row["source"],
     )
     for role, seed in vars(again.seeds).items():
         if int(row[f"seed_{role}"]) != seed:

@@ -9,10 +9,9 @@ from harness.driver import study_json
 from harness.driver.folder import Folder, FolderError
 from harness.driver.queue import Queue
 from harness.driver.store import TrialStore
-from harness.plan.design import Design
+from harness.plan.design import Design, seeds_of
 from harness.results import ResultsError, reading
 from harness.results.record import RunRecord
-from harness.seeds import Seeds
 from harness.spec import StudySpec
 
 _GRIDS = ("", "-ema")  # what follows a run's name in those of its sample grids
@@ -45,10 +44,20 @@ def _check(folder: Folder, spec: StudySpec, record: RunRecord, stored: Mapping[s
     """Raise FolderError unless a run of the tables is one of the study, and the one that the database holds, if any."""
     table, study = folder.path / "runs.csv", folder.study()
     assert study is not None, "adopt has seen it"
-    seeds = Seeds.of(spec.seed_of(record.replicate), record.phase, record.repetition)
+    seeds = seeds_of(
+        spec, phase=record.phase, repetition=record.repetition, replicate=record.replicate, source=record.source
+    )
     kind = spec.schedules[record.schedule].kind if record.schedule in spec.schedules else None
     design = Design(
-        record.phase, record.schedule, record.kind, record.point, record.repetition, (), seeds, record.replicate
+        record.phase,
+        record.schedule,
+        record.kind,
+        record.point,
+        record.repetition,
+        (),
+        seeds,
+        record.replicate,
+        record.source,
     )
     theirs = (record.seed_weights, record.seed_data, record.seed_latents, record.seed_noise)
     if record.kind != kind or design.run != record.run or theirs != tuple(vars(seeds).values()):

@@ -93,7 +93,10 @@ class Session:
         """Write runs.csv, curves.csv and traces.csv from the stored records."""
         chosen = self.queue.chosen
         records = [
-            record.marked(record.phase != "confirm" or chosen.get((record.schedule, record.replicate)) == record.point)
+            record.marked(
+                record.phase not in ("confirm", "variance")
+                or chosen.get((record.schedule, record.replicate)) == record.point
+            )
             for record in self.store.records.values()
         ]
         tables.write(self.folder.path, records, phases=PHASES, schedules=list(self.spec.schedules))

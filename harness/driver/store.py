@@ -252,6 +252,7 @@ def _trial(spec: StudySpec, record: RunRecord, primary: str, pictures: Sequence[
         "point": record.point,
         "repetition": record.repetition,
         **({} if record.replicate is None else {"replicate": record.replicate}),
+        **({"source": record.source} if record.source else {}),
         "status": record.status,
         **({"reason": record.reason} if record.reason else {}),
         **record.scores,

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, command_line
+from harness import __version__, command_line, kinds
 from harness.metrics import extractor, metric, requests, scoring, statistics_files
+from harness.metrics.own.network import SCALINGS
 
 EPILOG = """\
 examples:
@@ -33,16 +34,22 @@ def parser() -> argparse.ArgumentParser:
     kinds = "folder of images, .npy or .npz of uint8 (n, h, w, c), or .npz with mu and sigma"
     options.add_argument("generated", type=Path, metavar="GENERATED", help=kinds)
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
-    options.add_argument(
+    network = options.add_argument(
         "--features",
-        choices=tuple(extractor.declared()),
-        help="feature network (default inception, for FID and KID as published)",
+        metavar="NAME|FILE",
+        help=f"feature network: {', '.join(extractor.declared())}, or a file: {_endings()} "
+        "(default inception, for FID and KID as published)",
     )
+    network.completer = lambda **_: list(extractor.declared())  # type: ignore[attr-defined]  # else a shell offers files
     options.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help="weights of the feature network: .pth or .npz, of Inception also .pb",
+        help="weights of Inception or DINOv2: .pth or .npz, of Inception also .pb",
+    )
+    options.add_argument("--layer", metavar="NAME", help="layer (.keras) or output (.onnx) that gives the features")
+    options.add_argument(
+        "--scaling", choices=tuple(SCALINGS), help="range in which a .keras or .onnx file takes pixels"
     )
     options.add_argument(
         "--subset-size",
@@ -78,6 +85,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--quiet", action="store_true", help="print no progress")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
+
+
+def _endings() -> str:
+    return ", ".join(f".{name}" for name in kinds.parts("features_file"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

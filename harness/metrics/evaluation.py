@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from harness.data import FEWEST
 from harness.metrics import cache as caches
+from harness.metrics import extractor as extractors
 from harness.metrics import metric as metrics
 from harness.metrics.extractor import Extractor
 from harness.metrics.frechet import Moments
 from harness.metrics.metric import Measure, MetricPart
 from harness.metrics.sample import ImagePixels, Real, Sample
+from harness.scores import ScoreName
 
 NEIGHBOURS = 1000  # features of either side that neighbour metrics look at: their cost grows with the square
 TRAINING = 5000  # training images that memorisation is looked for among, for the same reason
@@ -49,6 +52,7 @@ class Evaluator:
                 raise ValueError(f"{name} has {len(images)} images, but scores need at least {FEWEST}")
         self._cache, self._fingerprint = cache, fingerprint
         real = self._real()
+        self._moments = real.moments
         self._measures = [Measure.of(part, real) for part in metrics.chosen(extras).values()]
         self._protocols = {each.part.name: each.metric.protocol(real) for each in self._measures}
 
@@ -86,21 +90,32 @@ class Evaluator:
             caches.write(self._cache / f"{key}.npz", computed)
         return computed
 
-    def scores(self, images: NDArray[np.uint8], *, weights: str = "raw") -> dict[str, float]:
+    def scores(self, images: NDArray[np.uint8], *, weights: str = "raw", errors: bool = False) -> dict[str, float]:
         """Every score of generated images uint8 (n, h, w, c), named as of the `weights` that made them.
 
-        Raises ValueError unless n is the protocol's number.
+        With `errors` also the standard errors of the scores whose metric knows it, under `ScoreName.error`. Raises ValueError
+        unless n is the protocol's number.
         """
         if len(images) != self.generated:
             raise ValueError(f"there are {len(images)} images, but the protocol scores {self.generated}")
-        return self._scores(images, self._measures, weights)
+        return self._scores(images, self._measures, weights=weights, errors=errors)
 
-    def _scores(self, images: NDArray[np.uint8], measures: Iterable[Measure], weights: str = "raw") -> dict[str, float]:
+    def _scores(
+        self,
+        images: NDArray[np.uint8],
+        measures: Sequence[Measure],
+        *,
+        weights: str = "raw",
+        errors: bool = False,
+    ) -> dict[str, float]:
         sample = self._sample(self.extractor(images), images)
-        return {self._name(each.part, weights): each.score(sample) for each in measures}
+        named = [(self._name(each.part).of(weights), each) for each in measures]
+        found = {str(name): each.score(sample) for name, each in named}
+        known = {name.error: each.error(sample) for name, each in named} if errors else {}
+        return found | {name: error for name, error in known.items() if math.isfinite(error)}
 
-    def _name(self, part: MetricPart, weights: str = "raw") -> str:
-        return str(part.score_name(self.extractor.name, self.generated).of(weights))
+    def _name(self, part: MetricPart) -> ScoreName:
+        return part.score_name(self.extractor.name, self.generated)
 
     @property
     def _kept(self) -> int:
@@ -125,12 +140,20 @@ class Evaluator:
         images = _sample(self._splits[self._other], self.generated)
         return self._scores(images, [each for each in self._measures if each.part.floor])
 
+    def geometry(self) -> dict[str, float]:
+        """How many directions the reference's features spread in, and what finitely many images cost a Fréchet distance."""
+        if self._moments is None:
+            return {}
+        return {"effective_rank": self._moments.effective_rank, "frechet_bias": self._moments.bias}
+
     def describe(self) -> dict[str, dict[str, str]]:
         """What each score is: title, direction (lower, higher, one), help, protocol."""
         network = f", {self.extractor.name} features {self.extractor.sha256[:12]}"
+        if prepared := extractors.prepared(self.extractor, *self._splits["train"].shape[1:3]):
+            network += f" of images {prepared}"
         floor = f"; floor: {self.floor_count} {self._other} images"
         return {
-            self._name(part): {
+            str(self._name(part)): {
                 "title": part.title,
                 "direction": part.direction,
                 "help": part.help,

@@ -105,6 +105,32 @@ class Moments:
         return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
     @cached_property
+    def spectrum(self) -> Array:
+        """Eigenvalues (d,) of the covariance, ascending; rounding below 0 is 0."""
+        return np.asarray(np.maximum(scipy.linalg.eigvalsh(self.covariance), 0.0))
+
+    @property
+    def effective_rank(self) -> float:
+        """exp of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): d where all are equal, 1 where one is all."""
+        total = self.spectrum.sum()
+        shares = self.spectrum[self.spectrum > 0] / total if total > 0 else np.ones(1)
+        return float(np.exp(-(shares * np.log(shares)).sum()))
+
+    @property
+    def bias(self) -> float:
+        """n times the Fréchet distance to be expected between n points of a Gaussian with this covariance and itself.
+
+        Of second order in the errors of mean and covariance, so for n well above d: E|δμ|² = tr S / n; the squared Bures
+        distance of S and S + E is ½ Σ |E_ij|² / (λ_i + λ_j), and E|E_ij|² = (1 + δ_ij) λ_i λ_j / n. Two samples of n and m
+        points lie at this times 1/n + 1/m.
+        """
+        values = self.spectrum
+        sums = values[:, None] + values
+        products = np.outer(values, values) + np.diag(np.square(values))
+        halves = np.divide(products, 2.0 * sums, out=np.zeros_like(sums), where=sums > 0)
+        return float(values.sum() + halves.sum())
+
+    @cached_property
     def triangle(self) -> Array | None:
         """Lower triangular L (d, d) in Fortran order with L Lᵀ = covariance; None where the covariance lacks rank."""
         try:

@@ -20,9 +20,11 @@ def score(
     generated: Given,
     real: Given,
     *,
-    features: str = "inception",
+    features: str | os.PathLike[str] = "inception",
     metrics: Sequence[str] = (),
     weights: str | os.PathLike[str] | None = None,
+    layer: str | None = None,
+    scaling: str | None = None,
     held_out: Given | None = None,
     subset_size: int | None = None,
     interval: bool = False,
@@ -33,7 +35,7 @@ def score(
     """Scores of generated images against real ones, by the code and under the names of `python -m harness.metrics`.
 
     Each input is an array uint8 (n, h, w, 1 or 3), a folder of images, or a .npy or .npz file. `features` is a feature
-    network, `weights` a file for it, `metrics` names further ones; `held_out` are real images whose scores are the floor.
+    network or the file of one's own, `weights` a file for it, `metrics` names further ones; `held_out` are real images whose scores are the floor.
     The others are the command's options. Raises ValueError with one line for each thing that is wrong, before any
     feature is computed.
     """
@@ -41,9 +43,11 @@ def score(
         generated=_source(generated),
         real=_source(real),
         held_out=None if held_out is None else _source(held_out),
-        features=features,
+        features=os.fspath(features),
         metrics=[metrics] if isinstance(metrics, str) else metrics,
         weights=None if weights is None else Path(weights),
+        layer=layer,
+        scaling=scaling,
         subset_size=subset_size,
         interval=interval,
         infinity=infinity,

@@ -126,13 +126,20 @@ class _Sums:
         distance = a + b - 2.0 * c
         if min(n, m) < 3:
             return float(distance), float("inf")
-        # What the estimate becomes without row i: exact, from the sums.
-        without_first = (total_first - 2 * self.within_first) / ((n - 1) * (n - 2)) + b
-        without_first -= 2 * (total_across - self.across_first) / ((n - 1) * m)
-        without_second = a + (total_second - 2 * self.within_second) / ((m - 1) * (m - 2))
-        without_second -= 2 * (total_across - self.across_second) / (n * (m - 1))
-        variance = (n - 1) * np.var(without_first) + (m - 1) * np.var(without_second)
+        variance = _jackknifed(self.within_first, self.across_first, m)
+        variance += _jackknifed(self.within_second, self.across_second, n)
         return float(distance), float(np.sqrt(variance))
+
+
+def _jackknifed(within: Array, across: Array, others: int) -> float:
+    """The jackknife's variance of the estimate over the rows of one set, from each row's sums of k.
+
+    `within` are those with the set's other rows, `across` those with the `others` rows of the other set.
+    """
+    n = len(within)
+    # What the estimate becomes without row i, but for what no row of this set has a part in: exact, from the sums.
+    without = (within.sum() - 2 * within) / ((n - 1) * (n - 2)) - 2 * (across.sum() - across) / ((n - 1) * others)
+    return float((n - 1) * np.var(without))
 
 
 def _within(values: NDArray[np.floating], chosen: Array) -> tuple[Array, Array]:
@@ -174,6 +181,18 @@ def _tiles(
             yield rows, columns, cube
 
 
+def _products(values: Array) -> Iterator[tuple[slice, Array, Array]]:
+    """Some rows at a time: which, their values (d, rows), and the products of their pairs of values (d(d + 1)/2, rows)."""
+    count, dimensions = values.shape
+    ends = np.cumsum(np.arange(dimensions, 0, -1))
+    for top in range(0, count, _ROWS):
+        rows = np.ascontiguousarray(values[top : top + _ROWS].T)
+        products = np.empty((ends[-1], rows.shape[1]))
+        for first, end in enumerate(ends):
+            np.multiply(rows[first], rows[first:], out=products[end - dimensions + first : end])
+        yield slice(top, top + _ROWS), rows, products
+
+
 @dataclass(frozen=True)
 class _Powers:
     """Sums over rows x of x, of the products of its pairs of values, and of its triples: all that sums of k need.
@@ -191,23 +210,35 @@ class _Powers:
     @classmethod
     def of(cls, values: Array) -> _Powers:
         count, dimensions = values.shape
-        ends = np.cumsum(np.arange(dimensions, 0, -1))
-        pairs, triples = np.zeros(ends[-1]), np.zeros((ends[-1], dimensions))
-        for top in range(0, count, _ROWS):
-            rows = np.ascontiguousarray(values[top : top + _ROWS].T)
-            products = np.empty((ends[-1], rows.shape[1]))
-            for first, end in enumerate(ends):
-                np.multiply(rows[first], rows[first:], out=products[end - dimensions + first : end])
+        size = dimensions * (dimensions + 1) // 2
+        pairs, triples = np.zeros(size), np.zeros((size, dimensions))
+        for _, rows, products in _products(values):
             pairs += products.sum(axis=1)
             triples += products @ rows.T
         own = np.square(values).sum(axis=1) / dimensions + 1.0
         return cls(count, values.sum(axis=0), pairs, triples, float((own**3).sum()))
 
+    @property
+    def _twice(self) -> Array:
+        """2 for pairs that stand for both orders, 1 for a value with itself."""
+        dimensions = len(self.singles)
+        twice = np.full(len(self.pairs), 2.0)
+        twice[np.cumsum(np.arange(dimensions, 0, -1)) - np.arange(dimensions, 0, -1)] = 1.0
+        return twice
+
+    def rows_with(self, values: Array) -> Array:
+        """Sum of k of each row of `values` with all rows of this set, (n,)."""
+        dimensions, twice = len(self.singles), self._twice
+        triples = np.ascontiguousarray((twice[:, None] * self.triples).T) / dimensions**3
+        sums = self.count + 3.0 * (values @ self.singles) / dimensions
+        for place, rows, products in _products(values):
+            sums[place] += 3.0 * ((twice * self.pairs) @ products) / dimensions**2
+            sums[place] += np.einsum("dr,dr->r", rows, triples @ products)
+        return np.asarray(sums)
+
     def sum_with(self, other: _Powers) -> float:
         """Sum of k over all pairs of a row of this set and a row of the other."""
-        dimensions = len(self.singles)
-        twice = np.full(len(self.pairs), 2.0)  # pairs that stand for both orders
-        twice[np.cumsum(np.arange(dimensions, 0, -1)) - np.arange(dimensions, 0, -1)] = 1.0
+        dimensions, twice = len(self.singles), self._twice
         return float(
             self.count * other.count
             + 3.0 * (self.singles @ other.singles) / dimensions
@@ -245,6 +276,11 @@ class Reference:
         return _total_within(self.features)
 
 
+def _by_powers(values: Array, reference: Reference) -> bool:
+    """Whether sums of powers are less work than Gram matrices."""
+    return bool(values.shape[1] ** 2 < len(values) + 2 * len(reference.features))
+
+
 def distance_to(generated: NDArray[np.floating], reference: Reference) -> float:
     """The all-pairs unbiased estimate against a reference, without its standard error, in float64.
 
@@ -254,13 +290,32 @@ def distance_to(generated: NDArray[np.floating], reference: Reference) -> float:
     n, m = len(values), len(reference.features)
     if n < 2:
         raise ValueError(f"there are {n} features, but each set needs at least 2")
-    if values.shape[1] ** 2 < n + 2 * m:
+    if _by_powers(values, reference):
         powers = _Powers.of(values)
         own, within, across = powers.within(), reference.powers.within(), powers.sum_with(reference.powers)
     else:
         own, within = _total_within(values), reference.within
         across = sum(float(gram.sum()) for _, _, gram in _tiles(values, reference.features))
     return own / (n * (n - 1)) + within / (m * (m - 1)) - 2.0 * across / (n * m)
+
+
+def error_to(generated: NDArray[np.floating], reference: Reference) -> float:
+    """The standard error of `distance_to` for want of generated images: the jackknife's over their rows; infinite for two.
+
+    The reference counts as given: all scores of a study are taken against the same.
+    """
+    values = checked(generated)
+    if len(values) < 3:
+        return float("inf")
+    if _by_powers(values, reference):
+        across = reference.powers.rows_with(values)
+        within = _Powers.of(values).rows_with(values) - (np.square(values).mean(axis=1) + 1.0) ** 3
+    else:
+        across = np.zeros(len(values))
+        for rows, _, gram in _tiles(values, reference.features):
+            across[rows] += gram.sum(axis=1)
+        within, _ = _within(values, np.zeros((len(values), 0)))
+    return float(np.sqrt(_jackknifed(within, across, len(reference.features))))
 
 
 def _total_within(values: Array) -> float:

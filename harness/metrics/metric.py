@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 from harness import kinds
 from harness.kinds import KindError, Part
@@ -34,6 +34,14 @@ class Metric(Protocol):
 
     def protocol(self, real: Real) -> str:
         """How it is measured, in words: how many images, and with what settings."""
+
+
+@runtime_checkable
+class Estimator(Metric, Protocol):
+    """A metric that knows how sure a score of so many generated images is."""
+
+    def error(self, sample: Sample, prepared: Any) -> float:
+        """The standard error of `score` for want of generated images, the real ones being given; NaN where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,12 @@ class Measure:
     def score(self, sample: Sample) -> float:
         """The score of a sample; infinite where the real images allow none."""
         return float("inf") if self.fault else self.metric.score(sample, self.prepared)
+
+    def error(self, sample: Sample) -> float:
+        """The standard error of that score; NaN where the metric does not know it, or the real images allow none."""
+        if self.fault or not isinstance(self.metric, Estimator):
+            return float("nan")
+        return self.metric.error(sample, self.prepared)
 
 
 def declared() -> dict[str, MetricPart]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.metrics import extractor as extractors
 from harness.metrics import images, kernel, native_output, requests, sanity, spectrum
 from harness.metrics import metric as metrics
 from harness.metrics.comparison import Comparison, Details, InputPixels
@@ -112,13 +113,18 @@ def _see(
             warnings.append("--features and --weights are of no use for statistics alone")
         return _Seen()
     with native_output.silenced():
-        extractor = request.network.load(request.weights, key="--weights")
+        extractor = request.network.load(request.weights, key="--weights", layer=request.layer, scaling=request.scaling)
     protocol = {
         "features": extractor.name,
         "features_sha256": extractor.sha256,
         "covariance": "divisor n - 1",
         "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
     }
+    sizes = sorted({size for each in inputs.values() for size in each.sizes})
+    resized = [words for size in sizes if (words := extractors.prepared(extractor, *size))]
+    if resized:
+        more = f", and from {len(resized) - 1} other sizes" if len(resized) > 1 else ""
+        protocol["images"] = resized[0] + more
     sums = _pixel_sums(inputs, warnings)
     return _Seen(extractor, _extract(inputs, extractor, sums, progress), sums, protocol)
 

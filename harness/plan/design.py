@@ -13,7 +13,8 @@ from harness import schedules
 from harness.seeds import Seeds
 from harness.spec import StudySpec, slug
 
-PHASES = ("search", "select", "confirm")
+JUDGED = ("search", "select", "confirm")  # what configurations and verdicts come from
+PHASES = (*JUDGED, "variance")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Design:
     """One run: which schedule with which parameters, from which seeds, and its place in the plan.
 
     `point` is the index of the search point whose configuration the run has; `params` holds the shared parameters
-    and the shape's own fields, sorted by name. `replicate` is None in a study that tunes once.
+    and the shape's own fields, sorted by name. `replicate` is None in a study that tunes once. `source` says which seeds a run
+    of the phase "variance" has of its own; empty of others.
     """
 
     phase: str
@@ -32,12 +34,14 @@ class Design:
     params: tuple[tuple[str, float], ...]
     seeds: Seeds
     replicate: int | None = None
+    source: str = ""
 
     @property
     def run(self) -> str:
         """The run's name, unique in its study and safe as a file name."""
         tuning = "" if self.replicate is None else f"-t{self.replicate:03d}"
-        return f"{self.phase}-{slug(self.schedule)}{tuning}-p{self.point:03d}-r{self.repetition:03d}"
+        source = f"-{self.source}" if self.source else ""
+        return f"{self.phase}-{slug(self.schedule)}{tuning}{source}-p{self.point:03d}-r{self.repetition:03d}"
 
     @property
     def values(self) -> dict[str, float]:
@@ -82,6 +86,7 @@ class Design:
             "point": self.point,
             "repetition": self.repetition,
             "replicate": self.replicate,
+            **({"source": self.source} if self.source else {}),
             "params": dict(self.params),
             "seeds": vars(self.seeds),
         }
@@ -96,6 +101,7 @@ def design(
     repetition: int,
     params: dict[str, float],
     replicate: int | None = None,
+    source: str = "",
 ) -> Design:
     """The design of one run of `spec`."""
     return Design(
@@ -105,6 +111,15 @@ def design(
         point=point,
         repetition=repetition,
         params=tuple(sorted(params.items())),
-        seeds=Seeds.of(spec.seed_of(replicate), phase, repetition),
+        seeds=seeds_of(spec, phase=phase, repetition=repetition, replicate=replicate, source=source),
         replicate=replicate,
+        source=source,
     )
+
+
+def seeds_of(spec: StudySpec, *, phase: str, repetition: int, replicate: int | None, source: str = "") -> Seeds:
+    """The seeds of one run; with a `source` those of the first confirmation run but for the source's."""
+    seed = spec.seed_of(replicate)
+    if source:
+        return Seeds.of(seed, "confirm", 0).changed(seed, source, repetition)
+    return Seeds.of(seed, phase, repetition)

@@ -62,11 +62,14 @@ def size(spec: StudySpec) -> dict[str, dict[str, int]]:
 
     Of a replicated study these are the most: a schedule that a look decides is trained no further.
     """
-    return {phase: dict.fromkeys(spec.schedules, count * most(spec)) for phase, count in per_replicate(spec).items()}
+    sizes = {phase: dict.fromkeys(spec.schedules, count * most(spec)) for phase, count in per_replicate(spec).items()}
+    if spec.variance is not None:
+        sizes["variance"] = {label: spec.variance.of(label) for label in spec.schedules}
+    return sizes
 
 
 def per_replicate(spec: StudySpec) -> dict[str, int]:
-    """Runs of one schedule by phase, in one replicate: in all of a study that tunes once."""
+    """Runs of one schedule by phase, in one replicate, that verdicts come from: in all of a study that tunes once."""
     return {
         "search": spec.search.trials,
         "select": spec.select.top * spec.select.seeds,
@@ -141,7 +144,7 @@ def _adaptive(spec: StudySpec, outcomes: TrialSummaries) -> Stages:
 def _after_search(
     spec: StudySpec, outcomes: TrialSummaries, label: str, found: list[Design], replicate: int | None
 ) -> Stages:
-    """Select (if any), then confirm one configuration on fresh seeds."""
+    """Select (if any), then confirm one configuration on fresh seeds, then vary its seeds one at a time (if asked for)."""
     if not found:
         if spec.search.trials:
             return  # an adaptive search that never tried this schedule
@@ -165,6 +168,12 @@ def _after_search(
             key=lambda each: (*_mean_rank([outcomes[again.run] for again in rounds[each.point]]), each.point),
         )
     yield [_again(spec, best, "confirm", repetition) for repetition in range(spec.confirm.seeds)]
+    if spec.variance is not None and spec.variance.of(label):
+        yield [
+            _again(spec, best, "variance", repetition, source=source)
+            for source in spec.variance.sources
+            for repetition in range(spec.variance.runs(source))
+        ]
 
 
 def _mean_rank(outcomes: list[TrialSummary]) -> tuple[int, float]:
@@ -181,7 +190,7 @@ def _search_design(
     )
 
 
-def _again(spec: StudySpec, original: Design, phase: str, repetition: int) -> Design:
+def _again(spec: StudySpec, original: Design, phase: str, repetition: int, *, source: str = "") -> Design:
     return design(
         spec,
         phase=phase,
@@ -190,6 +199,7 @@ def _again(spec: StudySpec, original: Design, phase: str, repetition: int) -> De
         repetition=repetition,
         params=original.values,
         replicate=original.replicate,
+        source=source,
     )
 
 

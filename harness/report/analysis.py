@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.report import cautions, numbers, sentences, units
+from harness.report import cautions, numbers, sentences, spreads, units
 from harness.results import Results
 from harness.results.document import Limits, Score
 from harness.scores import ScoreName
@@ -376,6 +376,8 @@ class Analysis:
             tables["scores"] = self.all_scores()
             if len(self.surface):
                 tables["averages"] = self.surface
+        if len(self.confirmed):
+            tables |= self._spreads_of_scores()
         searched = self.search[self.search["phase"] == "search"]
         if len(searched):
             tables["sensitivity"] = stats.sensitivity(self.search, score=self.score)
@@ -391,6 +393,13 @@ class Analysis:
                 flags = partial(stats.boundary_flags, score=self.score)
                 tables["boundary"] = self._by_range(searched, flags, ends=("low", "high"))
         return tables
+
+    def _spreads_of_scores(self) -> dict[str, pd.DataFrame]:
+        """How sure scores of raw and averaged weights are, and where the spread of the primary one comes from."""
+        named = [self.named(name) for name in self.results.study.scores]
+        scores = [score.of(weights) for score in named for weights in WEIGHTS]
+        primary = [self.primary.raw, self.primary.averaged]
+        return spreads.tables(self.results, self.confirmed, scores, primary=primary, alpha=self.alpha)
 
     @property
     def _by_curve(self) -> bool:

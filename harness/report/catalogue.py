@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts
+from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts, variance
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
@@ -113,6 +113,19 @@ SECTIONS: tuple[Section[Analysis], ...] = (
             FigureEntry("averages", study_figures.averages, brief=True),
             TableEntry("averages", study_tables.averages, brief=True, paper=study_tables.averages),
             TableEntry("average_interactions", study_tables.average_interactions),
+        ),
+    ),
+    Section(
+        "spread",
+        "How sure a score is, and where its spread comes from",
+        "Spread",
+        (
+            Text(variance.enough, brief=True),
+            TableEntry("score_errors", variance.errors, brief=True),
+            Text(variance.finding, brief=True),
+            FigureEntry("variance", variance.figure, brief=True),
+            TableEntry("variance", variance.sources, paper=variance.sources),
+            TableEntry("variance_together", variance.together, brief=True, paper=variance.together),
         ),
     ),
     Section(

@@ -28,7 +28,8 @@ CLAIMS = (
         "More detail",
         ("high_frequency_ratio", "recall", "coverage", "precision", "density"),
         "High-frequency content relative to real images (target 1), and variety (recall, coverage) beside "
-        "fidelity (precision, density); higher is better.",
+        "fidelity (precision, density); higher is better. Each of these four fails some simple test of what it should do "
+        "(Räisä et al., ICML 2025, arXiv 2505.22450): read them as hints.",
     ),
     Claim(
         "Overfitting",

@@ -13,7 +13,7 @@ from scipy import stats
 # From best to worst; the verdict on many numbers is the worst one's.
 VERDICTS = ("identical", "within rounding", "within seed spread", "different")
 ROUNDING = 1e-4  # relative: what another order of summation makes of a score after many steps, and no seed stays within
-_NOT_NUMBERS = {"run", "phase", "schedule", "point", "repetition", "replicate", "step"}
+_NOT_NUMBERS = {"run", "phase", "schedule", "point", "repetition", "replicate", "source", "step"}
 _NOT_NUMBERS |= {"seconds", "seconds_per_step", "seconds_evaluation", "started", "ended"}  # time is the machine's
 
 

@@ -67,11 +67,17 @@ class Data(_Part):
 
 
 class Features(_Part):
-    """The feature network, by name and content."""
+    """The feature network, by name and content, and the reference's features: None of a study that an earlier version made.
+
+    `effective_rank` is that of their covariance; a Fréchet distance of n perfect images to N real ones is about
+    `frechet_bias` x (1/n + 1/N).
+    """
 
     name: Text
     sha256: Text
     dimensions: int
+    effective_rank: Value | None = None
+    frechet_bias: Value | None = None
 
 
 class Search(_Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ def records(folder: Path) -> list[RunRecord]:
     """
     study = tables.load(folder).study  # names whatever is wrong with a table, cell by cell
     runs, curves = _cells(folder / "runs.csv"), _cells(folder / "curves.csv")
-    traces = _traces(folder / "traces.csv")
+    traces, evaluations = _traces(folder / "traces.csv"), _evaluations(folder / "evaluations.csv")
     ours = {*_names(RunRecord), *_names(CurvePoint)}
     scores = [name for name in curves.columns if name not in ours and not name.startswith((RATE, LOSS))]
     measured = {name for name in scores if (curves[name] != "").any()}
@@ -45,7 +46,8 @@ def records(folder: Path) -> list[RunRecord]:
     for place, row in enumerate(runs.to_dict("records")):
         try:
             whole = study.arm(row["schedule"]).whole
-            found.append(_record(row, scores, tuple(curve_of.get(row["run"], ())), traces.get(row["run"], ""), whole))
+            record = _record(row, scores, tuple(curve_of.get(row["run"], ())), traces.get(row["run"], ""), whole)
+            found.append(dataclasses.replace(record, evaluations=tuple(evaluations.get(row["run"], ()))))
         except (ValueError, KeyError, TypeError) as error:
             raise ResultsError(f"{folder / 'runs.csv'}: row {place + 2} is no run's record ({error})") from error
     return found
@@ -59,6 +61,15 @@ def _traces(path: Path) -> dict[str, str]:
     for row in _cells(path).to_dict("records"):
         points.setdefault(row["run"], []).append(TracePoint(int(row["step"]), **_by_step(row)))
     return {run: trace.pack(of_run) for run, of_run in points.items()}
+
+
+def _evaluations(path: Path) -> dict[str, list[dict[str, float]]]:
+    """The scores of each run on its further sets of latents."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for row in _cells(path).to_dict("records") if path.exists() else ():
+        scores = {str(name): float(cell) for name, cell in row.items() if name not in ("run", "set") and cell}
+        found.setdefault(row["run"], []).append(scores)
+    return found
 
 
 def _by_step(row: Mapping[Any, str]) -> dict[str, dict[str, float]]:

@@ -66,7 +66,8 @@ class RunRecord:
     `seconds_per_step` are of training alone. In records without `seconds_evaluation` (earlier versions) they are
     `seconds` by steps. `started` (of the first attempt whose work is in the record) and `ended` are POSIX seconds,
     whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
-    `replicate` is None in a study that tunes once.
+    `replicate` is None in a study that tunes once. `source` says which seeds a run of the phase "variance" has of its own, and
+    `evaluations` are the final scores of one of evaluation, on further sets of latents.
     """
 
     run: str
@@ -105,6 +106,8 @@ class RunRecord:
     ended: float | None = None
     numerics: Mapping[str, Any] = field(default_factory=dict)
     replicate: int | None = None
+    source: str = ""
+    evaluations: tuple[Mapping[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""
@@ -137,6 +140,7 @@ class RunRecord:
             "scores": dict(self.scores),
             "versions": dict(self.versions),
             "numerics": dict(self.numerics),
+            "evaluations": [dict(scores) for scores in self.evaluations],
             "curve": [place.to_json() for place in self.curve],
         }
 
@@ -152,7 +156,9 @@ class RunRecord:
             raise ValueError(f"a run's record lacks {', '.join(sorted(missing))}")
         kept = {name: value for name, value in values.items() if name in known}
         losses = {name: value for name, value in taken(LOSS, values).items() if value is not None}
-        return cls(**{**kept, "losses": losses, "curve": tuple(CurvePoint.from_json(place) for place in values.get("curve", ()))})
+        curve = tuple(CurvePoint.from_json(place) for place in values.get("curve", ()))
+        evaluations = tuple(dict(scores) for scores in values.get("evaluations", ()))
+        return cls(**{**kept, "losses": losses, "curve": curve, "evaluations": evaluations})
 
     @classmethod
     def failed(cls, design: Mapping[str, Any], *, reason: str, attempts: int, study: Mapping[str, Any]) -> Self:
@@ -166,6 +172,7 @@ class RunRecord:
             point=design["point"],
             repetition=design["repetition"],
             replicate=design.get("replicate"),
+            source=design.get("source", ""),
             status="failed",
             reason=reason,
             last_step=0,

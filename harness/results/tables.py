@@ -55,9 +55,9 @@ _LATER = ["seconds_evaluation", "started", "ended", "numerics"]
 _CURVE = ["step"]  # then rate_<network>, loss_<name>
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
-_TEXT = {"run", "phase", "schedule", "kind", "status", "reason", "commit", "device", "versions"}
+_TEXT = {"run", "phase", "schedule", "kind", "source", "status", "reason", "commit", "device", "versions"}
 _TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
-_WHOLE = {"point", "repetition", "replicate", "step"}
+_WHOLE = {"point", "repetition", "replicate", "step", "set"}
 _LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
 _ADVICE = "run the study's command again, which writes it from the database"
 
@@ -73,7 +73,8 @@ class Results:
     `study` names the facts of study.json as attributes: `study.question.rope`, `study.data.name`.
 
     `runs` has one row per run, `curves` one per run and evaluation, `traces` one per run and trace point: rates and mean
-    losses, much denser than evaluations. Results made before traces were kept have an empty one.
+    losses, much denser than evaluations. Results made before traces were kept have an empty one. `evaluations` has one per
+    run and further set of evaluation latents, of the runs that say how much these move a score.
     """
 
     study: document.Document
@@ -81,6 +82,7 @@ class Results:
     curves: pd.DataFrame
     path: Path
     traces: pd.DataFrame
+    evaluations: pd.DataFrame
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
@@ -105,12 +107,14 @@ def write_study(path: Path, study: Mapping[str, Any]) -> None:
 
 
 def write(path: Path, records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]) -> None:
-    """Write runs.csv, curves.csv and traces.csv of `records` into the folder `path`."""
+    """Write runs.csv, curves.csv, traces.csv and, where there are any, evaluations.csv of `records` into the folder `path`."""
     ordered = _ordered(records, phases, schedules)
     runs, curves = frames(ordered, phases=phases, schedules=schedules)
     write_frame(path / "curves.csv", curves)
     if any(each.trace for each in ordered) or (path / "traces.csv").exists():
         files.write(path / "traces.csv", _traces(ordered))
+    if any(each.evaluations for each in ordered) or (path / "evaluations.csv").exists():
+        write_frame(path / "evaluations.csv", _evaluations(ordered))
     write_frame(path / "runs.csv", runs)
 
 
@@ -122,6 +126,7 @@ def _ordered(records: Iterable[RunRecord], phases: Sequence[str], schedules: Seq
             phases.index(each.phase),
             places.get(each.schedule, len(places)),
             each.replicate or 0,
+            each.source,
             each.point,
             each.repetition,
         ),
@@ -142,25 +147,34 @@ def _traces(ordered: Iterable[RunRecord]) -> bytes:
     return text.getvalue().encode()
 
 
+def _evaluations(ordered: Iterable[RunRecord]) -> pd.DataFrame:
+    """One row per run and further set of evaluation latents: the final scores of the run on it."""
+    rows = [
+        {"run": each.run, "set": place, **scores} for each in ordered for place, scores in enumerate(each.evaluations)
+    ]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(["run", "set", *(name for row in rows for name in row)])))
+
+
 def frames(
     records: Iterable[RunRecord], *, phases: Sequence[str], schedules: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per run, and one row per run and evaluation, sorted by phase, schedule, replicate, point, repetition.
 
-    The column `replicate` is there in studies that repeat their tuning.
+    The column `replicate` is there in studies that repeat their tuning, `source` where seeds were changed one at a time.
     """
     ordered = _ordered(records, phases, schedules)
-    replicate = ["replicate"] if any(each.replicate is not None for each in ordered) else []
+    placed = ["replicate"] if any(each.replicate is not None for each in ordered) else []
+    placed += ["source"] if any(each.source for each in ordered) else []
     params = sorted({name for each in ordered for name in each.params})
     scores = list(dict.fromkeys(name for each in ordered for place in each.curve for name in place.scores))
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
     # Tables of runs that an earlier version stored stay as they are.
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
     rates, losses = _by_step(ordered)
-    run_columns = [*_LEADING, *replicate, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
+    run_columns = [*_LEADING, *placed, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
         {
-            **{name: getattr(each, name) for name in (*_LEADING, *replicate, *_TRAILING)},
+            **{name: getattr(each, name) for name in (*_LEADING, *placed, *_TRAILING)},
             **{f"params_{name}": value for name, value in each.params.items()},
             **each.scores,
             **trace.prefixed(trace.LOSS, each.losses),
@@ -174,7 +188,7 @@ def frames(
     ]
     curves = [
         {
-            **{name: getattr(each, name) for name in (*_KEYS, *replicate)},
+            **{name: getattr(each, name) for name in (*_KEYS, *placed)},
             "step": place.step,
             **trace.prefixed(trace.RATE, place.rates),
             **trace.prefixed(trace.LOSS, place.losses),
@@ -184,7 +198,7 @@ def frames(
         for each in ordered
         for place in each.curve
     ]
-    curve_columns = [*_KEYS, *replicate, *_CURVE, *rates, *losses, *scores, "seconds"]
+    curve_columns = [*_KEYS, *placed, *_CURVE, *rates, *losses, *scores, "seconds"]
     return pd.DataFrame(runs, columns=run_columns), pd.DataFrame(curves, columns=curve_columns)
 
 
@@ -216,9 +230,10 @@ def load(path: str | Path) -> Results:
     for frame in (runs, curves):
         if "replicate" not in frame:
             frame["replicate"] = 0
+        frame["source"] = frame["source"].fillna("") if "source" in frame else ""
     _check_runs(folder / "runs.csv", runs, study)
-    traces = _load_traces(folder / "traces.csv")
-    for place, frame in (("curves.csv", curves), ("traces.csv", traces)):
+    traces, evaluations = _load_traces(folder / "traces.csv"), _load_evaluations(folder / "evaluations.csv")
+    for place, frame in (("curves.csv", curves), ("traces.csv", traces), ("evaluations.csv", evaluations)):
         strangers = sorted(set(frame["run"].dropna()) - set(runs["run"]))
         if strangers or frame["run"].isna().any():
             raise ResultsError(f"{folder / place}: run is {_said(strangers)}, which runs.csv does not list; {_ADVICE}")
@@ -227,7 +242,12 @@ def load(path: str | Path) -> Results:
             if name not in frame:  # no run has finished
                 frame[name] = float("nan")
     runs["reason"] = runs["reason"].fillna("").astype(str)
-    return Results(study, runs, curves, folder, traces)
+    return Results(study, runs, curves, folder, traces, evaluations)
+
+
+def _load_evaluations(path: Path) -> pd.DataFrame:
+    """evaluations.csv; an empty table where there is none."""
+    return _frame(path, ("run", "set")) if path.exists() else pd.DataFrame(columns=["run", "set"])
 
 
 def _load_traces(path: Path) -> pd.DataFrame:
@@ -325,7 +345,7 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: document.Document) -> Non
     """Turn the column `chosen` into booleans; raise ResultsError unless every row can be a run of `study`."""
     allowed = {
         "schedule": study.schedules,
-        "phase": ["search", "select", "confirm"],
+        "phase": ["search", "select", "confirm", "variance"],
         "status": ["finished", "diverged", "failed"],
         "chosen": ["True", "False"],
     }
@@ -340,7 +360,7 @@ def _check_runs(path: Path, runs: pd.DataFrame, study: document.Document) -> Non
     runs["chosen"] = runs["chosen"] == "True"
     for name in ("started", "ended", "numerics"):
         _check_text(path, runs[name], name)
-    keys = ["phase", "schedule", "replicate", "point", "repetition"]
+    keys = ["phase", "schedule", "replicate", "source", "point", "repetition"]
     for names in (["run"], keys):
         twice = runs.duplicated(names) | runs["run"].isna()
         if twice.any():

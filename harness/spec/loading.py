@@ -45,13 +45,16 @@ class Placed(Protocol):
     def repetition(self) -> int: ...
     @property
     def replicate(self) -> int | None: ...
+    @property
+    def source(self) -> str: ...
 
 
 def load(path: Path, *, allow_code: bool = False) -> StudySpec:
     """Return the study in the TOML file `path`; raise SpecError that names every fault in it.
 
-    Python files that it names are looked for beside it and read; the study holds their SHA-256. With `allow_code` it
-    carries their content too, so that workers can execute them, and those with schedules are executed here.
+    Files of the user's own that it names are looked for beside it and read; the study holds their SHA-256. It carries the
+    content of feature networks, and with `allow_code` that of Python files, so that workers can execute them; those with
+    schedules are executed here.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
@@ -61,22 +64,25 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
         raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
     kinds.forget("schedule")  # of a study that was loaded before
     spec = parse(text, source=str(path))
-    return _with_code(spec, text, path, allowed=allow_code) if spec.code or spec.named_code() else spec
+    files = spec.code or spec.named_code() or spec.named_networks()
+    return _with_code(spec, text, path, allowed=allow_code) if files else spec
 
 
 def _with_code(spec: StudySpec, text: str, path: Path, *, allowed: bool) -> StudySpec:
     """The study with the files of the user's own that it names."""
-    named = spec.named_code()
+    named, networks = spec.named_code(), spec.named_networks()
     try:
-        sources = own_code.read(named, [path.parent, path.parent / own_code.FOLDER], written=spec.code)
+        sources = own_code.read([*named, *networks], [path.parent, path.parent / own_code.FOLDER], written=spec.code)
         if allowed:  # a schedule's file needs NumPy alone; workers execute the others
             shapes = [each for each in named if each.role == "schedule"]
             own_code.adopt(shapes, sources, make={"schedule": lambda _, shape: schedules.ShapePart.of(shape)})
+        own_code.adopt_networks(networks, sources)
     except (CodeError, kinds.KindError) as error:
         raise SpecError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     code = {file: own_code.sha256(content) for file, content in sources.items()}
     checked = parse(text, source=str(path)) if allowed else spec  # with the schedules that are known now
-    return checked.with_code(code, sources if allowed else {})
+    data = {each.file: sources[each.file] for each in networks}
+    return checked.with_code(code, sources if allowed else data)
 
 
 def builtin() -> StudySpec:
@@ -131,8 +137,8 @@ _LOOKS = ("replicates.min", "replicates.max", "replicates.every")
 def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> dict[str, tuple[Any, Any]]:
     """The differences that would make stored runs part of another experiment; `confirmed`: a confirmation run is among them.
 
-    Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, another
-    number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
+    Allowed without loss are: more search trials, more confirmation or selection seeds, further schedules, seeds and sources
+    whose share in the spread is looked at (no verdict rests on them), another number of retries or checkpoint period, other words (title, question text, what is published), and another place of the same images or
     weights: what they are is told by their content, which is compared when a worker has read them.
 
     A study that repeats its tuning is judged at looks whose error was spent before the first of them: from its first
@@ -150,6 +156,7 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
     faults = {}
     for key, (before, after) in differences(old, new).items():
         rises = key in may_rise and (after or 0) > (before or 0)
+        rises |= key.startswith("variance.") and _covers(after, before)
         if key == "search.trials" and old.search.allocation == "adaptive":
             rises = False
         fresh_file = (
@@ -158,6 +165,13 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
         if key not in free and not rises and not fresh_file and not (added and key.startswith(added)):
             faults[key] = (before, after)
     return faults
+
+
+def _covers(after: Any, before: Any) -> bool:
+    """Whether a value of [variance] asks for all that another one does; no names of schedules stand for all of them."""
+    if isinstance(after, list) and isinstance(before, list):
+        return not after or (bool(before) and set(after) >= set(before))
+    return before is None or (isinstance(after, int) and isinstance(before, int) and after >= before)
 
 
 def refused_changes(old: StudySpec, new: StudySpec, runs: Iterable[Placed]) -> dict[str, tuple[Any, Any]]:
@@ -202,6 +216,11 @@ def _planned(spec: StudySpec, run: Placed) -> bool:
         return False
     if run.phase == "search":
         return run.point < spec.search.trials
+    if run.phase == "variance":
+        variance = spec.variance
+        if variance is None or not variance.of(run.schedule):
+            return False
+        return run.repetition < variance.runs(run.source)
     return run.repetition < (spec.select.seeds if run.phase == "select" else spec.confirm.seeds)
 
 

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from harness import arms, kinds, schedules
 from harness.own_code import Named
 from harness.scores import average_names
-from harness.seeds import derive
+from harness.seeds import SETS, SOURCES, derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
@@ -318,12 +318,23 @@ class EvaluateSpec(Section):
 
     features: str = Field(
         description="feature network; scores of different networks cannot be compared",
-        json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("features")]),
+        json_schema_extra=lambda schema: schema.update(enum=[*kinds.known("features")]),
     )
     weights: Path | None = Field(
         default=None,
         strict=False,
         description="weights file of a feature network whose weights are no part of the package (inception, dinov2_…); else the public release",
+    )
+    layer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="layer of your own Keras model, or output of your own ONNX model, whose values are the features; else its only output",
+        json_schema_extra={"later": True},
+    )
+    scaling: Literal["0..255", "0..1", "-1..1", "imagenet"] | None = Field(
+        default=None,
+        description="range in which your own Keras or ONNX model takes pixels; imagenet: 0..1, less ImageNet's mean, divided by its deviation",
+        json_schema_extra={"later": True},
     )
     generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images per score")
     reference: Literal["train", "held_out"] = Field(
@@ -340,7 +351,15 @@ class EvaluateSpec(Section):
     @field_validator("features")
     @classmethod
     def _features(cls, value: str) -> str:
-        return value if kinds.is_own(value) else _of(value, kinds.parts("features"))
+        if kinds.is_own(value) or kinds.is_file(value):
+            return value
+        endings = [f".{name}" for name in kinds.parts("features_file")]
+        if value.endswith((*endings, ".py")):
+            raise PydanticCustomError(
+                "part",
+                "allowed is the name of a file beside the study file, or in a folder there: neither absolute nor with ..",
+            )
+        return _of(value, kinds.known("features"))
 
     @field_validator("metrics")
     @classmethod
@@ -460,6 +479,38 @@ class ConfirmSpec(Section):
     seeds: int = Field(default=10, ge=1, le=10_000, description="fresh seeds per schedule")
 
 
+class VarianceSpec(Section):
+    """Phase 4: the confirmed configurations again with one kind of seed changed at a time, to see where the spread comes from."""
+
+    seeds: int = Field(default=10, ge=2, le=1000, description="seeds per source and schedule")
+    sources: tuple[Literal["weights", "data", "latents", "evaluation"], ...] = Field(
+        default=tuple(SOURCES),  # type: ignore[arg-type]  # the same names, once as types
+        min_length=1,
+        strict=False,
+        description="what is changed: initial weights, order of the data, latents and noise of training, latents of evaluation",
+    )
+    schedules: tuple[Name, ...] = Field(
+        default=(), strict=False, description="schedules that are looked at; all unless named"
+    )
+
+    def runs(self, source: str) -> int:
+        """Runs of a schedule for one source: of evaluation one serves SETS sets of latents."""
+        if source not in self.sources:
+            return 0
+        return -(-self.seeds // SETS) if source == "evaluation" else self.seeds
+
+    def of(self, schedule: str) -> int:
+        """Runs of a schedule in all."""
+        return sum(map(self.runs, self.sources)) if not self.schedules or schedule in self.schedules else 0
+
+    @field_validator("sources", "schedules")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("part", "allowed is each name once")
+        return value
+
+
 class SafetySpec(Section):
     """What happens when something breaks."""
 
@@ -534,6 +585,7 @@ class StudySpec(Section):
     select: SelectSpec = Field(default_factory=SelectSpec)
     confirm: ConfirmSpec = Field(default_factory=ConfirmSpec)
     replicates: ReplicatesSpec = Field(default_factory=ReplicatesSpec, json_schema_extra={"later": True})
+    variance: VarianceSpec | None = Field(default=None, json_schema_extra={"later": True})
     safety: SafetySpec = Field(default_factory=SafetySpec)
     published: PublishedSpec = Field(default_factory=PublishedSpec, json_schema_extra={"later": True})
     code: dict[str, Sha256] = Field(
@@ -547,7 +599,7 @@ class StudySpec(Section):
     def sources(self) -> dict[str, bytes]:
         """The content of the files of `code` by name, which go with the study to every worker.
 
-        Empty where the user has not allowed that they are executed.
+        Python files are not among them where the user has not allowed that they are executed.
         """
         return self._sources
 
@@ -587,6 +639,11 @@ class StudySpec(Section):
             *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),
         ]
         return [each for each in named if kinds.is_own(each.name)]
+
+    def named_networks(self) -> list[Named]:
+        """Every key that names a file with a feature network."""
+        features = self.evaluate.features
+        return [Named("evaluate.features", "features", features)] if kinds.is_file(features) else []
 
     @model_validator(mode="before")
     @classmethod
@@ -649,7 +706,22 @@ class StudySpec(Section):
                 f"replicates.max is {self.replicates.max}, but search.allocation is 'adaptive', which may leave a schedule "
                 "out of a replicate; allowed is 'balanced'"
             )
+        if self.variance is not None:
+            self._check_variance(self.variance)
         return self
+
+    def _check_variance(self, variance: VarianceSpec) -> None:
+        """Raise ValueError where the sources of the spread cannot be told."""
+        if self.replicated:
+            raise ValueError(
+                f"variance.seeds is {variance.seeds}, but replicates.max is {self.replicates.max}: replicates differ in their "
+                "configurations, too; allowed is [variance] in a study that tunes once"
+            )
+        for label in variance.schedules:
+            if label not in self.schedules:
+                raise ValueError(
+                    f"variance.schedules has '{label}', but allowed is one of the schedules: {', '.join(self.schedules)}"
+                )
 
     def _model_faults(self) -> Iterator[str]:
         """What the kind of model has no use for, or no network for."""

@@ -20,9 +20,9 @@ from harness.metrics.evaluation import Evaluator
 from harness.models import checkpoints
 from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
-from harness.plan.design import Design
+from harness.plan.design import JUDGED, Design
 from harness.results.record import CurvePoint, RunRecord
-from harness.seeds import derive
+from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
 
@@ -65,8 +65,11 @@ class WorkerContext:
 
     def __post_init__(self) -> None:
         """Draw the evaluation latents, which are the same for all runs of the study."""
-        seed = derive(self.spec.seed, "evaluation latents")
-        self.latents = evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
+        self.latents = self.drawn(derive(self.spec.seed, "evaluation latents"))
+
+    def drawn(self, seed: int) -> NDArray[np.float32]:
+        """Latents for as many images as a score takes."""
+        return evaluation_latents(seed, self.spec.evaluate.generated, self.model.latent)
 
     @property
     def model(self) -> Model:
@@ -102,7 +105,8 @@ def train_run(design: Design, context: WorkerContext, control: Control) -> RunRe
         run.train()
     except Diverged as diverged:
         return RunResult(run.record("diverged", reason=diverged.reason, last_step=diverged.step), {})
-    grids = {suffix: grid(run.images[weights]) for suffix, weights in (("", "raw"), ("-ema", "ema"))}
+    shown = (("", "raw"), ("-ema", "ema")) if design.phase in JUDGED else ()  # nobody looks at the others' samples
+    grids = {suffix: grid(run.images[weights]) for suffix, weights in shown}
     return RunResult(run.record("finished", reason="", last_step=run.model.step), grids)
 
 
@@ -115,6 +119,7 @@ class _Run:
         self.model, self.steps = context.model_of(design.schedule), spec.train.steps
         self.rates, self.controls = design.rates(spec, self.model.networks), design.controls(spec)
         self.curve: list[CurvePoint] = []
+        self.evaluations: list[dict[str, float]] = []  # scores of the final weights on further latents
         self.trace = LossTrace(self.rates, self.model.losses)
         self.losses = dict.fromkeys(self.model.losses, float("nan"))
         self.numerics = context.environment.get("numerics", {})
@@ -138,6 +143,7 @@ class _Run:
         except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
             return
         self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
+        self.evaluations = [dict(scores) for scores in stored.meta.get("evaluations", ())]
         self.trace.resume(stored.meta["trace"])
         self.losses = dict(zip(self.model.losses, map(float, stored.meta["losses"]), strict=True))
         self.started = float(stored.meta["started"])
@@ -173,6 +179,8 @@ class _Run:
                     raise Interrupted(self.design.run)
             with self._timed("evaluation"):
                 self._score(target)
+        if self.design.source == "evaluation":
+            self._score_again()
 
     @contextlib.contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -203,10 +211,7 @@ class _Run:
             self.context.chunk = max(self.context.chunk // 2, 1)
 
     def _score(self, step: int) -> None:
-        scores: dict[str, float] = {}
-        for weights in self.context.weights:
-            images = self.images[weights] = self.model.generate(self.context.latents, weights=weights)
-            scores |= self.context.evaluator.scores(images, weights=weights)
+        scores = self._scores_of(self.context.latents, errors=step == self.steps)
         self.curve.append(
             CurvePoint(
                 step=step,
@@ -217,6 +222,25 @@ class _Run:
             )
         )
 
+    def _scores_of(self, latents: NDArray[np.float32], *, errors: bool = False) -> dict[str, float]:
+        """The scores of the images that all weights make of latents, with `errors` their standard errors; keeps the images."""
+        scores: dict[str, float] = {}
+        for weights in self.context.weights:
+            images = self.images[weights] = self.model.generate(latents, weights=weights)
+            scores |= self.context.evaluator.scores(images, weights=weights, errors=errors)
+        return scores
+
+    def _score_again(self) -> None:
+        """Score the final weights on further sets of latents: how much a score owes to those that it is measured with."""
+        first = SETS * self.design.repetition
+        for place in range(first + len(self.evaluations), first + SETS):
+            if self.control.stop():
+                self._save()
+                raise Interrupted(self.design.run)
+            latents = self.context.drawn(evaluation_seed(self.context.spec.seed, place))
+            with self._timed("evaluation"):
+                self.evaluations.append(self._scores_of(latents))
+
     def _latest(self) -> dict[str, float]:
         return dict(self.curve[-1].scores) if self.curve else {}
 
@@ -225,6 +249,7 @@ class _Run:
             meta = {
                 "design": self.design.to_json(),
                 "curve": [place.to_json() for place in self.curve],
+                **({"evaluations": self.evaluations} if self.evaluations else {}),
                 "seconds": self.seconds,
                 "losses": list(self.losses.values()),
                 "spent": self.spent,
@@ -247,6 +272,8 @@ class _Run:
             point=design.point,
             repetition=design.repetition,
             replicate=design.replicate,
+            source=design.source,
+            evaluations=tuple(self.evaluations) if finished else (),
             status=status,
             reason=reason,
             last_step=last_step,

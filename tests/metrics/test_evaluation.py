@@ -11,7 +11,7 @@ from harness import data
 from harness.metrics import cache, features, metric
 from harness.metrics.evaluation import Evaluator
 from harness.metrics.features import classifier
-from harness.metrics.frechet import Moments, frechet_to
+from harness.metrics.frechet import Moments, frechet_jackknife, frechet_to
 from harness.metrics.metric import score_name
 
 DIGITS = SimpleNamespace(name="digits", data_dir=None, size=None, channels=None, fit="pad", held_out=0.2, limit=None)
@@ -57,6 +57,20 @@ def test_names():
     assert str(score_name("fid", "inception", 10_000)) == "fid_inception_10k"
     assert str(score_name("kid", "digits", 2500)) == "kid_digits_2500"
     assert str(score_name("noise_ratio", "digits", 500)) == "noise_ratio_500"
+
+
+def test_standard_errors_stand_beside_the_scores_that_have_one_and_move_none():
+    found, real = evaluator(Flat()), data.load(DIGITS).train
+    images = real[::-1][:300] // 2
+    plain, known = found.scores(images), found.scores(images, errors=True)
+    assert {name: known[name] for name in plain} == plain
+    assert set(known) - set(plain) == {"fid_flat_300_se", "kid_flat_300_se"}
+    jackknifed = frechet_jackknife(Flat()(images), Moments.of(Flat()(real))).stderr
+    assert known["fid_flat_300_se"] == pytest.approx(jackknifed, rel=1e-6)
+    assert 0 < known["kid_flat_300_se"] < plain["kid_flat_300"]
+    geometry = found.geometry()
+    assert 1 <= geometry["effective_rank"] <= Flat.dimensions
+    assert geometry["frechet_bias"] == pytest.approx(Moments.of(Flat()(real)).bias, rel=1e-6)
 
 
 def test_real_images_score_near_the_floor_and_noise_far_above():
@@ -138,5 +152,5 @@ def test_padded_fashion_images_have_the_features_of_unpadded_ones():
 def test_wrong_sizes_and_names_are_refused():
     with pytest.raises(ValueError, match="16x16 pixels, but features 'digits' take 8x8"):
         features.load("digits")(np.zeros((2, 16, 16, 1), np.uint8))
-    with pytest.raises(ValueError, match="'vgg', but allowed is one of: digits, fashion_mnist, "):
+    with pytest.raises(ValueError, match="'vgg', but allowed is one of: cifar10, digits, fashion_mnist, inception"):
         features.load("vgg")

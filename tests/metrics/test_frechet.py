@@ -125,6 +125,31 @@ def test_jackknife_error_is_the_spread_of_repeated_samples():
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
 
 
+def test_the_effective_rank_counts_equal_directions_and_is_blind_to_scale_and_turn():
+    rng = np.random.default_rng(8)
+    turn = orthogonal(rng, 7)
+    for rank in (1, 3, 7):
+        covariance = turn @ np.diag([4.0] * rank + [0.0] * (7 - rank)) @ turn.T
+        assert with_covariance(np.zeros(7), covariance).effective_rank == pytest.approx(rank, rel=1e-6)
+    # shares 1/2, 1/4, 1/4: an entropy of 3/2 bits
+    assert with_covariance(np.zeros(3), np.diag([2.0, 1.0, 1.0])).effective_rank == pytest.approx(2**1.5)
+
+
+def test_the_bias_of_perfect_images_has_its_closed_form_and_is_what_samples_show():
+    # of d equal eigenvalues v: d v for the mean, v (d(d - 1)/4 + d/2) for the covariance
+    assert with_covariance(np.zeros(6), 3.0 * np.eye(6)).bias == pytest.approx(3.0 * (6 + 6 * 5 / 4 + 6 / 2))
+    assert with_covariance(np.zeros(2), np.diag([2.0, 0.0])).bias == pytest.approx(2.0 + 2.0 / 2)
+    rng = np.random.default_rng(9)
+    scales = np.linspace(0.2, 2.0, 12)
+    real = with_covariance(np.zeros(12), np.diag(scales**2), n=10**9)
+    values = [frechet_to(rng.normal(size=(400, 12)) * scales, real) for _ in range(200)]
+    error = np.std(values) / np.sqrt(200)
+    assert abs(np.mean(values) - real.bias / 400) < 4 * error + 0.01 * real.bias / 400  # the law is of second order
+    pairs = [frechet_distance(*(Moments.of(rng.normal(size=(n, 12)) * scales) for n in (400, 600))) for _ in range(200)]
+    expected = real.bias * (1 / 400 + 1 / 600)
+    assert abs(np.mean(pairs) - expected) < 4 * np.std(pairs) / np.sqrt(200) + 0.02 * expected
+
+
 @pytest.mark.parametrize(
     ("features", "words"),
     [

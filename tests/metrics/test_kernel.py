@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.metrics.kernel import Reference, distance_to, full_distance, kernel_distance
+from harness.metrics.kernel import Reference, distance_to, error_to, full_distance, kernel_distance
 
 
 def k(x, y):
@@ -69,6 +69,26 @@ def test_the_estimate_is_unbiased_and_its_error_is_its_spread():
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values), rel=0.5)
     shifted = [full_distance(*data(60, 60, d=6, shift=0.5, seed=seed)) for seed in range(150)]
     assert np.mean([error for _, error in shifted]) == pytest.approx(np.std([value for value, _ in shifted]), rel=0.2)
+
+
+@pytest.mark.parametrize("dimensions", [3, 24])  # few: through sums of powers; many: through Gram matrices
+def test_the_error_for_want_of_generated_images_is_the_jackknife_written_out(dimensions):
+    x, y = data(50, 40, dimensions)
+    left_out = [distance_to(np.delete(y, row, axis=0), Reference.of(x)) for row in range(len(y))]
+    assert error_to(y, Reference.of(x)) == pytest.approx(np.sqrt(39 * np.var(left_out)), rel=1e-8)
+
+
+def test_the_error_for_want_of_generated_images_is_the_spread_at_one_reference():
+    x, _ = data(300, 2, d=6)
+    values, errors = [], []
+    for seed in range(300):
+        _, y = data(2, 100, d=6, seed=seed)
+        values.append(distance_to(y, Reference.of(x)))
+        errors.append(error_to(y, Reference.of(x)))
+    # a standard deviation of 300 values is known to some 5 %, of heavier tails than normal
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
+    assert np.mean(errors) < np.mean([full_distance(x, data(2, 100, d=6, seed=seed)[1])[1] for seed in range(20)])
+    assert error_to(y[:2], Reference.of(x)) == np.inf
 
 
 def test_symmetry():

@@ -15,7 +15,7 @@ from harness import schedules
 from harness import spec as specs
 from harness.spec import SpecError
 
-Placed = namedtuple("Placed", "phase schedule point repetition replicate", defaults=[None])
+Placed = namedtuple("Placed", "phase schedule point repetition replicate source", defaults=[None, ""])
 ROOT = Path(__file__).parents[2]
 MINIMAL = """
 name = "mine"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from harness.metrics.frechet import Moments, frechet_between, frechet_distance, frechet_to
+from harness.metrics.frechet import Moments, frechet_between, frechet_distance, frechet_jackknife, frechet_to
 from harness.metrics.metric import MetricPart
 from harness.metrics.sample import Features, Real, Sample
+
+DIMENSIONS = 512  # features per image up to which a jackknife costs little beside the images
+BLOCKS = 20
 
 
 class FrechetDistance:
@@ -24,6 +27,12 @@ class FrechetDistance:
         if sample.moments is not None:
             return frechet_distance(sample.moments, prepared)
         return frechet_to(sample.features, prepared)
+
+    def error(self, sample: Sample, prepared: Moments | Features) -> float:
+        """The jackknife's over blocks of generated images; NaN of many dimensions, or of few images."""
+        if not isinstance(prepared, Moments) or len(prepared.mean) > DIMENSIONS or len(sample.features) < 2 * BLOCKS:
+            return float("nan")
+        return frechet_jackknife(sample.features, prepared, blocks=BLOCKS).stderr
 
     def protocol(self, real: Real) -> str:
         """How many images are on either side."""

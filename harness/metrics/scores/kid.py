@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.metrics.kernel import Reference, distance_to
+from harness.metrics.kernel import Reference, distance_to, error_to
 from harness.metrics.metric import MetricPart
 from harness.metrics.sample import Real, Sample
 
@@ -17,6 +17,10 @@ class KernelDistance:
     def score(self, sample: Sample, prepared: Reference) -> float:
         """The unbiased estimate over all pairs, which may be slightly below 0."""
         return distance_to(sample.features, prepared)
+
+    def error(self, sample: Sample, prepared: Reference) -> float:
+        """The jackknife's over the generated images."""
+        return error_to(sample.features, prepared)
 
     def protocol(self, real: Real) -> str:
         """How many images are on either side, and the kernel."""
