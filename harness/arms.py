@@ -7,14 +7,17 @@ parameters of a network's own shape are named after it: "discriminator.floor".
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness import schedules
-from harness.schedules import ALL, FloatArray, Schedule
+from harness.schedules import ALL, FloatArray, Rule, Schedule
+
+MAIN = ""  # the place of an arm's own shape or rule, beside those of networks' own
 
 # What else than rates may change within a run, in the order in which a model takes it; the same names as in
 # harness.models.training, which no plan imports.
@@ -23,11 +26,15 @@ CONTROLS = ("beta2", "ema", "penalty", "weight_decay")
 
 @dataclass(frozen=True)
 class Arm:
-    """The shape's kind, the network that alone follows it (or ALL), and the kinds of shapes of networks' own."""
+    """The shape's or rule's kind, the network that alone follows it (or ALL), and the kinds of networks' own.
+
+    `given` are settings that no search varies, lists and texts: by network those of its own shape, under MAIN the arm's.
+    """
 
     kind: str
     applies_to: str = ALL
     networks: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def rates(
         self, values: Mapping[str, float], steps: int, *, networks: Sequence[str], ratios: Mapping[str, float]
@@ -36,15 +43,35 @@ class Arm:
 
         Raises ScheduleError if a shape refuses a value, KeyError naming a parameter that is missing.
         """
-        own = {network: schedules.of(kind, of_network(network, values)) for network, kind in self.networks.items()}
         return schedules.by_network(
-            schedules.of(self.kind, values),
+            self.schedule(values),
             steps,
             networks=networks,
             ratios=ratios,
             applies_to=self.applies_to,
-            own=own,
+            own={network: self._own(network, values) for network in self.networks},
         )
+
+    def schedule(self, values: Mapping[str, float]) -> Schedule:
+        """What networks without a shape of their own follow, by a run's parameters."""
+        return schedules.of(self.kind, values, self.given.get(MAIN))
+
+    def _own(self, network: str, values: Mapping[str, float]) -> Schedule:
+        return schedules.of(self.networks[network], of_network(network, values), self.given.get(network))
+
+    def rules(self, values: Mapping[str, float], networks: Sequence[str]) -> dict[str, tuple[Rule, tuple[str, ...]]]:
+        """The rules by place, MAIN or the network whose own it is, each with those of `networks` that follow it."""
+        found = {MAIN: (self.schedule(values).shape, self.following(networks))}
+        found |= {network: (self._own(network, values).shape, (network,)) for network in self.networks}
+        return {
+            place: (rule, followers)
+            for place, (rule, followers) in found.items()
+            if isinstance(rule, Rule) and followers
+        }
+
+    def following(self, networks: Iterable[str]) -> tuple[str, ...]:
+        """Those of `networks` that follow the arm's own shape or rule."""
+        return tuple(name for name in networks if self.applies_to in (ALL, name) and name not in self.networks)
 
     @property
     def kinds(self) -> list[str]:

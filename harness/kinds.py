@@ -58,12 +58,12 @@ class KindError(ValueError):
 class Setting:
     """One setting of a part: its type, default, limits and meaning.
 
-    `low` and `high` are the ends of a number's range, which `open_low` and `open_high` exclude; `choices` are all that a
-    text may be. A setting that came `later` than its part is left out of a study's written form while it has its default.
+    `low` and `high` are the ends of a number's range, of each number of a list, which `open_low` and `open_high` exclude;
+    `choices` are all that a text may be. A setting that came `later` than its part is left out of a study's written form while it has its default.
     """
 
     name: str
-    type: type[int] | type[float] | type[str] | type[bool]
+    type: type[int] | type[float] | type[str] | type[bool] | type[tuple[float, ...]]
     default: Any
     help: str
     low: float = -math.inf
@@ -82,7 +82,8 @@ class Setting:
             return f"one of: {', '.join(self.choices)}" if self.choices else "text"
         low = f"{'above' if self.open_low else 'at least'} {self.low:g}"
         high = f"{'below' if self.open_high else 'at most'} {self.high:g}"
-        return f"{'a whole number ' if self.type is int else ''}{low} and {high}"
+        what = {int: "a whole number ", tuple: "a list of numbers, each "}.get(self.type, "")
+        return f"{what}{low}" if self.high == math.inf else f"{what}{low} and {high}"
 
     def check(self, value: object, *, owner: str) -> None:
         """Raise KindError naming `owner`, setting and what is allowed unless `value` is that."""
@@ -95,7 +96,12 @@ class Setting:
             return isinstance(value, bool)
         if self.type is str:
             return isinstance(value, str) and (not self.choices or value in self.choices)
-        wanted = numbers.Integral if self.type is int else numbers.Real
+        if self.type is tuple:
+            return isinstance(value, tuple | list) and all(self._within(each, numbers.Real) for each in value)
+        return self._within(value, numbers.Integral if self.type is int else numbers.Real)
+
+    def _within(self, value: Any, wanted: Any) -> bool:
+        """Whether a value is a number of the wanted kind within the limits."""
         if not isinstance(value, wanted) or isinstance(value, bool):
             return False
         number = float(value)
@@ -124,8 +130,18 @@ def flag(default: bool, *, text: str, later: bool = False) -> Any:
     return field(default=default, metadata={"help": text, "later": later})
 
 
+def listed(*, low: float, high: float = math.inf, text: str, later: bool = False) -> Any:
+    """A dataclass field that holds a list of numbers, as a tuple; empty unless set."""
+    return field(default=(), metadata={"low": low, "high": high, "help": text, "later": later})
+
+
+def words(default: str, *, text: str, later: bool = False) -> Any:
+    """A dataclass field that holds any text."""
+    return field(default=default, metadata={"help": text, "later": later})
+
+
 def settings_of(declared: type) -> tuple[Setting, ...]:
-    """What may be set on a frozen dataclass whose fields are of `number`, `choice` or `flag`, in order."""
+    """What may be set on a frozen dataclass whose fields are of `number`, `choice`, `flag`, `listed` or `words`, in order."""
     return tuple(
         Setting(name=each.name, type=_type(each.default), default=each.default, **each.metadata)
         for each in dataclasses.fields(declared)
@@ -165,7 +181,8 @@ def no_memory(*_: Any) -> float:
 class Part:
     """A declaration.
 
-    `settings` is a frozen dataclass of `number`, `choice` and `flag` fields. `fits` takes an image's shape and returns
+    `settings` is a frozen dataclass of `number`, `choice` and `flag` fields; those of shapes and rules may be of `listed` and
+    `words`, too. `fits` takes an image's shape and returns
     None, or in words what the part makes or takes instead. `memory` estimates the megabytes that a worker needs for it.
     `build` is "module:name" of what makes it, or the callable itself. `retired` are settings of earlier versions with
     their defaults: still read, and never offered. Lists name the parts of a role by `position`.
@@ -238,6 +255,8 @@ class Unread(Part):
     bounded: bool = True
     penalty: str = ""
     needs_bound: bool = False
+    ideal: None = None
+    vanishes: bool = False
 
     def set(self, values: Mapping[str, Any]) -> Any:
         """Nothing: a worker checks the settings."""

@@ -89,7 +89,7 @@ def test_the_report_says_as_much_as_it_is_asked_to(tmp_path, capsys):
     [
         ("python -m harness.run_study --wor", {"--workers", "--workers-per-gpu"}),
         ("python -m harness.report --q", {"--quiet"}),
-        ("python -m harness.metrics --features d", {"digits"}),
+        ("python -m harness.metrics --features dig", {"digits"}),
     ],
 )
 def test_a_shell_that_asks_is_offered_options(line, offered, tmp_path):

@@ -29,6 +29,7 @@ peak = 1e-3
 [schedules.falls]
 kind = "half_time"
 left = 0.5
+{schedules}
 [search]
 trials = 0
 [confirm]
@@ -39,11 +40,13 @@ ADVERSARIAL = STUDY.format(
     more='[network]\nname = "dense_pair"\nwidth = 8\n[train]\nsteps = 2\nbatch = 8\nloss = "total_variation"\n'
     'penalties = ["drift"]\naugment = [{ name = "instance_noise", deviation = 0.2 }]\n',
     evaluate='features = "quadrants"\nmetrics = ["brightness"]',
+    schedules='[schedules.rests]\nkind = "resting"\napplies_to = "discriminator"\nevery = 1\nbound = 10\nleft = 0.25\n',
 )
 AUTOENCODER = STUDY.format(
     name="auto",
     more='[model]\nname = "autoencoder"\nnoise = 0.2\n[train]\nsteps = 2\nbatch = 8\napplies_to = "decoder"\n',
     evaluate='features = "digits"',
+    schedules="",
 )
 
 
@@ -78,7 +81,16 @@ def run(site, folder, *words):
 
 def test_every_recipe_is_there():
     assert FILES.keys() == {
-        *("half_time", "total_variation", "drift", "instance_noise", "dense_pair", "autoencoder", "brightness"),
+        *(
+            "half_time",
+            "resting",
+            "total_variation",
+            "drift",
+            "instance_noise",
+            "dense_pair",
+            "autoencoder",
+            "brightness",
+        ),
         *("quadrants", "one_at_a_time"),
     }
 
@@ -109,4 +121,7 @@ def test_a_study_of_such_parts_is_checked_trained_and_reported(text, executor, s
     else:
         assert {"fid_quadrants_20", "brightness_20", "brightness_20_ema"} <= set(runs)
         assert falls["rate_generator"] == falls["rate_discriminator"] == pytest.approx(5e-4)
+        rests = curves[curves["schedule"] == "rests"].iloc[0]
+        assert rests["rate_discriminator"] == pytest.approx(2.5e-4)
+        assert rests["rate_generator"] == pytest.approx(1e-3)  # does not follow
         assert "brightness" in page

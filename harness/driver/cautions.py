@@ -127,9 +127,7 @@ def _of_shapes(spec: StudySpec) -> Iterator[str]:
                 yield f"{key}.until is {first:g}, but its floor is 0: from there on the rate is 0, and nothing is learnt"
         model = spec.model.part
         scope = spec.arm(label).applies_to
-        following = [
-            name for name in model.networks if scope in (schedules.ALL, name) and name not in schedule.networks
-        ]
+        following = spec.arm(label).following(model.networks)
         said = [name for name in ("applies_to",) if schedule.applies_to is not None] + list(schedule.fields)
         if model.networks and not following and said:
             others = [name for name in model.networks if name not in schedule.networks]
@@ -171,8 +169,8 @@ def _of_penalties(spec: StudySpec) -> Iterator[str]:
 
 
 def _falling(spec: StudySpec, label: str) -> str:
-    """The kinds of a schedule's shapes that are other than constant, in words."""
-    return ", ".join(kind for kind in spec.arm(label).kinds if kind != "constant")
+    """The kinds of a schedule's shapes and rules that lower the rate, in words."""
+    return ", ".join(filter(schedules.is_decay, spec.arm(label).kinds))
 
 
 def _reads(spec: StudySpec, key: str) -> bool:

@@ -56,6 +56,8 @@ def _toml(setting: Setting) -> str:
     value = setting.default
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return str([*value])
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"
 
 

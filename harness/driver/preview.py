@@ -51,9 +51,12 @@ class Preview:
 
     @property
     def seconds_per_run(self) -> float:
-        """How long a run takes with its evaluations."""
+        """How long a run takes with its evaluations, and with the images that rules look at, on average over schedules."""
         spec = self.spec
-        return spec.train.steps * self.probe["step"] + spec.evaluate.points * self.probe["evaluation"]
+        shown = sum(map(spec.images_shown, spec.schedules)) / len(spec.schedules)
+        scored = spec.evaluate.generated * (1 + len(spec.train.averages))  # in one evaluation
+        evaluations = spec.evaluate.points + shown / scored
+        return spec.train.steps * self.probe["step"] + evaluations * self.probe["evaluation"]
 
     @property
     def seconds(self) -> float:

@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="weights of Inception or DINOv2: .pth or .npz, of Inception also .pb",
+        help="weights of the feature network: .pth or .npz, of Inception also .pb",
     )
     options.add_argument("--layer", metavar="NAME", help="layer (.keras) or output (.onnx) that gives the features")
     options.add_argument(

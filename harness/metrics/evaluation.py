@@ -29,7 +29,8 @@ class Evaluator:
     """Scores generated images against `reference` ('train' or 'held_out').
 
     `cache` is a folder for reference features, shared by processes; None keeps none. `extras` names metrics beyond those
-    of every study. Raises ValueError if there are too few images for the metrics.
+    of every study. Raises ValueError if there are too few images for the metrics. `reference_features` are of as many
+    images of the reference as are generated, float32 (n, d), or of all where there are fewer.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Evaluator:
                 raise ValueError(f"{name} has {len(images)} images, but scores need at least {FEWEST}")
         self._cache, self._fingerprint = cache, fingerprint
         real = self._real()
+        self.reference_features = real.sample.features
         self._moments = real.moments
         self._measures = [Measure.of(part, real) for part in metrics.chosen(extras).values()]
         self._protocols = {each.part.name: each.metric.protocol(real) for each in self._measures}

@@ -35,7 +35,8 @@ def score(
     """Scores of generated images against real ones, by the code and under the names of `python -m harness.metrics`.
 
     Each input is an array uint8 (n, h, w, 1 or 3), a folder of images, or a .npy or .npz file. `features` is a feature
-    network or the file of one's own, `weights` a file for it, `metrics` names further ones; `held_out` are real images whose scores are the floor.
+    network, or a file that is one (docs/own_features.md), of a Keras or ONNX model with its `layer` and `scaling`; `weights` is a
+    file for a network that has none, `metrics` names further ones; `held_out` are real images whose scores are the floor.
     The others are the command's options. Raises ValueError with one line for each thing that is wrong, before any
     feature is computed.
     """

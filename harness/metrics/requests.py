@@ -70,9 +70,11 @@ def _described(request: Request) -> dict[str, Input]:
             inputs[key] = images.read(path, name=name)
         except InputError as error:
             faults.append(str(error))
-    paths = [path for _, path in given.values() if isinstance(path, Path)]
     try:
-        faults += [*_network_faults(request), *_option_faults(request, paths)]
+        faults += [
+            *_network_faults(request),
+            *_option_faults(request, [path for _, path in given.values() if isinstance(path, Path)]),
+        ]
     except kinds.KindError as error:
         faults.append(str(error))
     if faults:

@@ -104,7 +104,7 @@ class ModelPart(Part):
     `ratio` names the network, if any, whose rate may be a multiple of the others' (space.discriminator_ratio). `reads` are
     the keys of [train] that it reads besides those of every model; where `conditional` is among them, `build` also takes
     `labels`, the classes of the images, int64 (n,). It takes `controls` where values other than rates change from step
-    to step: some of harness.models.training.CONTROLS.
+    to step: some of harness.models.training.CONTROLS. `ideal` is as a loss's, of a model that does not read `loss`.
     """
 
     role: ClassVar[str] = "model"
@@ -112,6 +112,7 @@ class ModelPart(Part):
     network: str
     ratio: str = ""
     reads: tuple[str, ...] = ()
+    ideal: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,22 +144,26 @@ class LossPart(Part):
     """An adversarial loss. `build` takes its settings and returns a harness.models.gan.loss.Loss.
 
     `penalty` names the penalty that it has within it, if any. One that `needs_bound` makes no sense unless the
-    discriminator's slopes are bounded, by a penalty or by the network.
+    discriminator's slopes are bounded, by a penalty or by the network. `ideal` is the discriminator's loss, without its
+    penalty, where generated images are distributed like real ones and it is the best possible (Hazimeh & Ponomareva 2023,
+    section 3); None where that is not known.
     """
 
     role: ClassVar[str] = "loss"
     penalty: str = ""
     needs_bound: bool = False
+    ideal: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PenaltyPart(Part):
     """A penalty on the discriminator's slopes. `build` takes its settings and returns a harness.models.gan.penalty.Penalty.
 
-    The settings extend harness.models.gan.penalty.Settings.
+    The settings extend harness.models.gan.penalty.Settings. One that `vanishes` is 0 where the discriminator is flat.
     """
 
     role: ClassVar[str] = "penalty"
+    vanishes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

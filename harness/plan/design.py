@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import schedules
+from harness.schedules import Rule
 from harness.seeds import Seeds
 from harness.spec import StudySpec, slug
 
@@ -48,27 +48,25 @@ class Design:
         """The parameters by name."""
         return dict(self.params)
 
-    def resolve(self) -> schedules.Schedule:
-        """The schedule that networks without a shape of their own follow, by the peak of those without a ratio.
-
-        Raises ValueError if the shape refuses a field.
-        """
-        return schedules.of(self.kind, self.values)
-
     def rates(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """The rate of every step, float32 (steps,), of each of the model's `networks`: what it is trained with.
 
-        Which network follows the schedule is decided here, for training, records and plots.
+        Which network follows the schedule is decided here, for training, records and plots. Of networks that follow a rule
+        they are the rates that its factors multiply.
         """
         model, ratio = spec.model.part, self.values.get("discriminator_ratio")
         ratios = {} if ratio is None else {model.ratio: ratio}
         return spec.arm(self.schedule).rates(self.values, spec.train.steps, networks=networks, ratios=ratios)
 
+    def rules(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, tuple[Rule, tuple[str, ...]]]:
+        """The rules that decide on rates, by place, each with those of the model's `networks` that follow it."""
+        return spec.arm(self.schedule).rules(self.values, networks)
+
     def controls(self, spec: StudySpec) -> dict[str, NDArray[np.float32]]:
         """What else changes at every step, float32 (steps,), by the names in `spec.controls`: what training is given."""
         if not spec.controls:
             return {}
-        steps, schedule, found = spec.train.steps, self.resolve(), {}
+        steps, schedule, found = spec.train.steps, spec.arm(self.schedule).schedule(self.values), {}
         for name, course in spec.train.scheduled.courses():
             made = course.decays if name == "ema" else course.values
             found[name] = made(schedule, steps)

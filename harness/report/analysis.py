@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from harness import stats
+from harness import schedules, stats
 from harness.report import cautions, numbers, sentences, spreads, units
 from harness.results import Results
 from harness.results.document import Limits, Score
@@ -601,19 +601,19 @@ class Analysis:
 
     @property
     def decays(self) -> frozenset[str]:
-        """The schedules that differ from the baseline in that some rate is not constant, and in no optimizer or weight decay."""
+        """The schedules that differ from a constant baseline in that a rate is lowered, and in no optimizer or weight decay."""
         study = self.results.study
 
-        def shaped(label: str) -> bool:
-            return any(kind != "constant" for kind in study.arm(label).kinds)
+        def lowered(label: str) -> bool:
+            return any(map(schedules.is_decay, study.arm(label).kinds))
 
         def trained(label: str) -> object:
             said = study.spec.schedules.get(label)
             return said and (said.optimizer, said.weight_decay)
 
         base = self.baseline
-        same = [label for label in study.schedules if trained(label) == trained(base) and shaped(label)]
-        return frozenset() if shaped(base) else frozenset(same)
+        same = [label for label in study.schedules if trained(label) == trained(base) and lowered(label)]
+        return frozenset() if any(kind != "constant" for kind in study.arm(base).kinds) else frozenset(same)
 
     @property
     def pairing(self) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness import kinds, schedules
 from harness.arms import Arm
-from harness.report import numbers
+from harness.report import numbers, sentences
 from harness.report.analysis import Analysis
 from harness.results.tables import ResultsError
 from harness.results.trace import RATE
@@ -65,6 +65,8 @@ def of(analysis: Analysis) -> Rates:
             others |= {label: apart} if apart else {}
     one = applies_to == schedules.ALL and RATIO not in networks and not others
     note = _note(applies_to, networks, ratios) if alike else _note_of_mixed(networks, ratios)
+    if rules := [label for label in found if any(map(schedules.is_rule, arms[label].kinds))]:
+        note = f"{note} {_note_of_rules(rules)}".lstrip()
     return Rates("" if one else network, found, note, others)
 
 
@@ -89,7 +91,8 @@ def _tables(
         if str(name).startswith("params_") and value == value
     }
     ratio = values.get("discriminator_ratio")
-    if any(map(kinds.is_own, arm.kinds)):  # a page is made without executing a study's own code
+    # A page is made without executing a study's own code; a rule's rates are of its run alone.
+    if any(kinds.is_own(kind) or schedules.is_rule(kind) for kind in arm.kinds):
         return {network: _stored(analysis, row, network) for network in networks}, ratio
     ratios = {} if ratio is None else {RATIO: ratio}
     try:
@@ -116,6 +119,14 @@ def _note_of_mixed(networks: list[str], ratios: dict[str, float]) -> str:
     said = f"Schedules differ in the networks that follow them: whole lines are the {networks[0]}'s rates"
     said += f", dotted ones those of {others} where they take another course."
     return said if all(ratio == 1.0 for ratio in ratios.values()) else f"{said} {_multiples(ratios)}"
+
+
+def _note_of_rules(labels: list[str]) -> str:
+    follow = "follows a rule" if len(labels) == 1 else "follow a rule"
+    return (
+        f"{sentences.listed(labels)} {follow}, so that each run has rates of its own: those of the first confirmation run are "
+        "shown, between the steps of its trace."
+    )
 
 
 def _multiples(ratios: dict[str, float]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError, model_validator
 
-from harness.arms import Arm
+from harness.arms import MAIN, Arm
 from harness.scores import ScoreName, average_names
 
 Text = Annotated[str, Field(max_length=100_000)]
@@ -202,6 +202,16 @@ class Schedule(_Part):
         return {name: str(table["kind"]) for name, table in tables.items() if "kind" in table}
 
     @property
+    def given(self) -> dict[str, dict[str, Any]]:
+        """The lists and texts of its shape, under MAIN, and of networks' own."""
+        tables = {MAIN: self.model_extra or {}, **{name: (self.model_extra or {})[name] for name in self.networks}}
+        found = {
+            place: {name: value for name, value in table.items() if name != "kind" and isinstance(value, list | str | bool)}
+            for place, table in tables.items()
+        }
+        return {place: given for place, given in found.items() if given}
+
+    @property
     def optimizer_name(self) -> str:
         """The optimizer, if it is another than the study's."""
         return _named(self.optimizer or "")
@@ -273,7 +283,7 @@ class Document(_Part):
         said = self.spec.schedules.get(label)
         if said is None:
             return Arm(self.kinds[label], self.spec.train.applies_to)
-        return Arm(said.kind, said.applies_to or self.spec.train.applies_to, said.networks)
+        return Arm(said.kind, said.applies_to or self.spec.train.applies_to, said.networks, said.given)
 
     def ranges(self, label: str) -> dict[str, Limits]:
         """What the search sampled of a schedule: the shared ranges but for what it has a value of its own for, and its own."""

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BaseModel
 
 from harness import kinds, schedules
+from harness.kinds import Setting
 from harness.spec.loading import is_model, model_of, resolved, tagged
 from harness.spec.models import StudySpec, TrainSpec
 from harness.spec.parts import OWN_LABEL, PartSection
@@ -99,7 +100,12 @@ def _choices(definitions: Mapping[str, Any]) -> list[str]:
     return [title for title in definitions if title.startswith(roles)]
 
 
-_PARAMETER = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
+_PARAMETER: dict[str, Any] = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Range"}]}
+_GIVEN: dict[type, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    tuple: {"type": "array", "items": {"type": "number"}},
+}
 
 
 def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[
         "type": "object",
         "description": "a schedule of your own, in a file beside the study (docs/own_code.md)",
         "properties": {"kind": own},
-        "additionalProperties": _PARAMETER,
+        "additionalProperties": {"anyOf": [*_PARAMETER["anyOf"], *_GIVEN.values()]},
     }
     shapes = {kind: _shape_schema(kind) for kind in schedules.all_shapes()} | {"own": any_shape}
     found: dict[str, Any] = {
@@ -132,13 +138,19 @@ def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[
 
 
 def _shape_schema(kind: str) -> dict[str, Any]:
-    fields = {info.name: {**_PARAMETER, "description": info.help} for info in schedules.shape_fields(kind)}
+    fields = {info.name: {**_setting_schema(info), "description": info.help} for info in schedules.shape_fields(kind)}
     return {
         "type": "object",
         "description": schedules.shape_help(kind),
-        "properties": {"kind": {"const": kind, "description": "shape of the decay"}, **fields},
+        "properties": {"kind": {"const": kind, "description": "shape or rule"}, **fields},
         "additionalProperties": False,
     }
+
+
+def _setting_schema(setting: Setting) -> dict[str, Any]:
+    if setting.choices:
+        return {"enum": list(setting.choices)}
+    return _GIVEN.get(setting.type, _PARAMETER)
 
 
 def _labels() -> dict[str, Any]:
@@ -180,8 +192,10 @@ def keys_page() -> str:
             lines += _keys(CourseSpec)
     lines += ["## [schedules.LABEL]", ""]
     lines += [
-        "`kind` names the shape (default: the label); the others are the shape's own, numbers or ranges. A table named after a "
-        "network, `[schedules.LABEL.NETWORK]`, gives that network a shape of its own, of the same `kind` unless it names one.",
+        "`kind` names the shape or rule (default: the label); the others are its own, numbers or ranges unless lists or texts. A "
+        "table named after a network, `[schedules.LABEL.NETWORK]`, gives that network one of its own, of the same `kind` unless it "
+        "names one. A shape is a table of fractions of the peak, known in advance; a rule decides on factors of the peak while "
+        "training goes on.",
         "",
     ]
     lines += _keys(ScheduleSpec, only=OF_A_SCHEDULE)
@@ -189,7 +203,7 @@ def keys_page() -> str:
     for kind in schedules.all_shapes():
         lines.append(f"| `{kind}` | | | | {schedules.shape_help(kind)} |")
         lines += [
-            f"| | `{each.name}` | {each.allowed} | `{each.default}` | {each.help} |"
+            f"| | `{each.name}` | {each.allowed} | `{_shown(each.default)}` | {each.help} |"
             for each in schedules.shape_fields(kind)
         ]
     return "\n".join(lines) + "\n"

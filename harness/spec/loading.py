@@ -9,7 +9,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from harness import kinds, own_code, schedules
 from harness.own_code import CodeError
+from harness.schedules import piecewise
 from harness.spec.models import PublishedSpec, StudySpec
 from harness.spec.parameter import NUMBER
 from harness.spec.parts import OWN, PartSection
@@ -63,12 +64,59 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
         hint = f"; the study file in it is {inside}" if inside.is_file() else ""
         raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
     kinds.forget("schedule")  # of a study that was loaded before
-    spec = parse(text, source=str(path))
+    raw = _with_tables(_toml(text, source=str(path)), path)
+    spec = validate(raw, source=str(path))
     files = spec.code or spec.named_code() or spec.named_networks()
-    return _with_code(spec, text, path, allowed=allow_code) if files else spec
+    return _with_code(spec, raw, path, allowed=allow_code) if files else spec
 
 
-def _with_code(spec: StudySpec, text: str, path: Path, *, allowed: bool) -> StudySpec:
+def _with_tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A study whose schedules state what the CSV files say that they name, so that the study is what they held.
+
+    A file that is stated already, in the study of a results folder, need not be there; if it is, it must say the same.
+    """
+    faults = []
+    for key, table in _naming_files(raw):
+        name, stated = table["file"], {each: table[each] for each in ("at", "values", "unit") if each in table}
+        place = path.parent / name
+        if stated and not place.is_file():
+            continue
+        try:
+            found = piecewise.read(place.read_text(encoding="utf-8-sig"), name=str(place))
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(
+                f"{path}: {key}.file is {name!r}, but {place} cannot be read as a text file ({_reason(error)})"
+            )
+            continue
+        except schedules.ScheduleError as error:
+            faults.append(f"{path}: {key}.file is {name!r}: {error}")
+            continue
+        if stated and stated != {
+            each: list(value) if isinstance(value, tuple) else value for each, value in found.items()
+        }:
+            faults.append(
+                f"{path}: {key} has both a file, {name!r}, and at, values or unit that say otherwise: give one of them"
+            )
+        table |= {each: list(value) if isinstance(value, tuple) else value for each, value in found.items()}
+    if faults:
+        raise SpecError("\n".join(faults))
+    return raw
+
+
+def _naming_files(raw: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables of schedules that name a CSV file, each with its key."""
+    tables = raw.get("schedules")
+    for label, table in tables.items() if isinstance(tables, dict) else ():
+        if not isinstance(table, dict):
+            continue
+        kind = table.get("kind", label)
+        nested = {f"{label}.{name}": {"kind": kind, **each} for name, each in table.items() if isinstance(each, dict)}
+        for key, each in {label: {**table, "kind": kind}, **nested}.items():
+            if each["kind"] == piecewise.Piecewise.kind and isinstance(each.get("file"), str) and each["file"]:
+                yield f"schedules.{key}", table if key == label else table[key.removeprefix(f"{label}.")]
+
+
+def _with_code(spec: StudySpec, raw: Mapping[str, Any], path: Path, *, allowed: bool) -> StudySpec:
     """The study with the files of the user's own that it names."""
     named, networks = spec.named_code(), spec.named_networks()
     try:
@@ -80,7 +128,7 @@ def _with_code(spec: StudySpec, text: str, path: Path, *, allowed: bool) -> Stud
     except (CodeError, kinds.KindError) as error:
         raise SpecError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     code = {file: own_code.sha256(content) for file, content in sources.items()}
-    checked = parse(text, source=str(path)) if allowed else spec  # with the schedules that are known now
+    checked = validate(raw, source=str(path)) if allowed else spec  # with the schedules that are known now
     data = {each.file: sources[each.file] for each in networks}
     return checked.with_code(code, sources if allowed else data)
 
@@ -93,13 +141,17 @@ def builtin() -> StudySpec:
 
 def parse(text: str, *, source: str) -> StudySpec:
     """Return the study written in `text`; raise SpecError, naming `source`, for every fault in it."""
+    return validate(_toml(text, source=source), source=source)
+
+
+def _toml(text: str, *, source: str) -> dict[str, Any]:
+    """A parsed file; raise SpecError, naming `source`, if it is not TOML."""
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{source}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise SpecError(f"{source}: not valid TOML: nested too deeply") from error
-    return validate(raw, source=source)
 
 
 def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
@@ -238,7 +290,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's faults: key, value, what is allowed."""
     # Words in angle brackets are ours, for the variants of a table; no user wrote them, or pydantic's "[key]".
     location = [part for part in fault["loc"] if not str(part).startswith("<") and part != "[key]"]
-    path = _path(part for part in location if part not in ("fields", "networks")) or "the study"
+    path = _path(part for part in location if part not in ("fields", "given", "networks")) or "the study"
     kind = fault["type"]
     if kind == "union_tag_invalid":
         return _unknown_part(path, fault)

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from harness import arms, kinds, schedules
 from harness.own_code import Named
+from harness.schedules import Run
 from harness.scores import average_names
 from harness.seeds import SETS, SOURCES, derive
 from harness.spec.parameter import Parameter, Range, limits
@@ -737,6 +738,7 @@ class StudySpec(Section):
         if model.networks:
             for label in self.schedules:
                 yield from self.scope_faults(label, model.networks)
+        yield from self._course_faults()
         models: dict[str, Any] = kinds.parts("model")
         for key in () if own_model else sorted({key for part in models.values() for key in part.reads}):
             if key not in model.reads and self.train.sets(key):
@@ -754,6 +756,16 @@ class StudySpec(Section):
             yield from self._class_faults()
         if not model.ratio and self.space.sets("discriminator_ratio"):
             yield f"space.discriminator_ratio is set, but model.name is '{model.name}', which has no discriminator"
+
+    def _course_faults(self) -> Iterator[str]:
+        """What would follow a schedule's shape where the schedule is a rule, which has none."""
+        rules = [label for label, each in self.schedules.items() if schedules.is_rule(each.kind)]
+        for name, course in self.train.scheduled.courses():
+            if rules and course.kind is None:
+                yield (
+                    f"train.scheduled.{name} has no kind, so it follows each schedule's shape, but '{rules[0]}' is a rule, "
+                    "which is known step by step: give it a kind"
+                )
 
     def _class_faults(self) -> Iterator[str]:
         """What stands in the way of networks that see the class of each image."""
@@ -785,6 +797,61 @@ class StudySpec(Section):
                     f"schedules.{label}.{network} is a shape of a network's own, but the networks of model.name "
                     f"'{self.model.name}' are: {', '.join(networks)}"
                 )
+        if schedule.applies_to in (None, *allowed) and self.train.applies_to in allowed:
+            yield from self._rule_faults(label, networks)
+
+    def _rule_faults(self, label: str, networks: Sequence[str]) -> Iterator[str]:
+        """Why a schedule's rules, or tables by step, cannot train such a model."""
+        schedule, arm = self.schedules[label], self.arm(label)
+        for place, shape in schedule.shapes().items():
+            if schedules.is_unread(shape.kind):  # a worker looks again
+                continue
+            key = f"schedules.{label}.{place}.kind" if place else f"schedules.{label}.kind"
+            followers = (place,) if place else arm.following(networks)
+            for made in shape.made():
+                fault = self._rule_fault(made, followers, networks) if followers else None
+                if fault is not None:
+                    yield f"{key} is '{shape.kind}', {fault}"
+                    break
+
+    def _rule_fault(self, made: Any, followers: Sequence[str], networks: Sequence[str]) -> str | None:
+        only = getattr(made, "network", "")
+        if only and only not in networks:
+            names = ", ".join(networks)
+            return f"which sets the rate of a {only}, but the networks of model.name '{self.model.name}' are: {names}"
+        if only and tuple(followers) != (only,):
+            return f'which sets the rate of the {only} alone: add applies_to = "{only}", or a table of that network with this kind'
+        refuses = getattr(made, "refuses", None)
+        refused = refuses(self.rule_run) if refuses is not None else None
+        return None if refused is None else f"but {refused}"
+
+    @property
+    def rule_run(self) -> Run:
+        """What rules know of the study's runs in advance."""
+        return Run(self.train.steps, self._ideal_loss, self.evaluate.generated)
+
+    def images_shown(self, label: str) -> int:
+        """How many generated images a schedule's rules look at in a run; of searched settings, where they look at fewest."""
+        shown = 0
+        for shape in self.schedules[label].shapes().values():
+            if schedules.is_rule(shape.kind):
+                rules: list[Any] = list(shape.made())
+                shown += min(
+                    self.train.steps // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
+                )
+        return shown
+
+    @property
+    def _ideal_loss(self) -> float | None:
+        """The discriminator's loss, with its penalties, in an ideal game; None where that is not known."""
+        model = self.model.part
+        if "loss" not in model.reads:
+            return getattr(model, "ideal", None)
+        loss = self.train.loss.part
+        penalties = [each.part for each in self.train.penalties]
+        if loss.penalty:
+            penalties.append(kinds.find("penalty", loss.penalty, key="train.loss"))
+        return loss.ideal if all(each.vanishes for each in penalties) else None
 
     @property
     def replicated(self) -> bool:

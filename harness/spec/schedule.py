@@ -51,11 +51,29 @@ def written(value: Parameter) -> Any:
     return value.model_dump() if isinstance(value, Range) else value
 
 
-class ShapeSpec(Section):
-    """A shape's `kind` and the shape's own fields, each a number or a range."""
+def _sorted(settings: dict[str, Any], raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings as `fields`, numbers and ranges that a search may vary, and `given`, lists and texts.
 
-    kind: str = Field(description=f"shape, one of: {', '.join(schedules.SHAPES)}")
+    By what a shape declares; of one whose file has not been executed by what is written.
+    """
+    kind = raw.get("kind")
+    known = isinstance(kind, str) and not kinds.is_own(kind) and kind in schedules.all_shapes()
+    if known:
+        given = {each.name for each in schedules.shape_fields(str(kind)) if each.type not in (int, float)}
+    else:
+        given = {name for name, value in settings.items() if isinstance(value, list | tuple | str | bool)}
+    return {
+        "fields": {name: value for name, value in settings.items() if name not in given},
+        "given": {name: value for name, value in settings.items() if name in given},
+    }
+
+
+class ShapeSpec(Section):
+    """A shape's or rule's `kind` and its own fields, each a number or a range; `given` are its lists and texts."""
+
+    kind: str = Field(description="shape or rule")
     fields: dict[str, Parameter] = Field(default_factory=dict)
+    given: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -66,10 +84,7 @@ class ShapeSpec(Section):
         for key in OF_A_SCHEDULE:
             if key in raw:
                 raise ValueError(f"{key} is of a whole schedule: allowed here are kind and the settings of a shape")
-        return {
-            "kind": raw.get("kind"),
-            "fields": {key: value for key, value in raw.items() if key != "kind"},
-        }
+        return {"kind": raw.get("kind"), **_sorted({key: value for key, value in raw.items() if key != "kind"}, raw)}
 
     @field_validator("fields")
     @classmethod
@@ -87,18 +102,27 @@ class ShapeSpec(Section):
     def _known(self) -> Self:
         if schedules.is_unread(self.kind):  # checked once its file may be executed
             return self
-        whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
-        corners = {
-            name: [_whole(end) if name in whole else end for end in ends(value)] for name, value in self.fields.items()
-        }
-        # The shape itself is the judge of what it allows, so that there is one rule in one place.
-        for corner in itertools.product(*corners.values()):
-            schedules.shape(self.kind, **dict(zip(corners, corner, strict=True)))
+        for _ in self.made():  # the shape itself is the judge of what it allows, so that there is one rule in one place
+            pass
         return self
 
     @model_serializer
     def _flat(self) -> dict[str, Any]:
-        return {"kind": self.kind, **{name: written(value) for name, value in self.fields.items()}}
+        return {"kind": self.kind, **self.settings}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields that are set, as files have them."""
+        return {**{name: written(value) for name, value in self.fields.items()}, **self.given}
+
+    def made(self) -> Iterator[schedules.Shape]:
+        """The shape or rule at every combination of the ends of its ranges; ScheduleError for what it does not allow."""
+        whole = schedules.whole_fields(self.kind)  # an unknown kind is named here, whatever its fields
+        corners = {
+            name: [_whole(end) if name in whole else end for end in ends(value)] for name, value in self.fields.items()
+        }
+        for corner in itertools.product(*corners.values()):
+            yield schedules.shape(self.kind, **dict(zip(corners, corner, strict=True)), **self.given)
 
 
 class ScheduleSpec(ShapeSpec):
@@ -127,7 +151,7 @@ class ScheduleSpec(ShapeSpec):
             if isinstance(value, dict) and (key in names or "kind" in value)
         }
         fields = {key: value for key, value in others.items() if key not in networks}
-        return {"kind": raw.get("kind"), **said, "networks": networks, "fields": fields}
+        return {"kind": raw.get("kind"), **said, "networks": networks, **_sorted(fields, raw)}
 
     @field_validator("weight_decay")
     @classmethod
@@ -140,7 +164,7 @@ class ScheduleSpec(ShapeSpec):
         said |= {"weight_decay": None if self.weight_decay is None else written(self.weight_decay)}
         return {
             "kind": self.kind,
-            **{name: written(value) for name, value in self.fields.items()},
+            **self.settings,
             **{name: value for name, value in said.items() if value is not None},
             **{name: shape.model_dump() for name, shape in self.networks.items()},
         }
@@ -156,7 +180,12 @@ class ScheduleSpec(ShapeSpec):
     def arm(self, applies_to: str) -> arms.Arm:
         """What training follows; `applies_to` is the study's."""
         networks = {network: shape.kind for network, shape in self.networks.items()}
-        return arms.Arm(self.kind, self.applies_to or applies_to, networks)
+        given = {place: shape.given for place, shape in self.shapes().items() if shape.given}
+        return arms.Arm(self.kind, self.applies_to or applies_to, networks, given)
+
+    def shapes(self) -> dict[str, ShapeSpec]:
+        """The shapes and rules by place: the arm's own, then networks' own."""
+        return {arms.MAIN: self, **self.networks}
 
 
 OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay")  # keys that no shape can have
@@ -185,6 +214,8 @@ class CourseSpec(Section):
     def _kind(cls, value: str | None) -> str | None:
         if value is not None:
             schedules.shape(value)
+            if schedules.is_rule(value):
+                raise ValueError(f"kind is '{value}', a rule, which is known step by step; allowed are shapes")
         return value
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data, files, kinds, own_code
+from harness import __version__, data, files, kinds, own_code, schedules
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
 from harness.models.model import Model
@@ -89,8 +89,16 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
     if spec.train.applies_to not in (ALL, *networks):
         allowed = ", ".join((ALL, *networks))
         raise ValueError(f"train.applies_to is {spec.train.applies_to!r}, but allowed is one of: {allowed}")
-    for fault in (fault for label in spec.schedules for fault in spec.scope_faults(label, networks)):
-        raise ValueError(fault)
+    for label in spec.schedules:
+        for fault in spec.scope_faults(label, networks):
+            raise ValueError(fault)
+        for shape in spec.schedules[label].shapes().values():
+            missing = [name for name in schedules.losses_read(shape.kind) if name not in context.model.losses]
+            if missing:
+                raise ValueError(
+                    f"schedules.{label} is of the rule '{shape.kind}', which reads the loss '{missing[0]}', but the losses of "
+                    f"model.name '{spec.model.name}' are: {', '.join(context.model.losses)}"
+                )
     return context
 
 

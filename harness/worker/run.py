@@ -25,6 +25,7 @@ from harness.results.record import CurvePoint, RunRecord
 from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.loss_trace import LossTrace, even_steps
+from harness.worker.rules import Rules
 
 Progress = Callable[[dict[str, Any]], None]
 GRID = 8  # a sample grid has GRID x GRID images
@@ -117,7 +118,10 @@ class _Run:
         spec = context.spec
         self.design, self.context, self.control = design, context, control
         self.model, self.steps = context.model_of(design.schedule), spec.train.steps
-        self.rates, self.controls = design.rates(spec, self.model.networks), design.controls(spec)
+        networks = self.model.networks
+        self.rates = {name: rate.copy() for name, rate in design.rates(spec, networks).items()}
+        self.controls = design.controls(spec)
+        self.rules = Rules(design.rules(spec, networks), self.rates, spec.rule_run)
         self.curve: list[CurvePoint] = []
         self.evaluations: list[dict[str, float]] = []  # scores of the final weights on further latents
         self.trace = LossTrace(self.rates, self.model.losses)
@@ -140,7 +144,9 @@ class _Run:
             return  # begun under other settings, or by an earlier version: a run is of one kind throughout
         try:
             self.model.restore(stored.arrays)
-        except ValueError:  # written by a version that lays its state out otherwise: this run begins anew
+            self.rules.restore(stored.arrays, self.model.step)
+        except (ValueError, KeyError):  # written by a version that lays its state out otherwise: this run begins anew
+            self.model.start(self.design.seeds)
             return
         self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
         self.evaluations = [dict(scores) for scores in stored.meta.get("evaluations", ())]
@@ -166,7 +172,9 @@ class _Run:
             while self.model.step < target:
                 chunk_started = time.monotonic()
                 with self._timed("training"):
-                    self._advance(min(target, self.model.step + self.context.chunk))
+                    self._advance(self.rules.until(self.model.step, min(target, self.model.step + self.context.chunk)))
+                with self._timed("evaluation"):
+                    self.rules.decide(self.model.step, self._shown)
                 now = time.monotonic()
                 self.seconds = now - begun
                 self._adapt(now - chunk_started)
@@ -193,6 +201,7 @@ class _Run:
 
     def _advance(self, target: int) -> None:
         part = slice(self.model.step, target)
+        self.rules.apply(part)
         rates = {network: rate[part] for network, rate in self.rates.items()}
         controls = {name: values[part] for name, values in self.controls.items()}
         try:  # models of a study that schedules nothing else need not know of controls
@@ -201,7 +210,15 @@ class _Run:
             self.trace.add(diverged.losses)
             raise
         self.trace.add(losses)
+        self.rules.add(losses)
         self.losses = {name: float(values[-1]) for name, values in losses.items()}
+
+    def _shown(self, images: int) -> tuple[Callable[[], NDArray[np.float32]], Callable[[], NDArray[np.float32]]]:
+        """Features of so many generated and real images, as rules see them, or of as many as scores have."""
+        context, real = self.context, self.context.evaluator.reference_features
+        count = min(images, len(context.latents), len(real))
+        latents = context.latents[:count]
+        return lambda: context.evaluator.extractor(self.model.generate(latents, weights="raw")), lambda: real[:count]
 
     def _adapt(self, seconds: float) -> None:
         """Let a chunk take about CHUNK_SECONDS. Numbers do not depend on how steps are cut into chunks."""
@@ -257,7 +274,8 @@ class _Run:
                 "trace": self.trace.to_json(),
                 "numerics": self.numerics,
             }
-            checkpoints.save(self.control.checkpoint, self.model.state(), meta)
+            arrays = self.model.state() | self.rules.state(self.model.step)
+            checkpoints.save(self.control.checkpoint, arrays, meta)
 
     def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
         """The run's record as it stands now; its trace ends here."""

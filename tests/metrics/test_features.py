@@ -86,7 +86,7 @@ def test_cifar10_has_its_stated_accuracy_on_the_jpeg_copy(cifar10_jpeg):
     assert measured == pytest.approx(about.accuracy, abs=1e-3)
     assert (about.name, about.train, about.held_out) == ("CIFAR-10, JPEG copy", 50_000, 10_000)
     assert len(images) == 10_000
-    assert measured >= 0.79
+    assert measured >= 0.83
 
 
 def test_cifar10_is_a_small_file_that_sees_every_damage_and_takes_its_own_size():
@@ -174,5 +174,5 @@ def test_other_arrays_are_refused(images):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="'resnet', but allowed is one of: cifar10, digits, fashion_mnist, inception"):
+    with pytest.raises(ValueError, match="'resnet', but allowed is one of: cifar10, digits, fashion_mnist, "):
         features.load("resnet")

@@ -176,8 +176,9 @@ def test_without_search_the_fixed_parameters_are_confirmed():
 @pytest.mark.parametrize("log", ["false", "true"])
 def test_whole_numbers_are_sampled_as_whole_numbers_over_all_of_their_range(sampler, log):
     more = f"[schedules.step]\ndrops = {{ low = 1, high = 4, log = {log} }}"
-    made = conduct(make(trials=24, sampler=sampler, more=more))
+    spec = make(trials=24, sampler=sampler, more=more)
+    made = conduct(spec)
     drops = [each.values["drops"] for each in made if each.schedule == "step" and each.phase == "search"]
     assert {type(each) for each in drops} == {int}
     assert set(drops) == {1, 2, 3, 4}
-    assert all(len(each.resolve().rates(40)) == 40 for each in made)
+    assert all(len(spec.arm(each.schedule).schedule(each.values).rates(40)) == 40 for each in made)

@@ -230,5 +230,6 @@ PART = ModelPart(
     networks=NETWORKS,
     network="ncsnpp",
     ratio="discriminator",
+    ideal=math.log(4.0),
     build=build,
 )

@@ -18,5 +18,8 @@ class Hinge(NoPenalty):
 
 
 PART = LossPart(
-    name="hinge", help="logits beyond a margin of 1 count no further (Lim & Ye 2017)", build=lambda settings: Hinge()
+    name="hinge",
+    help="logits beyond a margin of 1 count no further (Lim & Ye 2017)",
+    ideal=2.0,
+    build=lambda settings: Hinge(),
 )

@@ -20,5 +20,6 @@ class LeastSquares(NoPenalty):
 PART = LossPart(
     name="least_squares",
     help="squared distances of logits from 1 and 0 (Mao et al. 2017)",
+    ideal=0.25,
     build=lambda settings: LeastSquares(),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.lazy import tf
 from harness.models.gan.losses.non_saturating import NonSaturating
 from harness.models.model import LossPart
@@ -20,5 +22,6 @@ class Minimax(NonSaturating):
 PART = LossPart(
     name="minimax",
     help="logistic loss; the generator lowers the probability that its images are told apart (Goodfellow et al. 2014)",
+    ideal=math.log(4.0),
     build=lambda settings: Minimax(),
 )

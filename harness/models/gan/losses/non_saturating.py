@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.lazy import tf
 from harness.models.gan.loss import NoPenalty
 from harness.models.model import LossPart
@@ -20,5 +22,6 @@ class NonSaturating(NoPenalty):
 PART = LossPart(
     name="non_saturating",
     help="logistic loss; the generator raises the logits of its images (Goodfellow et al. 2014)",
+    ideal=math.log(4.0),
     build=lambda settings: NonSaturating(),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from harness.kinds import number
@@ -25,5 +26,6 @@ PART = LossPart(
     help="logistic loss with a penalty on the discriminator's slope at real images (Mescheder et al. 2018)",
     settings=Settings,
     penalty="r1",
+    ideal=math.log(4.0),
     build=lambda settings: Penalised(NonSaturating(), SquaredSlope(settings.penalty)),
 )

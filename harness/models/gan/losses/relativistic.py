@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.lazy import tf
 from harness.models.gan.loss import NoPenalty
 from harness.models.model import LossPart
@@ -25,5 +27,6 @@ class Relativistic(NoPenalty):
 PART = LossPart(
     name="relativistic",
     help="logistic loss of differences between paired logits: real images should look more real (Jolicoeur-Martineau 2019)",
+    ideal=math.log(2.0),
     build=lambda settings: Relativistic(),
 )

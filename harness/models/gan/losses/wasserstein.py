@@ -21,5 +21,6 @@ PART = LossPart(
     name="wasserstein",
     help="difference of mean logits; needs a penalty or a bound on the discriminator's slopes (Arjovsky et al. 2017)",
     needs_bound=True,
+    ideal=0.0,
     build=lambda settings: Wasserstein(),
 )

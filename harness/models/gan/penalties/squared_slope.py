@@ -39,12 +39,14 @@ PARTS = (
         name="r1",
         help="the discriminator's squared slope at real images (Mescheder et al. 2018)",
         settings=Settings,
+        vanishes=True,
         build=lambda settings: SquaredSlope(settings.weight),
     ),
     PenaltyPart(
         name="r2",
         help="the discriminator's squared slope at generated images (Mescheder et al. 2018)",
         settings=Settings,
+        vanishes=True,
         build=lambda settings: SquaredSlope(settings.weight, at_generated=True),
     ),
 )
