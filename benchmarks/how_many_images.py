@@ -48,8 +48,8 @@ Features = NDArray[np.float32]
 class Row:
     """A score of `images` images: its mean and standard deviation over the partitions, by `what` was done to them.
 
-    `rank` is the effective rank of the features, `law` what the Fréchet distance of undamaged images would be to first
-    order if features were Gaussian.
+    `rank` is the effective rank of the features, `law` what the Fréchet distance of undamaged images would be if they
+    were Gaussian (`Moments.bias`).
     """
 
     data: str
@@ -62,26 +62,6 @@ class Row:
     mean: float
     deviation: float
     law: float
-
-
-def first_order_bias(covariance: NDArray[np.float64], *, images: int, reference: int) -> float:
-    """The mean Fréchet distance of two samples of one Gaussian, to first order in 1 / images and 1 / reference.
-
-    The squared distance of means adds the trace of S; of covariances S and S + E it is the sum of E_ij² / 2(l_i + l_j) in
-    the axes of S, and Gaussian samples have E[E_ij²] = l_i l_j (1 + [i = j]) / n.
-    """
-    values = np.linalg.eigvalsh(covariance)
-    values = values[values > 1e-12 * values[-1]]
-    pairs = np.outer(values, values) / np.add.outer(values, values)
-    of_covariance = (pairs.sum() + np.trace(pairs)) / 2.0
-    return float((values.sum() + of_covariance) * (1.0 / images + 1.0 / reference))
-
-
-def effective_rank(covariance: NDArray[np.float64]) -> float:
-    """exp of the entropy of the eigenvalues as shares of their sum (Roy & Vetterli 2007)."""
-    values = np.linalg.eigvalsh(covariance)
-    shares = values[values > 0] / values[values > 0].sum()
-    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def pooled(name: str, folder: Path | None) -> tuple[Features, Features]:
@@ -111,8 +91,7 @@ def partitions(real: Features, blurred: Features, count: int) -> Iterator[tuple[
 
 def measured(name: str, real: Features, blurred: Features) -> Iterator[Row]:
     """A row per number of images, metric, and what was done to the images."""
-    covariance = np.cov(real, rowvar=False)
-    rank = effective_rank(covariance)
+    whole = Moments.of(real)
     half = len(real) // 2
     for count in (each for each in COUNTS if each <= half):
         found: dict[tuple[str, str], list[float]] = {}
@@ -121,12 +100,12 @@ def measured(name: str, real: Features, blurred: Features) -> Iterator[Row]:
             for what, values in changed.items():
                 found.setdefault(("fid", what), []).append(frechet_to(values, moments))
                 found.setdefault(("kid", what), []).append(distance_to(values, as_many))
-        law = first_order_bias(covariance, images=count, reference=half)
+        law = whole.bias * (1 / count + 1 / half)
         for (metric, what), values in found.items():
             yield Row(
                 data=name,
                 dimensions=real.shape[1],
-                rank=rank,
+                rank=whole.effective_rank,
                 reference=half if metric == "fid" else count,
                 images=count,
                 metric=metric,
