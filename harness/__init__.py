@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.metrics.in_python import score as score
     from harness.results import Results as Results
     from harness.results import load as load_results
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "load_results"]
+__all__ = ["Results", "__version__", "load_results", "score"]
 
-_LAZY = {"load_results": "load", "Results": "Results"}  # public name -> its name in harness.results
+# public name -> its module, and its name there
+_LAZY = {
+    "load_results": ("harness.results", "load"),
+    "Results": ("harness.results", "Results"),
+    "score": ("harness.metrics.in_python", "score"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The readers of results, imported when first asked for: `import harness` alone loads no pandas."""
+    """What is imported when it is first asked for: `import harness` alone loads no pandas and no TensorFlow."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from harness import results
-
-    return getattr(results, _LAZY[name])
+    module, found = _LAZY[name]
+    return getattr(importlib.import_module(module), found)
 
 
 def __dir__() -> list[str]:

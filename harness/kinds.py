@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -37,6 +38,7 @@ PACKAGES = (
     "harness.models.nn.optimizers",
     "harness.metrics.scores",
     "harness.metrics.features",
+    "harness.metrics.own",
     "harness.data.sets",
 )
 GROUP = "harness.parts"
@@ -243,7 +245,9 @@ class Unread(Part):
     model: str = ""
     dimensions: int | None = None
     trained_on: str = ""
+    trained: None = None
     check_weights: None = None
+    check_reading: None = None
     reads: tuple[str, ...] = ("beta1", "beta2", "momentum")
     optional: bool = True
     primary: bool = False
@@ -261,6 +265,8 @@ class Unread(Part):
 
 def _unread(role: str, name: str) -> Unread:
     def refuse(*_: Any) -> Any:
+        if not is_own(name):
+            raise KindError(f"{name} has not been read: a study that is loaded from its file brings it")
         raise KindError(f"{name} has not been executed: a study's own code is executed only with --allow-code")
 
     # For want of better: as many activations as dcgan's at its default width, and a feature network of middle size.
@@ -278,8 +284,20 @@ def is_own(name: str) -> bool:
     return re.fullmatch(OWN_NAME, name) is not None
 
 
+def is_file(name: str) -> bool:
+    """Whether a name in a study file is of a file beside it that holds a feature network: "mine.npz", "nets/mine.keras"."""
+    return re.fullmatch(file_pattern(), name) is not None
+
+
+def file_pattern() -> str:
+    """The pattern of such a name: a path below the study file's folder that ends as one of the role "features_file"."""
+    return rf"(\w[\w .+-]*/)*\w[\w .+-]*\.({'|'.join(map(re.escape, known('features_file')))})"
+
+
 def plain(name: str) -> str:
-    """A part's name as scores have it: NAME of "mine.py:NAME", "mine" of "mine.py", any other as it is."""
+    """A part's name as scores have it: NAME of "mine.py:NAME", "mine" of "mine.py" and "nets/mine.npz", any other as it is."""
+    if is_file(name):
+        return PurePosixPath(name).stem
     if not is_own(name):
         return name
     file, _, part = name.partition(":")
@@ -294,7 +312,7 @@ def adopt(role: str, name: str, part: Part | None) -> None:
     _adopted.pop((role, name), None)
     if part is None:
         return
-    if not is_own(part.name) and part.name in _known(role):
+    if not is_own(part.name) and part.name in known(role):
         raise KindError(f"{name} declares a {role} {part.name!r}, a name that is taken; give it another")
     _adopted[role, name] = part
 
@@ -345,18 +363,19 @@ def parts(role: str) -> dict[str, Part]:
 
     None of them can replace one that comes before it.
     """
-    named = _known(role)
+    named = known(role)
     for (its_role, _), part in _adopted.items():
         if its_role == role:
             named.setdefault(part.name, part)
     return named
 
 
-def _known(role: str) -> dict[str, Part]:
+def known(role: str) -> dict[str, Part]:
+    """The package's and installed packages' parts of a role by name, without those of a user's own files."""
     named: dict[str, Part] = {}
     apart = role == "executor"
-    known = _shipped(EXECUTORS) if apart else _shipped()
-    for each in (*known, *(_installed(EXECUTOR_GROUP) if apart else _installed())):
+    ours = _shipped(EXECUTORS) if apart else _shipped()
+    for each in (*ours, *(_installed(EXECUTOR_GROUP) if apart else _installed())):
         if each.role == role:
             named.setdefault(each.name, each)
     return dict(sorted(named.items(), key=lambda item: item[1].position))
@@ -365,11 +384,11 @@ def _known(role: str) -> dict[str, Part]:
 def find(role: str, name: str, *, key: str) -> Part:
     """The part of a role by name; KindError names `key`, the value, the nearest name and all that are allowed.
 
-    A name such as "mine.py:NAME" is of a file: `Unread` in a process that has not executed it.
+    A name such as "mine.py:NAME" or "mine.npz" is of a file: `Unread` in a process that has not executed, or read, it.
     """
-    if is_own(name):
+    if is_own(name) or (role == "features" and is_file(name)):
         return _adopted.get((role, name)) or _unread(role, name)
-    known = parts(role)
-    if name not in known:
-        raise KindError(f"{key} is {name!r}{nearest(name, known)}, but allowed is one of: {', '.join(known)}")
-    return known[name]
+    named = parts(role)
+    if name not in named:
+        raise KindError(f"{key} is {name!r}{nearest(name, named)}, but allowed is one of: {', '.join(named)}")
+    return named[name]

@@ -1,8 +1,9 @@
-"""A user's own code: Python files beside a study file that its keys name; read, told by their SHA-256, executed.
+"""A user's own files beside a study file that its keys name: Python, and feature networks; read, told by their SHA-256, used.
 
 `network.name = "mine.py:sngan"` names the part `sngan` that the file mine.py declares, as ours are declared (`PART` or
 `PARTS`), or something in it that a part is made of, such as a function that builds networks. Reading a file executes
 nothing: `read` looks for it, hashes it and parses it. `adopt` executes it, and is called only where the user allowed that.
+A feature network's file (`evaluate.features = "mine.npz"`) is data, of which no code is ever run: `adopt_networks` reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ class CodeError(ValueError):
 
 
 class Named(NamedTuple):
-    """A key of a study file that names code: `name` is "mine.py" or "mine.py:NAME", for a part of `role`."""
+    """A key of a study file that names a file: `name` is "mine.py", "mine.py:NAME" or "mine.npz", for a part of `role`."""
 
     key: str
     role: str
@@ -94,6 +95,12 @@ def _content(path: Path) -> bytes | None:
 
 def _parsing_faults(named: Named, content: bytes) -> list[str]:
     """Whether the file is Python, and has what is named, as far as that shows without executing it."""
+    if not kinds.is_own(named.name):
+        try:
+            network_part(named.name, content)
+        except ValueError as error:
+            return [f"{named.key} is {named.name!r}, {error}"]
+        return []
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
@@ -131,6 +138,20 @@ def adopt(named: Iterable[Named], sources: Mapping[str, bytes], *, make: Mapping
     for each in named:
         module = execute(each, sources[each.file])
         kinds.adopt(each.role, each.name, _part(each, module, make.get(each.role)))
+
+
+def network_part(name: str, content: bytes) -> Part:
+    """The feature network in the content of the file `name`; ValueError in words that follow that name: "which …"."""
+    kind: Any = kinds.find("features_file", PurePath(name).suffix.removeprefix("."), key="the file's ending")
+    part: Part = kind.read(name, content)
+    return part
+
+
+def adopt_networks(named: Iterable[Named], sources: Mapping[str, bytes]) -> None:
+    """Let `kinds.find` know the feature networks in the files of `sources`, in this process. No code in a file is run."""
+    for each in named:
+        if each.file in sources:
+            kinds.adopt(each.role, each.name, network_part(each.name, sources[each.file]))
 
 
 def forget(named: Iterable[Named]) -> None:

@@ -44,3 +44,12 @@ def fashion_mnist():
     named = os.environ.get("HARNESS_FASHION_MNIST")
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data" / "fashion-mnist"
     return folder if (folder / "train-images-idx3-ubyte.gz").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def cifar10_jpeg():
+    """The archive of CIFAR-10 as JPEG files, test/CLASS/*.jpg, or None: HARNESS_CIFAR10_JPEG, or shared/ beside the checkout."""
+    named = os.environ.get("HARNESS_CIFAR10_JPEG")
+    shared = Path(__file__).parents[2] / "shared" / "data" / "cifar10-jpeg" / "cifar10-jpeg.zip"
+    archive = Path(named) if named else shared
+    return archive if archive.is_file() else None

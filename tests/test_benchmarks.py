@@ -23,6 +23,8 @@ NOT_LISTED = {  # parts of other benchmarks; inception_speed asks for weights, a
     "inception_speed",
     "choice",
     "loss_families",
+    "own_features",
+    "how_many_images",
 }
 
 

@@ -18,7 +18,13 @@ from harness import spec as specs
 from tests.report.example import results
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("harness.run_study", "harness.reproduce", "harness.report.__main__", "harness.metrics.__main__")
+COMMANDS = (
+    "harness.run_study",
+    "harness.reproduce",
+    "harness.report.__main__",
+    "harness.metrics.__main__",
+    "harness.features",
+)
 
 
 @pytest.fixture(params=COMMANDS)
@@ -124,7 +130,9 @@ def test_python_m_harness_says_what_there_is_and_runs_it(capsys):
         assert f"\n  {name} " in said
         assert f"python -m {module.removesuffix('.__main__')}" in said
     assert everything.main(["trian"]) == 2
-    assert "COMMAND is 'trian', but allowed is one of: run, report, reproduce, score" in capsys.readouterr().err
+    assert (
+        "COMMAND is 'trian', but allowed is one of: run, report, reproduce, features, score" in capsys.readouterr().err
+    )
     with pytest.raises(SystemExit) as ended:
         everything.main(["run", "--version"])
     assert ended.value.code == 0

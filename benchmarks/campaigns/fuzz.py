@@ -41,7 +41,7 @@ from harness.driver.folder import Folder, FolderError
 from harness.driver.store import TrialStore
 from harness.metrics import cache, frechet
 from harness.metrics import images as inputs
-from harness.metrics.features import inception_weights
+from harness.metrics.features import inception, weights_files
 from harness.models import checkpoints
 from harness.report import build
 from harness.results import ResultsError, load
@@ -306,7 +306,7 @@ def _weights(home: Path, rng: random.Random) -> Path:
 
 
 def _inception(path: Path) -> None:
-    inception_weights.read(path)
+    weights_files.read(path, further=inception.READERS)
 
 
 def _cache(home: Path, rng: random.Random) -> Path:
@@ -344,7 +344,7 @@ def targets(home: Path) -> dict[str, Target]:
         "folder to score": Target(_image_folder, _read_input, (ValueError,), weight=8),
         "folder to train on": Target(_image_folder, _train_folder, (DataError,), weight=8),
         "IDX file": Target(_idx, fashion_mnist._idx, (DataError,), weight=8),
-        "Inception weights": Target(_weights, _inception, (inception_weights.WeightsError,), weight=10),
+        "Inception weights": Target(_weights, _inception, (weights_files.WeightsError,), weight=10),
         "reference cache": Target(_cache, cache.read, (), weight=8),
     }
 

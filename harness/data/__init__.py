@@ -7,7 +7,7 @@ from harness.data.data_set import DataSettings
 from harness.data.fitting import fit, misfit
 from harness.data.images import FEWEST, DataError, ImageSet, split_sizes
 
-__all__ = ["FEWEST", "DataError", "ImageSet", "check", "load", "shape", "sizes"]
+__all__ = ["FEWEST", "DataError", "ImageSet", "check", "fit", "load", "shape", "sizes"]
 
 
 def shape(settings: DataSettings) -> tuple[int, int]:

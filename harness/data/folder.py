@@ -103,6 +103,24 @@ def survey(folder: Path, *, name: str = "data.data_dir") -> Survey:
     return images
 
 
+def classes(survey: Survey) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
+    """Names of classes, sorted, and the class of each image: the name of the folder, directly below, that it lies in.
+
+    None where all images lie in one place; raises DataError where some lie beside the folders of others.
+    """
+    parts = [path.relative_to(survey.folder).parts for path in survey.paths]
+    beside = sum(len(each) == 1 for each in parts)
+    names = tuple(sorted({each[0] for each in parts if len(each) > 1}))
+    if beside and names:
+        raise DataError(
+            f"{survey.folder}: {beside} images lie beside folders with images ({', '.join(names[:3])}), but allowed is one folder "
+            "per class, or all images without classes"
+        )
+    if len(names) < 2:
+        return None
+    return names, tuple(names.index(each[0]) for each in parts)
+
+
 def check(survey: Survey, *, size: int, how: str) -> None:
     """Raise DataError for every image that cannot be opened, or that `how` cannot bring to `size`, from first bytes."""
     faults, fitting, damaged = list(survey.faults), [], bool(survey.faults)

@@ -194,6 +194,12 @@ def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     if known and name != known:
         title = data_set.declared()[known].title
         yield f"evaluate.features is '{features}', a network trained on {title}, but it scores images of '{name}'"
+    trained = extractor.find(features, key="evaluate.features").trained
+    if trained is not None and trained.fingerprint != facts["data"]["fingerprint"]:
+        yield (
+            f"evaluate.features is '{features}', a network trained on {trained.title}, but it scores other images of '{name}', or "
+            f"the same at another size or split (fingerprints {trained.fingerprint[:12]}… and {facts['data']['fingerprint'][:12]}…)"
+        )
     fid = spec.question.score == "fid"
     if fid and generated <= dimensions:
         yield (
@@ -257,6 +263,11 @@ def _is_resized(spec: StudySpec) -> bool:
     return own is None or own[0] != data.shape(spec.data)[0]
 
 
+def _is_model(spec: StudySpec) -> bool:
+    """Whether the feature network is a model of the user's own."""
+    return extractor.find(spec.evaluate.features, key="evaluate.features").check_reading is not None
+
+
 Rule = tuple[str, str, Callable[[StudySpec], bool], Callable[[StudySpec], str]]
 # section, key, when it is read, and why it is not read otherwise
 _RULES: Sequence[Rule] = (
@@ -298,7 +309,19 @@ _RULES: Sequence[Rule] = (
         "evaluate",
         "weights",
         lambda spec: extractor.find(spec.evaluate.features, key="evaluate.features").check_weights is not None,
-        lambda spec: f"evaluate.features is '{spec.evaluate.features}', whose weights ship with the package",
+        lambda spec: (
+            f"evaluate.features is '{spec.evaluate.features}', whose weights "
+            + ("are in that file" if kinds.is_file(spec.evaluate.features) else "ship with the package")
+        ),
+    ),
+    *(
+        (
+            "evaluate",
+            key,
+            lambda spec: kinds.is_own(spec.evaluate.features) or _is_model(spec),
+            lambda spec: f"evaluate.features is '{spec.evaluate.features}', which is no Keras or ONNX model",
+        )
+        for key in ("layer", "scaling")
     ),
     (
         "search",

@@ -24,6 +24,7 @@ ROLES = {
     "optimizer": "optimizers (train.optimizer)",
     "schedule": "schedules (kind, in [schedules.LABEL])",
     "features": "feature networks (evaluate.features)",
+    "features_file": 'feature networks of your own (evaluate.features = "FILE.ending")',
     "executor": "executors (--executor)",
     "metric": "metrics (evaluate.metrics; question.score names the one that decides)",
 }

@@ -34,7 +34,8 @@ def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | Non
     What a worker demands as it is set up is asked for here, as far as it can be known without TensorFlow. `output` is
     the results folder.
     """
-    faults = [*_code_faults(spec), *_shape_faults(spec), *_data_faults(spec, output), *_weights_faults(spec)]
+    faults = [*_code_faults(spec), *_shape_faults(spec), *_data_faults(spec, output)]
+    faults += [*_weights_faults(spec), *_reading_faults(spec)]
     if here and spec.train.threads > resources.cores():
         faults.append(f"train.threads is {spec.train.threads}, but this machine has {resources.cores()} cores")
     if faults:
@@ -43,11 +44,10 @@ def check(spec: StudySpec, *, source: str, here: bool = True, output: Path | Non
 
 def _code_faults(spec: StudySpec) -> list[str]:
     """Files of the user's own that the command line has not allowed to be executed."""
-    if spec.sources:
-        return []
     return [
         f"{named.key} is {named.name!r}: code of your own is executed only with --allow-code, since it may do all that you may"
         for named in spec.named_code()
+        if named.file not in spec.sources
     ]
 
 
@@ -95,6 +95,13 @@ def _data_faults(spec: StudySpec, output: Path | None) -> list[str]:
                 "be taken for images; choose another --output"
             )
     return faults
+
+
+def _reading_faults(spec: StudySpec) -> list[str]:
+    """A layer or a scaling that does not fit the user's own model."""
+    check = extractor.find(spec.evaluate.features, key="evaluate.features").check_reading
+    fault = None if check is None else check(spec.evaluate.layer, spec.evaluate.scaling)
+    return [] if fault is None else [f"evaluate.{fault[0]} {fault[1]}"]
 
 
 def _weights_faults(spec: StudySpec) -> list[str]:

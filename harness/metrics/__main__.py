@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, command_line
-from harness.metrics import extractor, requests, scoring, statistics_files
+from harness import __version__, command_line, kinds
+from harness.metrics import extractor, metric, requests, scoring, statistics_files
+from harness.metrics.own.network import SCALINGS
 
 EPILOG = """\
 examples:
@@ -33,12 +34,23 @@ def parser() -> argparse.ArgumentParser:
     kinds = "folder of images, .npy or .npz of uint8 (n, h, w, c), or .npz with mu and sigma"
     options.add_argument("generated", type=Path, metavar="GENERATED", help=kinds)
     options.add_argument("real", type=Path, metavar="REAL", help=kinds)
-    options.add_argument(
+    network = options.add_argument(
         "--features",
-        choices=tuple(extractor.declared()),
-        help="feature network (default inception, for FID and KID as published)",
+        metavar="NAME|FILE",
+        help=f"feature network: {', '.join(extractor.declared())}, or a file: {_endings()} "
+        "(default inception, for FID and KID as published)",
     )
-    options.add_argument("--weights", type=Path, metavar="FILE", help="Inception weights: .pth, .pb or .npz")
+    network.completer = lambda **_: list(extractor.declared())  # type: ignore[attr-defined]  # else a shell offers files
+    options.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights of the feature network: .pth or .npz, of Inception also .pb",
+    )
+    options.add_argument("--layer", metavar="NAME", help="layer (.keras) or output (.onnx) that gives the features")
+    options.add_argument(
+        "--scaling", choices=tuple(SCALINGS), help="range in which a .keras or .onnx file takes pixels"
+    )
     options.add_argument(
         "--subset-size",
         type=int,
@@ -64,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         dest="metrics",
         metavar="NAME",
-        help="also this metric of an installed package; may be given several times",
+        help=f"also this metric: one of {', '.join(metric.extras())}; may be given several times",
     )
     options.add_argument(
         "--save-statistics", type=Path, metavar="FILE.npz", help="write mu and sigma of GENERATED to this file"
@@ -73,6 +85,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--quiet", action="store_true", help="print no progress")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
+
+
+def _endings() -> str:
+    return ", ".join(f".{name}" for name in kinds.parts("features_file"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,16 +125,8 @@ def _show(report: scoring.Report, *, as_json: bool) -> None:
         values |= {"sanity": report.sanity} if report.sanity is not None else {}
         command_line.print_json(values, indent=1)
         return
-    floor = report.floor or {}
-    for name, value in report.scores.items():
-        print(f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else ""))
-    for name, value in report.protocol.items():
-        print(f"{name}: {value}")
-    for metric, rows in (report.sanity or {}).items():
-        print(f"sanity of {metric}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL")
-        for row in rows:
-            seen = "seen" if row["seen"] else "NOT SEEN"
-            print(f"  {row['damage']:24}{row['value']:<14.6g}undamaged {row['floor']:<14.6g}{seen}")
+    for line in report.lines():
+        print(line)
     for line in report.warnings:
         print(f"warning: {line}", file=sys.stderr)
 

@@ -50,6 +50,22 @@ class Stored:
             return np.lib.format.read_array(stream, allow_pickle=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Images (n, h, w, c) that are in memory."""
+
+    values: Images
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number, height, width and channels."""
+        return self.values.shape
+
+    def images(self) -> Iterator[Images]:
+        """Each image (h, w, c) in turn."""
+        return iter(self.values)
+
+
 def listed(path: Path) -> dict[str, Stored]:
     """The arrays of a .npy ('images') or .npz file by name; raises whatever a damaged file makes a parser raise."""
     with path.open("rb") as stream:

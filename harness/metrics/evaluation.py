@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.data import FEWEST
 from harness.metrics import cache as caches
+from harness.metrics import extractor as extractors
 from harness.metrics import metric as metrics
 from harness.metrics.extractor import Extractor
 from harness.metrics.frechet import Moments
@@ -150,6 +151,8 @@ class Evaluator:
     def describe(self) -> dict[str, dict[str, str]]:
         """What each score is: title, direction (lower, higher, one), help, protocol."""
         network = f", {self.extractor.name} features {self.extractor.sha256[:12]}"
+        if prepared := extractors.prepared(self.extractor, *self._splits["train"].shape[1:3]):
+            network += f" of images {prepared}"
         floor = f"; floor: {self.floor_count} {self._other} images"
         return {
             str(self._name(part)): {

@@ -17,6 +17,7 @@ from harness.metrics import arrays, spectrum, statistics_files
 from harness.metrics.frechet import Moments
 
 Images = NDArray[np.uint8]
+Source = Path | Images
 Features = NDArray[np.float32]
 _TOGETHER = 500  # images given to a feature network that does not say how many it takes
 
@@ -29,13 +30,14 @@ class InputError(ValueError):
 class Input:
     """Images of a folder or an array, or moments from a statistics file, whose number of images is unknown.
 
-    `name` is the option that named it. Nothing but file names and headers was read, except for moments.
+    `name` is the option that named it, `path` where it lies, or what it is in words where it lies in memory. Nothing but
+    file names and headers was read, except for moments.
     """
 
     name: str
-    path: Path
+    path: Path | str
     files: folder.Survey | None = None
-    array: arrays.Stored | None = None
+    array: arrays.Stored | arrays.Held | None = None
     moments: Moments | None = None
     unused: tuple[str, ...] = ()  # other arrays of the file
     notes: Counter[str] = field(default_factory=Counter)  # what is peculiar about pictures, counted as they are read
@@ -87,11 +89,14 @@ class Input:
         return {"path": str(self.path), "images": self.count or None, "skipped": skipped, "notes": dict(self.notes)}
 
 
-def read(path: Path, *, name: str) -> Input:
-    """A folder of images, a .npy or .npz of uint8 images (n, h, w, c), or a .npz with `mu` and `sigma`.
+def read(source: Source, *, name: str) -> Input:
+    """A folder of images, a .npy or .npz of uint8 images (n, h, w, c), a .npz with `mu` and `sigma`, or images in memory.
 
     Raises InputError with one sentence that names the option `name` and what cannot be scored.
     """
+    if not isinstance(source, Path):
+        return _held(source, name=name)
+    path = source
     described = Input(name, path)
     if path.is_dir():
         try:
@@ -122,11 +127,26 @@ def read(path: Path, *, name: str) -> Input:
             f"which holds {', '.join(stored) or 'nothing'}, but allowed is one array of images, or mu and sigma"
         )
     images = next(iter(stored.values()))
-    if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        raise described.refused(
-            f"which holds {images.dtype} {images.shape}, but allowed is uint8 (n, h, w, 1 or 3), n > 0"
-        )
+    if not _are_images(images.dtype, images.shape):
+        raise described.refused(f"which holds {images.dtype} {images.shape}, but allowed is {_ALLOWED}")
     return Input(name, path, array=images)
+
+
+_ALLOWED = "uint8 (n, h, w, 1 or 3), n > 0"
+
+
+def _are_images(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    return dtype == np.uint8 and len(shape) == 4 and shape[-1] in (1, 3) and 0 not in shape
+
+
+def _held(given: Any, *, name: str) -> Input:
+    """Images in memory; InputError for anything else that is not a path."""
+    if not isinstance(given, np.ndarray):
+        raise InputError(f"{name} is a {type(given).__name__}, but allowed are a path and an array {_ALLOWED}")
+    described = Input(name, f"an array {given.dtype} {given.shape}", array=arrays.Held(given))
+    if not _are_images(given.dtype, given.shape):
+        raise described.refused(f"but allowed is {_ALLOWED}")
+    return described
 
 
 class Network(Protocol):
@@ -196,7 +216,7 @@ def overlaps(inputs: Mapping[str, Input]) -> tuple[list[str], list[str]]:
     given = list(inputs.values())
     for index, one in enumerate(given):
         for two in given[index + 1 :]:
-            if os.path.realpath(one.path) == os.path.realpath(two.path):
+            if _same(one, two):
                 warnings.append(f"{one.name} and {two.name} are the same: scores are those of identical sets")
                 continue
             for inner, outer in ((one, two), (two, one)):
@@ -211,6 +231,14 @@ def overlaps(inputs: Mapping[str, Input]) -> tuple[list[str], list[str]]:
                 if shared:
                     warnings.append(f"{folder.counted(shared)} of {one.name} and {two.name} are the same files")
     return faults, warnings
+
+
+def _same(one: Input, two: Input) -> bool:
+    """Whether they are one place: on disk, or in memory."""
+    if isinstance(one.array, arrays.Held) and isinstance(two.array, arrays.Held):
+        return one.array.values.__array_interface__ == two.array.values.__array_interface__
+    held = isinstance(one.array, arrays.Held) or isinstance(two.array, arrays.Held)
+    return not held and os.path.realpath(one.path) == os.path.realpath(two.path)
 
 
 def _inside(inner: Input, outer: Input) -> bool:

@@ -1,12 +1,13 @@
-"""Metrics from nearest neighbours in feature space: precision, recall, density, coverage, memorisation; blocked."""
+"""Metrics from nearest neighbours in feature space: precision, recall, (clipped) density and coverage, memorisation; blocked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln, gammaln
 
 from harness.metrics.frechet import Array, checked
 
@@ -76,6 +77,62 @@ def density_coverage(generated: NDArray[np.floating], real: Manifold) -> Density
         balls += int((distances < real.radius).sum())
         np.minimum(nearest, distances.min(axis=0), out=nearest)
     return DensityCoverage(balls / (real.k * len(values)), float((nearest < real.radius).mean()))
+
+
+def clipped(manifold: Manifold) -> Manifold:
+    """The same with no radius above the median one: an outlier has no larger neighbourhood than others."""
+    return replace(manifold, radius=np.minimum(manifold.radius, np.median(manifold.radius)))
+
+
+def filled(features: NDArray[np.floating], manifold: Manifold) -> float:
+    """Mean over `features` of in how many balls of `manifold` each lies (boundary included), in units of k, at most 1.
+
+    With clipped radii and divided by `filled_by_own` it is clipped density (Salvy et al. 2026).
+    """
+    values = checked(features)
+    balls = [(distances <= manifold.radius).sum(axis=1) for _, distances in _squared(values, manifold.features)]
+    return _clipped_share(np.concatenate(balls), manifold.k)
+
+
+def filled_by_own(manifold: Manifold) -> float:
+    """`filled` of the manifold's own features, each of which its own ball does not count for; above 0."""
+    balls = np.zeros(len(manifold.features))
+    for rows, distances in _squared(manifold.features, manifold.features):  # the very numbers that radii are among
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf
+        balls += (distances <= manifold.radius[rows, None]).sum(axis=0)
+    return _clipped_share(balls, manifold.k)
+
+
+def clipped_coverage(generated: NDArray[np.floating], real: Manifold) -> float:
+    """Mean over real features of how many generated ones their balls hold (boundary excluded), in units of k, at most 1."""
+    values = checked(generated)
+    held = np.zeros(len(real.features))
+    for _, distances in _squared(values, real.features):
+        held += (distances < real.radius).sum(axis=0)
+    return _clipped_share(held, real.k)
+
+
+def _clipped_share(counts: NDArray[np.number], k: int) -> float:
+    return float(np.minimum(counts / k, 1.0).mean())
+
+
+def expected_coverage(k: int, *, real: int, most: int) -> Array:
+    """What `clipped_coverage` is on average for 0 to `most` images of the distribution of `real` images (most + 1,).
+
+    The mass of a ball up to the k-th of n - 1 others is Beta(k, n - k), whatever the distribution, so that the number
+    of m images in it is beta-binomial. Below k images it is 0, as the authors have it (Salvy et al. 2026).
+    """
+    counts = np.arange(k, most + 1)[:, None]
+    inside = np.arange(k)[None]  # whose probabilities say what is missing to k
+    choices = gammaln(counts + 1.0) - gammaln(inside + 1.0) - gammaln(counts - inside + 1.0)
+    logs = choices + betaln(k + inside, real - k + counts - inside) - betaln(k, real - k)
+    expected = 1.0 - (np.exp(logs) * (k - inside)).sum(axis=1) / k
+    return np.concatenate([np.zeros(min(k, most + 1)), np.maximum(expected, 0.0)])
+
+
+def good_share(coverage: float, expected: Array) -> float:
+    """The share of good images, of len(expected) - 1, with which `coverage` is to be expected."""
+    return float(np.searchsorted(expected, coverage)) / len(expected)
 
 
 def memorised(generated: NDArray[np.floating], train: Manifold) -> float:

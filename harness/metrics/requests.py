@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 
+from harness import kinds
 from harness.metrics import extractor, images, metric, sanity, statistics_files
 from harness.metrics.extractor import FeaturesPart
-from harness.metrics.images import Input, InputError
+from harness.metrics.images import Input, InputError, Source
 
 SUBSET_SIZE = 1000
 BLOCKS = 20  # of the jackknife
@@ -18,11 +20,13 @@ BLOCKS = 20  # of the jackknife
 class Request:
     """What is asked for; None is an option that was not given."""
 
-    generated: Path
-    real: Path
-    held_out: Path | None = None
+    generated: Source
+    real: Source
+    held_out: Source | None = None
     features: str | None = None
     weights: Path | None = None
+    layer: str | None = None
+    scaling: str | None = None
     subset_size: int | None = None
     interval: bool = False
     infinity: bool = False
@@ -30,10 +34,13 @@ class Request:
     metrics: Sequence[str] = ()
     save_statistics: Path | None = None
 
-    @property
+    @cached_property
     def network(self) -> FeaturesPart:
-        """The feature network."""
-        return extractor.find(self.features or "inception", key="--features")
+        """The feature network; KindError for a name or a file that is none."""
+        name = self.features or "inception"
+        if PurePath(name).suffix and name not in extractor.declared():
+            return extractor.of_file(Path(name), key="--features")
+        return extractor.find(name, key="--features")
 
     @property
     def subset(self) -> int:
@@ -56,16 +63,36 @@ def _described(request: Request) -> dict[str, Input]:
     given = {"generated": ("GENERATED", request.generated), "real": ("REAL", request.real)}
     if request.held_out is not None:
         given["held_out"] = ("--held-out", request.held_out)
-    inputs, faults = {}, []
+    inputs: dict[str, Input] = {}
+    faults: list[str] = []
     for key, (name, path) in given.items():
         try:
             inputs[key] = images.read(path, name=name)
         except InputError as error:
             faults.append(str(error))
-    faults += _option_faults(request, [path for _, path in given.values()])
+    try:
+        faults += [
+            *_network_faults(request),
+            *_option_faults(request, [path for _, path in given.values() if isinstance(path, Path)]),
+        ]
+    except kinds.KindError as error:
+        faults.append(str(error))
     if faults:
         raise InputError("\n".join(faults))
     return inputs
+
+
+def _network_faults(request: Request) -> list[str]:
+    """How a model of one's own is read, against what is known of it."""
+    if request.network.check_reading is not None:
+        fault = request.network.check_reading(request.layer, request.scaling)
+        return [] if fault is None else [f"--{fault[0]} {fault[1]}"]
+    given = {"layer": request.layer, "scaling": request.scaling}
+    return [
+        f"--{option} is {value}, but --features {request.network.name} says itself how it is read"
+        for option, value in given.items()
+        if value is not None
+    ]
 
 
 def _option_faults(request: Request, paths: list[Path]) -> list[str]:
@@ -76,10 +103,7 @@ def _option_faults(request: Request, paths: list[Path]) -> list[str]:
     further = metric.extras()
     for name in request.metrics:
         if name not in further:
-            allowed = (
-                f"allowed is one of: {', '.join(further)}" if further else "no installed package has further metrics"
-            )
-            faults.append(f"--metric is {name}, but {allowed}")
+            faults.append(f"--metric is {name}, but allowed is one of: {', '.join(further)}")
     if request.weights is not None:
         name, check = request.network.name, request.network.check_weights
         if check is None:

@@ -6,13 +6,14 @@ import importlib.metadata
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from harness.metrics import extractor as extractors
 from harness.metrics import images, kernel, native_output, requests, sanity, spectrum
 from harness.metrics import metric as metrics
 from harness.metrics.comparison import Comparison, Details, InputPixels
@@ -27,9 +28,12 @@ _SANITY_BYTES = 2**29  # of decoded images whose damages are looked at
 _PIXELS = 2**24  # larger images have no noise and detail measured: it takes some 20 times their memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """Scores, floor, protocol and warnings as they are printed, and the moments of GENERATED."""
+    """Scores, floor, protocol and warnings as they are printed, and the moments of GENERATED.
+
+    `report["fid"]` is a score; printed, a report is the command's lines, warnings last.
+    """
 
     scores: dict[str, float]
     floor: dict[str, float] | None
@@ -38,6 +42,25 @@ class Report:
     inputs: dict[str, Any]
     warnings: list[str]
     moments: Moments
+
+    def __getitem__(self, name: str) -> float:
+        return self.scores[name]
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.lines(), *(f"warning: {line}" for line in self.warnings)])
+
+    def lines(self) -> Iterator[str]:
+        """What is printed, but for the warnings."""
+        floor = self.floor or {}
+        for name, value in self.scores.items():
+            yield f"{name:24}{value:<14.6g}" + (f"floor {floor[name]:.6g}" if name in floor else "")
+        for name, words in self.protocol.items():
+            yield f"{name}: {words}"
+        for metric, rows in (self.sanity or {}).items():
+            yield f"sanity of {metric}: REAL damaged, {rows[0]['images']} images at a time, against the rest of REAL"
+            for row in rows:
+                seen = "seen" if row["seen"] else "NOT SEEN"
+                yield f"  {row['damage']:24}{row['value']:<14.6g}undamaged {row['floor']:<14.6g}{seen}"
 
 
 def score(request: Request, *, say: Callable[[str], None], progress: Callable[[str, int, int], None]) -> Report:
@@ -57,7 +80,9 @@ def score(request: Request, *, say: Callable[[str], None], progress: Callable[[s
     warnings += _few(seen.features, len(moments["real"].mean))
     scores, floor = _compare(request, inputs, seen, moments["real"], warnings)
     if {"generated", "real"} <= seen.features.keys():
-        protocol["kid"] = f"degree 3, all pairs; kid_subsets: 100 subsets of {request.subset}, seed 2020"
+        protocol["kid"] = "degree 3, all pairs"
+    if "kid_subsets" in scores:
+        protocol["kid_subsets"] = f"degree 3, 100 subsets of {request.subset}, seed 2020"
     measured = None
     if request.sanity and seen.extractor is not None:
         measured = _sanity(inputs["real"], seen.extractor, warnings)
@@ -88,13 +113,18 @@ def _see(
             warnings.append("--features and --weights are of no use for statistics alone")
         return _Seen()
     with native_output.silenced():
-        extractor = request.network.load(request.weights, key="--weights")
+        extractor = request.network.load(request.weights, key="--weights", layer=request.layer, scaling=request.scaling)
     protocol = {
         "features": extractor.name,
         "features_sha256": extractor.sha256,
         "covariance": "divisor n - 1",
         "tensorflow": f"{importlib.metadata.version('tensorflow')}, oneDNN {_onednn()}",
     }
+    sizes = sorted({size for each in inputs.values() for size in each.sizes})
+    resized = [words for size in sizes if (words := extractors.prepared(extractor, *size))]
+    if resized:
+        more = f", and from {len(resized) - 1} other sizes" if len(resized) > 1 else ""
+        protocol["images"] = resized[0] + more
     sums = _pixel_sums(inputs, warnings)
     return _Seen(extractor, _extract(inputs, extractor, sums, progress), sums, protocol)
 

@@ -60,7 +60,11 @@ def schema() -> dict[str, Any]:
         holder["anyOf"] = [*([{"enum": names}, own] if plain else []), *members]
     definitions |= _schedule_schemas(own, train["optimizer"]["anyOf"])
     features = definitions["EvaluateSpec"]["properties"]["features"]
-    features["anyOf"] = [{"enum": features.pop("enum")}, own]
+    features["anyOf"] = [
+        {"enum": features.pop("enum")},
+        own,
+        {"type": "string", "pattern": f"^{kinds.file_pattern()}$"},
+    ]
     for section in (found, *definitions.values()):
         for property_ in section.get("properties", {}).values():
             property_.pop("later", None)

@@ -53,8 +53,9 @@ class Placed(Protocol):
 def load(path: Path, *, allow_code: bool = False) -> StudySpec:
     """Return the study in the TOML file `path`; raise SpecError that names every fault in it.
 
-    Python files that it names are looked for beside it and read; the study holds their SHA-256. With `allow_code` it
-    carries their content too, so that workers can execute them, and those with schedules are executed here.
+    Files of the user's own that it names are looked for beside it and read; the study holds their SHA-256. It carries the
+    content of feature networks, and with `allow_code` that of Python files, so that workers can execute them; those with
+    schedules are executed here.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
@@ -65,7 +66,8 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
     kinds.forget("schedule")  # of a study that was loaded before
     raw = _with_tables(_toml(text, source=str(path)), path)
     spec = validate(raw, source=str(path))
-    return _with_code(spec, raw, path, allowed=allow_code) if spec.code or spec.named_code() else spec
+    files = spec.code or spec.named_code() or spec.named_networks()
+    return _with_code(spec, raw, path, allowed=allow_code) if files else spec
 
 
 def _with_tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -116,17 +118,19 @@ def _naming_files(raw: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 def _with_code(spec: StudySpec, raw: Mapping[str, Any], path: Path, *, allowed: bool) -> StudySpec:
     """The study with the files of the user's own that it names."""
-    named = spec.named_code()
+    named, networks = spec.named_code(), spec.named_networks()
     try:
-        sources = own_code.read(named, [path.parent, path.parent / own_code.FOLDER], written=spec.code)
+        sources = own_code.read([*named, *networks], [path.parent, path.parent / own_code.FOLDER], written=spec.code)
         if allowed:  # a schedule's file needs NumPy alone; workers execute the others
             shapes = [each for each in named if each.role == "schedule"]
             own_code.adopt(shapes, sources, make={"schedule": lambda _, shape: schedules.ShapePart.of(shape)})
+        own_code.adopt_networks(networks, sources)
     except (CodeError, kinds.KindError) as error:
         raise SpecError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     code = {file: own_code.sha256(content) for file, content in sources.items()}
     checked = validate(raw, source=str(path)) if allowed else spec  # with the schedules that are known now
-    return checked.with_code(code, sources if allowed else {})
+    data = {each.file: sources[each.file] for each in networks}
+    return checked.with_code(code, sources if allowed else data)
 
 
 def builtin() -> StudySpec:

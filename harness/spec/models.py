@@ -319,12 +319,23 @@ class EvaluateSpec(Section):
 
     features: str = Field(
         description="feature network; scores of different networks cannot be compared",
-        json_schema_extra=lambda schema: schema.update(enum=[*kinds.parts("features")]),
+        json_schema_extra=lambda schema: schema.update(enum=[*kinds.known("features")]),
     )
     weights: Path | None = Field(
         default=None,
         strict=False,
-        description="weights file of the feature network (inception); else the public release",
+        description="weights file of a feature network whose weights are no part of the package (inception, dinov2_…); else the public release",
+    )
+    layer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="layer of your own Keras model, or output of your own ONNX model, whose values are the features; else its only output",
+        json_schema_extra={"later": True},
+    )
+    scaling: Literal["0..255", "0..1", "-1..1", "imagenet"] | None = Field(
+        default=None,
+        description="range in which your own Keras or ONNX model takes pixels; imagenet: 0..1, less ImageNet's mean, divided by its deviation",
+        json_schema_extra={"later": True},
     )
     generated: int = Field(default=5000, ge=2, le=1_000_000, description="generated images per score")
     reference: Literal["train", "held_out"] = Field(
@@ -334,14 +345,22 @@ class EvaluateSpec(Section):
     metrics: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description="further metrics that are measured as well, of installed packages or files of your own",
+        description="further metrics that are measured as well: clipped_density, clipped_coverage, those of installed packages or files of your own",
         json_schema_extra={"later": True},
     )
 
     @field_validator("features")
     @classmethod
     def _features(cls, value: str) -> str:
-        return value if kinds.is_own(value) else _of(value, kinds.parts("features"))
+        if kinds.is_own(value) or kinds.is_file(value):
+            return value
+        endings = [f".{name}" for name in kinds.parts("features_file")]
+        if value.endswith((*endings, ".py")):
+            raise PydanticCustomError(
+                "part",
+                "allowed is the name of a file beside the study file, or in a folder there: neither absolute nor with ..",
+            )
+        return _of(value, kinds.known("features"))
 
     @field_validator("metrics")
     @classmethod
@@ -351,8 +370,6 @@ class EvaluateSpec(Section):
         for name in value:
             if kinds.is_own(name):
                 continue
-            if not optional:
-                raise PydanticCustomError("part", "no installed package has metrics beyond those of every study")
             _of(name, optional)
         if len(set(value)) < len(value):
             raise PydanticCustomError("part", "allowed is each metric once")
@@ -583,7 +600,7 @@ class StudySpec(Section):
     def sources(self) -> dict[str, bytes]:
         """The content of the files of `code` by name, which go with the study to every worker.
 
-        Empty where the user has not allowed that they are executed.
+        Python files are not among them where the user has not allowed that they are executed.
         """
         return self._sources
 
@@ -623,6 +640,11 @@ class StudySpec(Section):
             *(Named("evaluate.metrics", "metric", name) for name in self.evaluate.metrics),
         ]
         return [each for each in named if kinds.is_own(each.name)]
+
+    def named_networks(self) -> list[Named]:
+        """Every key that names a file with a feature network."""
+        features = self.evaluate.features
+        return [Named("evaluate.features", "features", features)] if kinds.is_file(features) else []
 
     @model_validator(mode="before")
     @classmethod

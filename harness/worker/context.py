@@ -57,7 +57,10 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         "versions": versions(),
         "commit": commit,
     }
-    extractor = features.load(spec.evaluate.features, weights=spec.evaluate.weights)
+    evaluate = spec.evaluate
+    extractor = features.load(
+        evaluate.features, weights=evaluate.weights, layer=evaluate.layer, scaling=evaluate.scaling
+    )
     if extractor.name != kinds.plain(spec.evaluate.features):
         raise CodeError(
             f"evaluate.features is {spec.evaluate.features!r}, whose network calls itself {extractor.name!r}; its name, "
@@ -111,8 +114,10 @@ def _adopt(spec: StudySpec) -> None:
         return keras_network.part_of(name, function, roles=roles, precision=spec.train.precision)
 
     make = {"schedule": lambda name, shape: ShapePart.of(shape), "network": networks}
-    if spec.sources:
-        own_code.adopt(named, spec.sources, make=make)
+    carried = [each for each in named if each.file in spec.sources]
+    if carried:
+        own_code.adopt(carried, spec.sources, make=make)
+    own_code.adopt_networks(spec.named_networks(), spec.sources)
 
 
 def _kind(environment: dict[str, Any]) -> str:

@@ -92,17 +92,18 @@ class Rules:
         return found
 
     def restore(self, stored: Mapping[str, NDArray[Any]], step: int) -> None:
-        """Go on from what `state` gave; KeyError if it is of other rules."""
+        """Go on from what `state` gave; KeyError, with nothing changed, if it is of other rules."""
+        begun = self.rules and step
+        last = {network: stored[f"{_RULE}.rate.{network}"] for network in (self.rates if begun else ())}
+        self._factors = {place: float(stored[f"{_RULE}{index}.factor"]) for index, place in enumerate(self.rules)}
         for index, place in enumerate(self.rules):
             begin = f"{_RULE}{index}."
             named = {name.removeprefix(begin): value for name, value in stored.items() if name.startswith(begin)}
-            self._factors[place] = float(named.pop("factor"))
             self._states[place] = _taken("state.", named)
             losses = _taken("loss.", named)
             self._losses[place] = [losses] if losses else []
-        if self.rules and step:
-            for network, rate in self.rates.items():
-                rate[step - 1] = stored[f"{_RULE}.rate.{network}"]
+        for network, rate in last.items():
+            self.rates[network][step - 1] = rate
 
 
 def _arrays(state: State) -> State:

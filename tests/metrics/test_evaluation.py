@@ -152,5 +152,5 @@ def test_padded_fashion_images_have_the_features_of_unpadded_ones():
 def test_wrong_sizes_and_names_are_refused():
     with pytest.raises(ValueError, match="16x16 pixels, but features 'digits' take 8x8"):
         features.load("digits")(np.zeros((2, 16, 16, 1), np.uint8))
-    with pytest.raises(ValueError, match="'vgg', but allowed is one of: digits, fashion_mnist, inception"):
+    with pytest.raises(ValueError, match="'vgg', but allowed is one of: cifar10, digits, fashion_mnist, "):
         features.load("vgg")

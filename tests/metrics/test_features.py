@@ -4,15 +4,19 @@ import hashlib
 import importlib.resources
 import io
 import json
+import re
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness import data
 from harness.metrics import extractor as networks
 from harness.metrics import features
 from harness.metrics.features import classifier, inception
+from harness.metrics.own import compact_file
 
 WEIGHTS = importlib.resources.files("harness.metrics").joinpath("weights")
 SIZES = {"digits": (8, 64), "fashion_mnist": (28, 96)}  # side, features
@@ -32,10 +36,16 @@ def extractor(request):
     return features.load(request.param)
 
 
-@pytest.mark.parametrize("name", networks.declared())
+WITH_WEIGHTS = [name for name, part in networks.declared().items() if part.check_weights is None]
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
 def test_every_network_states_its_dimensions_before_it_is_loaded(name):
-    loaded = inception.Inception if name == "inception" else features.load(name)
-    assert networks.declared()[name].dimensions == loaded.dimensions
+    assert networks.declared()[name].dimensions == features.load(name).dimensions
+
+
+def test_inception_states_its_dimensions():
+    assert inception.PART.dimensions == inception.Inception.dimensions
 
 
 def test_every_classifier_has_an_example():
@@ -62,6 +72,32 @@ def test_fashion_mnist_has_its_stated_accuracy(fashion_mnist):
     note, measured = stated_and_measured("fashion_mnist", data.load(settings("fashion_mnist", fashion_mnist)))
     assert measured == pytest.approx(note["accuracy"], abs=1e-3)
     assert measured >= 0.91
+
+
+def test_cifar10_has_its_stated_accuracy_on_the_jpeg_copy(cifar10_jpeg):
+    if cifar10_jpeg is None:
+        pytest.skip("CIFAR-10's JPEG copy is not on this machine")
+    about, _ = compact_file.read(WEIGHTS.joinpath("cifar10.npz").read_bytes())
+    with zipfile.ZipFile(cifar10_jpeg) as archive:
+        names = sorted(name for name in archive.namelist() if re.fullmatch(r"test/\w+/\w+\.jpg", name))
+        images = np.stack([np.asarray(Image.open(archive.open(name)).convert("RGB")) for name in names])
+    labels = [about.classes.index(name.split("/")[1]) for name in names]
+    measured = float(np.mean(features.load("cifar10").classify(images) == labels))
+    assert measured == pytest.approx(about.accuracy, abs=1e-3)
+    assert (about.name, about.train, about.held_out) == ("CIFAR-10, JPEG copy", 50_000, 10_000)
+    assert len(images) == 10_000
+    assert measured >= 0.79
+
+
+def test_cifar10_is_a_small_file_that_sees_every_damage_and_takes_its_own_size():
+    content = WEIGHTS.joinpath("cifar10.npz").read_bytes()
+    about, _ = compact_file.read(content)
+    assert len(content) < 2_000_000
+    assert about.blind == []
+    assert features.load("cifar10").sha256 == hashlib.sha256(content).hexdigest()
+    assert networks.declared()["cifar10"].fits((32, 32, 3)) is None
+    assert networks.declared()["cifar10"].fits((64, 64, 3)) == "images of 32 pixels"
+    assert "cifar10" in networks.that_take([(32, 32, 3)])
 
 
 def test_the_hash_is_that_of_a_small_file(extractor):
@@ -138,5 +174,5 @@ def test_other_arrays_are_refused(images):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="'resnet', but allowed is one of: digits, fashion_mnist, inception"):
+    with pytest.raises(ValueError, match="'resnet', but allowed is one of: cifar10, digits, fashion_mnist, "):
         features.load("resnet")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.metrics.features import inception, inception_architecture, inception_graph, inception_weights
-from harness.metrics.features.inception_weights import WeightsError
+from harness.metrics.features import inception, inception_architecture, inception_graph, weights_files
+from harness.metrics.features.weights_files import WeightsError
 from harness.metrics.frechet import Moments, frechet_to
 from harness.metrics.kernel import kernel_distance
 
@@ -223,7 +223,7 @@ def test_a_pth_is_read_in_tensorflows_layout_without_torch(tmp_path):
         "b": np.arange(3, dtype=np.float32),
     }
     (tmp_path / "w.pth").write_bytes(pth(state))
-    found = inception_weights.read(tmp_path / "w.pth").tensors
+    found = weights_files.read(tmp_path / "w.pth").tensors
     np.testing.assert_array_equal(found["a.conv.weight"], state["a.conv.weight"].transpose(2, 3, 1, 0))
     np.testing.assert_array_equal(found["fc.weight"], state["fc.weight"].T)
     np.testing.assert_array_equal(found["b"], state["b"])
@@ -243,7 +243,7 @@ def test_a_malicious_pickle_is_refused(evil, tmp_path):
         archive.writestr("archive/data.pkl", pickle.dumps(evil, protocol=2))
     (tmp_path / "w.pth").write_bytes(buffer.getvalue())
     with pytest.raises(WeightsError, match=r"w\.pth: .*refused"):
-        inception_weights.read(tmp_path / "w.pth")
+        weights_files.read(tmp_path / "w.pth")
     assert not Path("/tmp/harness-was-here").exists()
 
 
@@ -253,7 +253,7 @@ def test_a_malicious_pickle_is_refused(evil, tmp_path):
 def test_damaged_and_unknown_files_are_named(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=name.replace(".", r"\.")):
-        inception_weights.read(tmp_path / name)
+        weights_files.read(tmp_path / name, further=inception.READERS)
 
 
 def test_every_cut_or_flip_of_a_pth_ends_in_one_sentence(tmp_path):
@@ -267,7 +267,7 @@ def test_every_cut_or_flip_of_a_pth_ends_in_one_sentence(tmp_path):
             content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
         (tmp_path / "w.pth").write_bytes(bytes(content))
         try:
-            inception_weights.read(tmp_path / "w.pth")
+            weights_files.read(tmp_path / "w.pth")
         except WeightsError as error:
             assert str(error).startswith(f"{tmp_path}/w.pth: ")
 
@@ -277,12 +277,12 @@ def test_missing_weights_without_network_say_which_file_to_put_where(tmp_path, m
         raise OSError("no network")
 
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    monkeypatch.setattr(inception_weights.urllib.request, "urlopen", offline)
-    with pytest.raises(WeightsError, match=f"put the file {inception_weights.NAME} .* at {tmp_path}"):
+    monkeypatch.setattr(weights_files.urllib.request, "urlopen", offline)
+    with pytest.raises(WeightsError, match=f"put the file {inception.RELEASE.name} .* at {tmp_path}"):
         inception.load()
     with pytest.raises(WeightsError, match=r"or name it as --weights$"):
         inception.load(key="--weights")
-    (tmp_path / inception_weights.NAME).write_bytes(pth({"b": np.zeros(2, np.float32)}))
+    (tmp_path / inception.RELEASE.name).write_bytes(pth({"b": np.zeros(2, np.float32)}))
     with pytest.raises(WeightsError, match=r"SHA-256 is .*, but must be 6726825d"):
         inception.load()
 
@@ -346,9 +346,9 @@ def test_a_cache_that_cannot_be_written_is_said_in_one_sentence(tmp_path, monkey
     import io
 
     content = b"weights"
-    monkeypatch.setattr(inception_weights, "SHA256", hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(inception_weights.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
+    release = weights_files.Release("Inception", "w.pth", "https://example.com", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(weights_files.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(WeightsError, match=r"cannot be kept there .*set HARNESS_CACHE to a folder"):
-        inception_weights.public()
+        weights_files.public(release)

@@ -14,7 +14,7 @@ from harness.driver import command, conduct, study_json
 from harness.driver import folder as folders
 from harness.driver.database import sqlite_url
 from harness.driver.session import Options
-from harness.metrics.features.inception_weights import WeightsError
+from harness.metrics.features.weights_files import WeightsError
 from harness.results.record import RunRecord
 from harness.spec import digest, to_toml
 from tests.study.conftest import make

@@ -1,4 +1,7 @@
-"""Small classifiers that we trained (`scripts/train_classifier.py`), each for one data set."""
+"""The first small classifiers that we trained, each for one data set; `harness features train` makes later ones (`own.compact`).
+
+A script made their weights, which the command took the place of: `git log -- scripts/train_classifier.py` has it.
+"""
 
 from __future__ import annotations
 

@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 
 from harness.lazy import tf
 from harness.metrics.extractor import FeaturesPart
-from harness.metrics.features import inception_weights
+from harness.metrics.features import inception_graph, weights_files
 from harness.metrics.features.inception_architecture import BLOCKS, STEM, Block, Branch, Unit, shapes, units
+from harness.metrics.features.weights_files import Release, WeightsError
 
+_FILE = "pt_inception-2015-12-05-6726825d.pth"
+RELEASE = Release(
+    "Inception",
+    _FILE,
+    f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{_FILE}",
+    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+)
+READERS = {".pb": lambda stream: inception_graph.constants(stream.read())}
 SIDE = 299
 BATCH = 32
 DIMENSIONS = 2048
@@ -153,17 +162,17 @@ _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 def load(path: str | Path | None = None, *, key: str = "evaluate.weights") -> Inception:
     """The network with weights from `path` (.pth, .pb or .npz), or from the public release's cache or download.
 
-    Raises inception_weights.WeightsError with one sentence that says which file to put where, or what is wrong with
+    Raises WeightsError with one sentence that says which file to put where, or what is wrong with
     the one at `path`, which `key` (a study's key or an option) named.
     """
     if path is None:
-        stored = inception_weights.public(key=key)
+        stored = weights_files.public(RELEASE, key=key)
         return Inception(stored.tensors, sha256=stored.sha256)
-    stored = inception_weights.read(Path(path), key=key)
+    stored = weights_files.read(Path(path), key=key, further=READERS)
     try:
         return Inception(stored.tensors, sha256=stored.sha256)
     except ValueError as error:
-        raise inception_weights.WeightsError(f"{key} is {path}, which does not fit: {error}") from error
+        raise WeightsError(f"{key} is {path}, which does not fit: {error}") from error
 
 
 def random_weights(seed: int) -> dict[str, NDArray[np.float32]]:
@@ -202,9 +211,9 @@ def check_weights(path: Path, key: str) -> None:
     A frozen graph is only looked for, since TensorFlow reads it.
     """
     if path.suffix == ".pb":
-        inception_weights.check(path, key=key)
+        weights_files.check(path, key=key, further=READERS)
     else:
-        inception_weights.read(path, key=key)
+        weights_files.read(path, key=key, further=READERS)
 
 
 PART = FeaturesPart(

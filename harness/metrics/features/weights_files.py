@@ -1,4 +1,4 @@
-"""Weights of the Inception network from files of other projects, read as data: no code in a file is ever run."""
+"""Weights of networks from files of other projects, read as data: no code in a file is ever run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from harness import files
-from harness.metrics.features import inception_graph
 
-NAME = "pt_inception-2015-12-05-6726825d.pth"
-URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{NAME}"
-SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+Reader = Callable[[IO[bytes]], dict[str, NDArray[Any]]]
+_AT_A_TIME = 2**20  # bytes of a download
 
 
 class WeightsError(ValueError):
@@ -33,16 +31,40 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by their names in torch-fidelity's state dict, in TensorFlow's layout, and the file's SHA-256."""
+    """Tensors by their names in the state dict, in TensorFlow's layout, and the file's SHA-256."""
 
     tensors: dict[str, NDArray[Any]]
     sha256: str
 
 
-def check(path: Path, *, key: str = "evaluate.weights") -> None:
-    """Raise WeightsError if `path`, which `key` names, is no file that can be opened, or of another ending."""
-    if path.suffix not in _READERS:
-        raise WeightsError(f"{key} is {path}, but allowed endings are .pth, .pt, .npz and .pb")
+@dataclass(frozen=True)
+class Release:
+    """A file of weights that its authors have published: of which network, its name, address and SHA-256."""
+
+    network: str
+    name: str
+    url: str
+    sha256: str
+
+    @property
+    def cached(self) -> Path:
+        """Where the file lies, or would lie."""
+        folder = os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("schedule-harness")
+        return Path(folder) / self.name
+
+
+_NONE_FURTHER: Mapping[str, Reader] = {}
+
+
+def check(path: Path, *, key: str = "evaluate.weights", further: Mapping[str, Reader] = _NONE_FURTHER) -> None:
+    """Raise WeightsError if `path`, which `key` names, is no file that can be opened, or of another ending.
+
+    `further` are readers of endings that only some networks know.
+    """
+    endings = [*_READERS, *further]
+    if path.suffix not in endings:
+        allowed = f"{', '.join(endings[:-1])} and {endings[-1]}"
+        raise WeightsError(f"{key} is {path}, but allowed endings are {allowed}")
     try:
         with path.open("rb") as stream:
             stream.read(1)
@@ -50,72 +72,87 @@ def check(path: Path, *, key: str = "evaluate.weights") -> None:
         raise WeightsError(f"{key} is {path}, which cannot be read ({error.strerror})") from error
 
 
-def read(path: Path, *, key: str = "evaluate.weights") -> Weights:
-    """The weights in a .pth (pytorch-fid, torch-fidelity), .npz (TensorFlow layout) or frozen .pb file.
+def read(path: Path, *, key: str = "evaluate.weights", further: Mapping[str, Reader] = _NONE_FURTHER) -> Weights:
+    """The weights in a .pth (a state dict), a .npz (TensorFlow's layout) or a file that one of the `further` readers takes.
 
     Raises WeightsError that names the file, and `key`, the study's key or the option that named it.
     """
-    check(path, key=key)
-    content = path.read_bytes()
+    check(path, key=key, further=further)
+    reader = {**_READERS, **further}[path.suffix]
     try:
-        tensors = _READERS[path.suffix](content)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            return Weights(reader(stream), digest)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except Exception as error:  # whatever a damaged file makes a parser raise
         raise WeightsError(
             f"{path}: cannot be read as weights ({type(error).__name__}); the file is damaged"
         ) from error
-    return Weights(tensors, hashlib.sha256(content).hexdigest())
 
 
-def cached() -> Path:
-    """Where the public release's file lies, or would lie."""
-    folder = os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("schedule-harness")
-    return Path(folder) / NAME
-
-
-def public(*, key: str = "evaluate.weights") -> Weights:
-    """The public release's weights, from the cache or downloaded once into it; SHA-256 checked either way.
+def public(release: Release, *, key: str = "evaluate.weights") -> Weights:
+    """The weights of a release, from the cache or downloaded once into it; SHA-256 checked either way.
 
     `key` is the study's key or the option by which a file can be named instead.
     """
-    path = cached()
+    path = release.cached
     if not path.is_file():
-        _download(path, key)
+        _download(release, key)
     weights = read(path)
-    if weights.sha256 != SHA256:
-        raise WeightsError(f"{path}: SHA-256 is {weights.sha256}, but must be {SHA256}; remove the file and run again")
+    if weights.sha256 != release.sha256:
+        raise WeightsError(
+            f"{path}: SHA-256 is {weights.sha256}, but must be {release.sha256}; remove the file and run again"
+        )
     return weights
 
 
-def _download(path: Path, key: str) -> None:
-    advice = f"put the file {NAME} (from {URL}) at {path}, or name it as {key}"
+def _download(release: Release, key: str) -> None:
+    path = release.cached
+    advice = f"put the file {release.name} (from {release.url}) at {path}, or name it as {key}"
     try:
-        with urllib.request.urlopen(URL, timeout=60) as answer:
-            content = answer.read()
+        answer = urllib.request.urlopen(release.url, timeout=60)
     except (OSError, urllib.error.URLError) as error:
-        raise WeightsError(
-            f"Inception weights are not in the cache and cannot be downloaded ({error}): {advice}"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise WeightsError(f"Inception weights as downloaded have another SHA-256 than {SHA256}: {advice}")
+        raise _not_had(release, error, advice) from error
+    with answer:
+        try:
+            with files.whole(path) as kept:
+                hashed = hashlib.sha256()
+                while content := _next(answer, release, advice):
+                    hashed.update(content)
+                    kept.write(content)
+                if hashed.hexdigest() != release.sha256:
+                    raise WeightsError(
+                        f"{release.network} weights as downloaded have another SHA-256 than {release.sha256}: {advice}"
+                    )
+        except OSError as error:
+            raise WeightsError(
+                f"{path}: {release.network} weights cannot be kept there ({error.strerror}); "
+                f"set HARNESS_CACHE to a folder that can be written to, or {advice}"
+            ) from error
+
+
+def _next(answer: IO[bytes], release: Release, advice: str) -> bytes:
+    """Some bytes of a download; a connection that breaks is told from a folder that cannot be written to."""
     try:
-        files.write(path, content)
+        return answer.read(_AT_A_TIME)
     except OSError as error:
-        raise WeightsError(
-            f"{path}: Inception weights cannot be kept there ({error.strerror}); "
-            f"set HARNESS_CACHE to a folder that can be written to, or {advice}"
-        ) from error
+        raise _not_had(release, error, advice) from error
 
 
-def _npz(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+def _not_had(release: Release, error: OSError, advice: str) -> WeightsError:
+    return WeightsError(f"{release.network} weights are not in the cache and cannot be downloaded ({error}): {advice}")
+
+
+def _npz(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
+    with np.load(stream, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 
-def _pth(content: bytes) -> dict[str, NDArray[Any]]:
+def _pth(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
     """A state dict as torch.save writes it: a zip with a pickle that may name tensors and nothing else."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(stream) as archive:
         index = [name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(index) != 1:
             raise WeightsError("has no data.pkl; only files of torch.save since version 1.6 can be read")
@@ -171,6 +208,8 @@ class _Restricted(pickle.Unpickler):
             return OrderedDict
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
             return _tensor
+        if module == "torch._utils" and name == "_rebuild_parameter":
+            return lambda data, *_: data
         if module == "torch" and name in _TYPES:
             return _Storage(name)
         raise WeightsError(f"asks for {module}.{name}, which weights have no use for: refused")
@@ -185,9 +224,4 @@ class _Restricted(pickle.Unpickler):
         return numbers
 
 
-_READERS: Mapping[str, Callable[[bytes], dict[str, NDArray[Any]]]] = {
-    ".pth": _pth,
-    ".pt": _pth,
-    ".npz": _npz,
-    ".pb": inception_graph.constants,
-}
+_READERS: Mapping[str, Reader] = {".pth": _pth, ".pt": _pth, ".npz": _npz}
