@@ -183,3 +183,9 @@ def test_features_of_other_numbers_are_refused():
         Sums.of(np.zeros((3, 2)), np.zeros((4, 2)))
     with pytest.raises(ScheduleError, match=r"gap_aware.highest is 0.5"):
         shape("gap_aware", highest=0.5)
+
+
+def test_what_lowers_the_rate_is_a_decay_and_what_may_raise_it_is_none():
+    assert [kind for kind in schedules.all_shapes() if not schedules.is_decay(kind)] == ["constant", "gap_aware"]
+    assert schedules.is_decay("mine.py:unread")
+    assert schedules.is_decay("nobody_knows")

@@ -65,9 +65,14 @@ def of(analysis: Analysis) -> Rates:
             others |= {label: apart} if apart else {}
     one = applies_to == schedules.ALL and RATIO not in networks and not others
     note = _note(applies_to, networks, ratios) if alike else _note_of_mixed(networks, ratios)
-    if rules := [label for label in found if any(map(schedules.is_rule, arms[label].kinds))]:
+    # Of a kind of the user's own it is not known, or a page would depend on whether its file was executed.
+    if rules := [label for label in found if any(map(_is_rule_of_ours, arms[label].kinds))]:
         note = f"{note} {_note_of_rules(rules)}".lstrip()
     return Rates("" if one else network, found, note, others)
+
+
+def _is_rule_of_ours(kind: str) -> bool:
+    return not kinds.is_own(kind) and schedules.is_rule(kind)
 
 
 def _median(runs: pd.DataFrame) -> dict[Hashable, Any]:

@@ -40,8 +40,13 @@ def is_rule(kind: str) -> bool:
 
 
 def is_decay(kind: str) -> bool:
-    """Whether a kind lowers the rate: any but a constant one and a rule that may raise it; also one that is unknown here."""
-    return kind != "constant" and (not is_rule(kind) or cast(type[Rule], _known(kind)).lowers)
+    """Whether a kind lowers the rate: any but a constant one and a rule that may raise it.
+
+    One in a file of the user's own counts as one, whether it has been executed here or not; so does one that is unknown here.
+    """
+    if kind == "constant":
+        return False
+    return kinds.is_own(kind) or not is_rule(kind) or cast(type[Rule], _known(kind)).lowers
 
 
 def losses_read(kind: str) -> tuple[str, ...]:

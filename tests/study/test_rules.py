@@ -19,6 +19,7 @@ from harness.results import trace
 from harness.spec import SpecError
 from harness.worker import device
 from harness.worker.run import Control, Interrupted, train_run
+from tests.test_extend import FILES
 
 device.configure(threads=1, gpu=None)
 
@@ -49,6 +50,14 @@ trials = 0
 seeds = 1
 [safety]
 checkpoint_seconds = 1000.0
+"""
+RESTS = """
+[schedules.rests]
+kind = "resting.py:resting"
+applies_to = "discriminator"
+every = 60
+bound = 100.0
+left = 0.25
 """
 GAP = """
 [schedules.gap]
@@ -210,6 +219,22 @@ def test_what_a_rule_cannot_train_is_refused_in_one_sentence(changes, words):
         parsed(**changes)
 
 
+def test_a_rule_in_a_file_of_the_users_own_is_judged_where_it_may_be_executed(tmp_path):
+    (tmp_path / "resting.py").write_text(FILES["resting"], encoding="utf-8")
+    path = tmp_path / "rules.toml"
+
+    def write(schedules):
+        path.write_text(STUDY.format(schedules=schedules, steps=60, train="", top="", network=""), encoding="utf-8")
+
+    write(RESTS)
+    assert specs.load(path).schedules["rests"].kind == "resting.py:resting"
+    with pytest.raises(SpecError, match=r"kind is 'resting\.py:resting', but every is 60, and a run has 60 steps"):
+        specs.load(path, allow_code=True)
+    write(RESTS.replace("every = 60", "every = 20").replace('applies_to = "discriminator"', ""))
+    with pytest.raises(SpecError, match="which sets the rate of the discriminator alone"):
+        specs.load(path, allow_code=True)
+
+
 def test_the_images_that_rules_look_at_are_known_in_advance():
     spec = parsed()
     assert {label: spec.images_shown(label) for label in spec.schedules} == {"constant": 0, "gap": 0, "mixed": 12 * 60}
@@ -240,18 +265,19 @@ def study(tmp_path_factory):
     """A study of rules and a table of the user's, trained, reported and trained again in part."""
     folder = tmp_path_factory.mktemp("rules")
     (folder / "rates.csv").write_text("step,rate\n0,1e-4\n60,4e-4\n120,2e-4\n", encoding="utf-8")
+    (folder / "resting.py").write_text(FILES["resting"], encoding="utf-8")
     tables = '[schedules.table]\nkind = "piecewise"\nfile = "rates.csv"\n'
-    text = STUDY.format(schedules=GAP + tables, steps=STEPS, train="", top="", network="[network]\nwidth = 4")
+    text = STUDY.format(schedules=GAP + tables + RESTS, steps=STEPS, train="", top="", network="[network]\nwidth = 4")
     (folder / "rules.toml").write_text(text, encoding="utf-8")
-    code = run_study.main([str(folder / "rules.toml"), "--output", str(folder / "out"), "--workers", "1", "--quiet"])
-    assert code == 0
+    words = ["--output", str(folder / "out"), "--workers", "1", "--quiet", "--allow-code"]
+    assert run_study.main([str(folder / "rules.toml"), *words]) == 0
     return folder
 
 
 def test_a_study_of_rules_and_of_a_users_table_is_trained_and_reported(study):
     results = load_results(study / "out")
     used = rates.of(Analysis(results))
-    assert set(used.by_schedule) == {"constant", "gap", "mixed", "table"}
+    assert set(used.by_schedule) == {"constant", "gap", "mixed", "table", "rests"}
     with (study / "out" / "traces.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["run"].startswith("confirm-mixed-")]
     np.testing.assert_allclose(used.by_schedule["mixed"], [float(row["rate_generator"]) for row in rows])
@@ -262,6 +288,9 @@ def test_a_study_of_rules_and_of_a_users_table_is_trained_and_reported(study):
     )
     expected = 2e-3 * np.repeat([0.25, 1.0, 0.5], 60)
     np.testing.assert_allclose(used.by_schedule["table"], expected, rtol=1e-6)
+    generator, rests = used.by_schedule["rests"], used.others["rests"][0]
+    assert set(generator) == {np.float32(2e-3)}
+    np.testing.assert_allclose(rests, 2e-3 * np.repeat([1.0, 0.25, 0.25], 60), rtol=1e-6)
     page = (study / "out" / "report.html").read_text(encoding="utf-8")
     assert "follow a rule" in page
 
@@ -280,7 +309,7 @@ def test_what_a_csv_file_held_is_the_studys_own_and_a_change_of_it_is_refused(st
     before = (study / "rates.csv").read_text(encoding="utf-8")
     (study / "rates.csv").write_text(before.replace("4e-4", "8e-4"), encoding="utf-8")
     try:
-        code = run_study.main([str(study / "rules.toml"), "--output", str(study / "out"), "--workers", "1", "--quiet"])
+        code = run_study.main([str(study / "rules.toml"), "--output", str(study / "out"), "--quiet", "--allow-code"])
     finally:
         (study / "rates.csv").write_text(before, encoding="utf-8")
     assert code != 0
@@ -290,8 +319,9 @@ def test_what_a_csv_file_held_is_the_studys_own_and_a_change_of_it_is_refused(st
 def test_runs_of_rules_and_tables_are_reproduced_without_the_file(study, capsys):
     from harness import reproduce
 
-    names = [f"confirm-{label}-p000-r000" for label in ("gap", "mixed", "table")]
-    code = reproduce.main([str(study / "out"), *(word for name in names for word in ("--run", name)), "--workers", "1"])
+    names = [f"confirm-{label}-p000-r000" for label in ("gap", "mixed", "table", "rests")]
+    words = [*(word for name in names for word in ("--run", name)), "--workers", "1", "--allow-code"]
+    code = reproduce.main([str(study / "out"), *words])
     assert code == 0, capsys.readouterr()
 
 
