@@ -360,12 +360,13 @@ def averages(surface: pd.DataFrame, *, schedules: Sequence[str], label: str) -> 
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
         # Shades go by ratios where scores are positive: one bad pair shall not hide the differences of the others.
         norm = colors.LogNorm(low, high) if 0 < low < high else None
-        axes.imshow(means, cmap="Blues_r", aspect="auto", norm=norm)
+        # See-through, so that ink is read on them on light and on dark pages.
+        blue = colors.to_rgb(style.PALETTE[0])
+        shades = colors.LinearSegmentedColormap.from_list("better", [(*blue, 0.55), (*blue, 0.0)])
+        axes.imshow(means, cmap=shades, aspect="auto", norm=norm)
         for cell in surface.to_dict("records"):
-            column, row, mean = columns.index(cell["weights"]), rows.index(cell["schedule"]), float(cell["mean"])
-            dark = norm is not None and np.isfinite(mean) and float(norm(mean)) < 0.45
-            colour = "white" if dark else "black"
-            axes.text(column, row, cell["text"], ha="center", va="center", fontsize=7, color=colour)
+            column, row = columns.index(cell["weights"]), rows.index(cell["schedule"])
+            axes.text(column, row, cell["text"], ha="center", va="center", fontsize=7)
             if cell["may_be_best"]:
                 frame = patches.Rectangle(
                     (column - 0.44, row - 0.4), 0.88, 0.8, fill=False, ec=style.PALETTE[1], lw=1.4
