@@ -206,7 +206,7 @@ def shop(spec):
         return made[-1]
 
     evaluator = SimpleNamespace(
-        scores=lambda images: {"fid_digits_500": 1.0}, extractor=SimpleNamespace(sha256="s", name="digits")
+        scores=lambda images, **_: {"fid_digits_500": 1.0}, extractor=SimpleNamespace(sha256="s", name="digits")
     )
     environment = {"device": "CPU", "commit": "c", "versions": {}}
     shared = WorkerContext(spec, SimpleNamespace(fingerprint="f"), make_model, evaluator, environment)
