@@ -49,8 +49,8 @@ def _kernel(left: FloatArray, right: FloatArray) -> FloatArray:
 def difference(first: Sums, second: Sums) -> tuple[float, float]:
     """The first sample's kernel distance to the reference minus the second's, and the variance of that, both unbiased.
 
-    The variance is that of the two dependent U-statistics, with terms of second order (equation 3.12 and appendix A of
-    Sutherland et al., ICLR 2017, whose estimator MMD-GAN takes). It may be negative, as unbiased estimates of small ones are.
+    The variance is that of the two dependent U-statistics, with terms of second order: the unbiased estimator of
+    Sutherland et al. (ICLR 2017), which MMD-GAN's code takes. It may be negative, as unbiased estimates of small ones are.
     """
     m = len(first.own)
     means = [_means(sums) for sums in (first, second)]
