@@ -188,7 +188,7 @@ def _added_up(rows: pd.DataFrame) -> str:
     for which, words in (
         (above, "that is more: what one seed does depends on the others"),
         (below, "that is less"),
-        (~above & ~below, "sources that act independently are not ruled out"),
+        (~above & ~below, "it is not ruled out that the sources act independently"),
     ):
         labels = known.loc[which, "schedule"].tolist()
         said += [f"With {sentences.listed(labels)} {words}."] if labels else []

@@ -100,7 +100,7 @@ def test_sentences_say_training_against_evaluation_and_that_sources_do_not_add_u
 def test_sources_that_add_up_are_said_to(tmp_path):
     alone = dict.fromkeys(("weights", "data", "latents"), 0.3 * (2 / 3) ** 0.5)
     words = said(variance.finding(varied(tmp_path, alone=alone)))
-    assert "With constant and linear sources that act independently are not ruled out." in words
+    assert "With constant and linear it is not ruled out that the sources act independently." in words
 
 
 def test_errors_of_one_score_stand_beside_the_spreads(chaotic):
