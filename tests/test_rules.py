@@ -163,7 +163,7 @@ def vars_of(sums):
 
 def test_a_run_that_is_over_before_the_rate_could_fall_is_refused():
     rule = shape("kid_halving", every=100)
-    assert "first after every x (back + patience) = 1,300 steps, but train.steps is 1,300" in rule.refuses(
+    assert "first after every × (back + patience) = 1,300 steps, but train.steps is 1,300" in rule.refuses(
         Run(1300, images=9)
     )
     assert rule.refuses(Run(1301, images=9)) is None

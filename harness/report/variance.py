@@ -41,8 +41,8 @@ def enough(analysis: Analysis) -> Line:
     expected = bias * (1 / n + 1 / real)
     floor = study.floor.get(str(score.of("raw")))
     said = [
-        f"A score takes {n:,} generated images for {numbers.count(dimensions, 'feature dimension')}; the reference’s features "
-        f"spread in about {numbers.number(round(rank, 1))} directions (effective rank: exp of the entropy of their covariance’s "
+        f"A score takes {n:,} generated images for {numbers.count(dimensions, 'feature dimension')}; the reference's features "
+        f"spread in about {numbers.number(round(rank, 1))} directions (effective rank: exp of the entropy of their covariance's "
         "eigenvalues, Roy & Vetterli 2007)",
         f"; the floor is {numbers.number(floor)}." if floor is not None else ".",
         _error(analysis),
@@ -54,7 +54,7 @@ def enough(analysis: Analysis) -> Line:
         )
         return ("".join(said),)
     said.append(
-        f" A perfect generator’s Fréchet distance would be about {numbers.number(expected)} for want of images alone, were "
+        f" A perfect generator's Fréchet distance would be about {numbers.number(expected)} for want of images alone, were "
         "features Gaussian; the kernel distance has no such bias."
     )
     lowest = analysis.summary["mean"].min() if score.metric == "fid" and len(analysis.summary) else math.nan
@@ -81,7 +81,7 @@ def _error(analysis: Analysis) -> str:
     error, mean = float(row["standard_error"]), float(row["mean"])
     relative = f" ({numbers.percent(error / abs(mean))})" if mean else ""
     return (
-        f" One run’s {analysis.title} has a standard error of about {numbers.measured(error)}{relative} for want of generated "
+        f" One run's {analysis.title} has a standard error of about {numbers.measured(error)}{relative} for want of generated "
         "images."
     )
 
@@ -103,7 +103,7 @@ def errors(analysis: Analysis) -> Table | None:
         columns["sd over latents of evaluation"] = lambda row: _measured(row, "evaluation_sd")
     columns["sd over training seeds"] = lambda row: _measured(row, "training_sd")
     caption = (
-        "The error of one run’s score, by jackknife over its generated images, the real ones being given: how far other images "
+        "The error of one run's score, by jackknife over its generated images, the real ones being given: how far other images "
         "of the same network would move it. What another training moves it is the last column"
     )
     return table(frame, columns, caption=caption, source="score_errors.csv")
@@ -122,7 +122,7 @@ def sources(analysis: Analysis) -> Table | None:
         "sd": lambda row: _measured(row, "sd"),
         f"{analysis.level} interval": lambda row: Cell(numbers.interval(row["low"], row["high"]), row["sd"]),
         "CV": share("cv"),
-        "of training’s variance": share("share"),
+        "of training's variance": share("share"),
     }
     if frame["lost"].any():
         columns["not finished"] = value("lost")
@@ -142,14 +142,14 @@ def together(analysis: Analysis) -> Table | None:
     columns = {
         "schedule": value("schedule"),
         "weights": _weights(analysis),
-        "training’s sd / evaluation’s": lambda row: _ratio(row, "ratio"),
+        "training's sd / evaluation's": lambda row: _ratio(row, "ratio"),
         "sources added up (sd)": lambda row: _measured(row, "alone"),
         "together (sd)": lambda row: _measured(row, "together"),
         "variances added up / together": lambda row: _ratio(row, "sum"),
     }
     caption = (
-        f"Training’s spread against that of the images that are scored ({analysis.level} intervals by F), and the variances of "
-        "training’s sources added up against that of all together (modified large-sample interval): 1 where they act "
+        f"Training's spread against that of the images that are scored ({analysis.level} intervals by F), and the variances of "
+        "training's sources added up against that of all together (modified large-sample interval): 1 where they act "
         "independently, more where what one seed does depends on the others"
     )
     return table(frame, columns, caption=caption, source="variance_together.csv")

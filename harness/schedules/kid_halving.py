@@ -42,7 +42,7 @@ class KidHalving(Rule):
         first = self.every * (self.back + self.patience)
         if first >= run.steps:
             return (
-                f"the rate could fall first after every x (back + patience) = {first:,} steps, but train.steps is "
+                f"the rate could fall first after every × (back + patience) = {first:,} steps, but train.steps is "
                 f"{run.steps:,}: lower `every` or `back`"
             )
         return None

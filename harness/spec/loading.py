@@ -159,8 +159,8 @@ def validate(raw: Mapping[str, Any], *, source: str) -> StudySpec:
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
-        lines = (line for fault in error.errors(include_url=False) for line in _fault(fault).splitlines())
-        faults = dict.fromkeys(lines)
+        found = [fault for fault in error.errors(include_url=False) if not _follows(fault)]
+        faults = dict.fromkeys(line for fault in found for line in _fault(fault).splitlines())
         raise SpecError("\n".join(f"{source}: {fault}" for fault in faults)) from error
 
 
@@ -284,6 +284,11 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _follows(fault: Mapping[str, Any]) -> bool:
+    """Whether a list is called too short only because entries of it have faults of their own."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
