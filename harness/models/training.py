@@ -10,6 +10,7 @@ A kind of model is a subclass that says what a step does (`_step`) and how image
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ class Training(ABC):
         self._modules, self._averaged, self._settings = dict(networks), tuple(averaged), train
         self._averages = dict(train.averages)  # name of the weights -> decay per step; the primary one is "ema"
         self._packing = {name: Packing(module) for name, module in networks.items()}
-        self._images = tf.constant(images)
+        self._images, self._shape = tf.constant(_packed(images)), tuple(images.shape[1:])
         self._compute = (
             tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
         )
@@ -329,12 +330,15 @@ class Training(ABC):
 
     def _real(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
         """A batch of training images in [-1, 1], drawn with replacement; `part` is the number of the draw in the step."""
-        images = tf.gather(self._images, self._drawn(step, part, batch))
+        count = batch or self._settings.batch
+        gathered = tf.bitcast(tf.gather(self._images, self._drawn(step, part, batch)), tf.uint8)
+        pixels = tf.reshape(gathered, (count, -1))[:, : math.prod(self._shape)]
+        images = tf.cast(tf.reshape(pixels, (count, *self._shape)), self._compute)
         if self._settings.flip:
             seed = draws.seed_at(self._roles, draws.DATA, step, _FLIPS + part)
-            flipped = tf.random.stateless_uniform((batch or self._settings.batch, 1, 1, 1), seed) < 0.5
+            flipped = tf.random.stateless_uniform((count, 1, 1, 1), seed) < 0.5
             images = tf.where(flipped, tf.reverse(images, (2,)), images)
-        return tf.cast(images, self._compute) * (1.0 / 127.5) - 1.0
+        return images * (1.0 / 127.5) - 1.0
 
     def _classes(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
         """The classes of the same batch, one-hot (batch, classes)."""
@@ -394,6 +398,17 @@ class Training(ABC):
     @property
     def _scale(self) -> float:
         return LOSS_SCALE if self._compute == tf.float16 else 1.0
+
+
+def _packed(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The bytes of each image in eights, (n, words), the last filled up: TensorFlow gathers no bytes on a GPU.
+
+    It would gather them on the processor, and copy every batch over. (Fours would be int32, which it keeps in host memory.)
+    """
+    flat = images.reshape(len(images), -1)
+    filled = np.zeros((len(flat), -(-flat.shape[1] // 8) * 8), np.uint8)
+    filled[:, : flat.shape[1]] = flat
+    return filled.view(np.int64)
 
 
 def _reason(losses: Mapping[str, float]) -> str:

@@ -72,12 +72,11 @@ class Denoising(Training):
         autograph: bool = True,
     ) -> None:
         """For training images uint8 (n, h, w, c); `latent` is the length of z."""
-        self._shape: Shape = tuple(images.shape[1:])
         super().__init__(
             {name: networks[name] for name in NETWORKS},
             losses=NETWORKS,
             averaged=("generator",),
-            latent=settings.steps * (latent + math.prod(self._shape)),
+            latent=settings.steps * (latent + math.prod(images.shape[1:])),
             train=train,
             images=images,
             controls=controls,
