@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import tempfile
@@ -69,8 +68,7 @@ def _network(name: str, content: bytes, layer: str | None, scaling: str) -> File
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(compiled(tf.constant(batch)))
 
-    told = "/".join((hashlib.sha256(content).hexdigest(), layer or "", scaling))
-    return model.network(name, run, given, sha256=hashlib.sha256(told.encode()).hexdigest(), scaling=scaling)
+    return model.network(name, run, given, sha256=model.sha256(content, layer, scaling), scaling=scaling)
 
 
 def _model(content: bytes) -> Any:

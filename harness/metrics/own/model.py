@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ def reading_fault(
         known = list(layers)
         return "layer", f"is {layer!r}{kinds.nearest(layer, known)}, but {file} has the {role}s: {', '.join(known)}"
     return None
+
+
+def sha256(content: bytes, layer: str | None, scaling: str) -> str:
+    """The hash of all that makes features of a file: its content, the layer, and the range of pixels."""
+    told = "/".join((hashlib.sha256(content).hexdigest(), layer or "", scaling))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def network(name: str, run: Run, given: Input, *, sha256: str, scaling: str) -> FileNetwork:
