@@ -586,17 +586,15 @@ class Analysis:
     @property
     def best_pair(self) -> str:
         """Which schedule with which average may be the best; empty of a study with one average."""
-        return (
-            sentences.best_pair(
-                self.surface.assign(weights=self.surface["weights"].map(self.weights_in_words)),
-                score_title=self.title,
-                spread=self.spread_of(self.score),
-                level=self.level,
-                unit=self.plan.unit,
-                tuned=WEIGHTS[self.primary.weights] if self.results.study.phases.search.trials else "",
-            )
-            if len(self.surface)
-            else ""
+        if self.surface.empty:
+            return ""
+        return sentences.best_pair(
+            self.surface.assign(weights=self.surface["weights"].map(self.weights_in_words)),
+            score_title=self.title,
+            spread=self.spread_of(self.score),
+            level=self.level,
+            unit=self.plan.unit,
+            tuned=WEIGHTS[self.primary.weights] if self.results.study.phases.search.trials else "",
         )
 
     @property

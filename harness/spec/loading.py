@@ -91,13 +91,12 @@ def _with_tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
         except schedules.ScheduleError as error:
             faults.append(f"{path}: {key}.file is {name!r}: {error}")
             continue
-        if stated and stated != {
-            each: list(value) if isinstance(value, tuple) else value for each, value in found.items()
-        }:
+        said = {each: list(value) if isinstance(value, tuple) else value for each, value in found.items()}
+        if stated and stated != said:
             faults.append(
                 f"{path}: {key} has both a file, {name!r}, and at, values or unit that say otherwise: give one of them"
             )
-        table |= {each: list(value) if isinstance(value, tuple) else value for each, value in found.items()}
+        table |= said
     if faults:
         raise SpecError("\n".join(faults))
     return raw
