@@ -38,6 +38,7 @@ include_patterns = [f"{page}.md" for page in sorted(LISTED | REPORTS)] + ["docs/
 exclude_patterns = [".*", "venv*", "build", "dist", "runs", "harness", "tests", "benchmarks", "scripts", "*.egg-info"]
 myst_heading_anchors = 4  # as GitHub names them
 highlight_language = "none"
+smartquotes = False  # they make a dash of the two hyphens of an option
 
 html_theme = "furo"
 html_title = project

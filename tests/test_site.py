@@ -120,7 +120,7 @@ def test_the_reference_follows_from_the_code():
 def test_the_reference_names_every_public_name_every_part_and_every_command():
     python, commands = (text(ROOT / "docs" / "reference" / f"{name}.md") for name in ("python", "commands"))
     for name in harness.__all__:
-        assert f"\n### harness.{name}\n" in python
+        assert f"\n### `harness.{name}`\n" in python
     for part in kinds.Part.__subclasses__():
         if "role" in vars(part) and part.__module__.startswith("harness."):
             assert f"\nfrom {part.__module__} import {part.__name__}\n" in python
