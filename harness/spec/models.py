@@ -27,6 +27,8 @@ from harness.seeds import SETS, SOURCES, derive
 from harness.spec.parameter import Parameter, Range, limits
 from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
+    OF_A_SCHEDULE,
+    TABLED,
     AnyOptimizer,
     OptimizerSpec,
     ScheduledSpec,
@@ -517,6 +519,11 @@ class SafetySpec(Section):
 
     checkpoint_seconds: FiniteFloat = Field(default=60.0, gt=0, description="time between checkpoints of a run")
     retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
+    share: bool = Field(
+        default=True,
+        description="whether steps that several runs have in common are trained once; no number depends on it",
+        json_schema_extra={"later": True},
+    )
 
 
 def _said(text: str) -> Any:
@@ -885,6 +892,18 @@ class StudySpec(Section):
     def optimizer(self, label: str) -> OptimizerSpec:
         """The optimizer that a schedule's runs are trained with."""
         return self.schedules[label].optimizer or self.train.optimizer
+
+    def trained_with(self, label: str) -> dict[str, Any]:
+        """What fixes the model that a schedule's runs are trained with, besides what all runs of the study have in common.
+
+        Plain JSON values: the optimizer, and every other key of a schedule that does not act through tables of steps.
+        """
+        schedule = self.schedules[label]
+        others = [key for key in OF_A_SCHEDULE if key not in (*TABLED, "optimizer")]
+        return {
+            "optimizer": self.optimizer(label).model_dump(mode="json"),
+            **{key: getattr(schedule, key) for key in others},
+        }
 
     @property
     def optimizers(self) -> list[OptimizerSpec]:

@@ -189,6 +189,7 @@ class ScheduleSpec(ShapeSpec):
 
 
 OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay")  # keys that no shape can have
+TABLED = ("applies_to", "weight_decay")  # of these, those that act through tables of steps alone
 
 
 def weight_decay(value: Parameter | None) -> Parameter | None:
