@@ -119,6 +119,11 @@ class RunRecord:
         if self.status not in STATUSES:
             raise ValueError(f"status is {self.status!r}, but allowed is one of: {', '.join(STATUSES)}")
 
+    @property
+    def own_seconds(self) -> float:
+        """What the run took but for the steps that another one had trained."""
+        return self.seconds - self.shared_seconds
+
     def numbered(self, trial: int) -> Self:
         """The same record with its Optuna trial number."""
         return dataclasses.replace(self, trial=trial)
