@@ -19,7 +19,7 @@ from harness.driver.sharing import SILENT_SECONDS, Sharing
 from harness.driver.store import TrialStore
 from harness.models import checkpoints
 from harness.plan.prefixes import PATTERN, Prefixes
-from harness.results import tables
+from harness.results import reading, tables
 from harness.worker import context, device, process
 from harness.worker.process import FORKS, STOP, WorkerSetup
 from tests.study.test_engine import Instant, Silent, conduct
@@ -148,6 +148,9 @@ def test_shared_runs_have_the_numbers_and_pictures_of_those_trained_alone(alone,
     assert (again.shared_steps, again.shared_from) == (STEPS, f"confirm-wsd-{again.run[-9:]}")
     assert not any(each.shared_steps for each in records.values() if each.schedule == "other")
     assert not list((tmp_path / "checkpoints").glob("*"))  # forks and notes are gone
+    for read in reading.records(tmp_path):
+        for name in SHARED:
+            assert getattr(read, name) == getattr(records[read.run], name)
 
 
 def test_forks_that_are_lost_damaged_or_of_another_machine_cost_time_alone(alone, tmp_path):
