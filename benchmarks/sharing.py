@@ -32,13 +32,20 @@ def saved(folder: Path) -> dict[str, Any]:
         for phase in PHASES
     }
     runs = {phase: sum(each.phase == phase for each in designs) for phase in PHASES}
-    hours = sum(seconds[run] * begun.steps / spec.train.steps for run, begun in found.items()) / 3600
+    hours = (
+        sum(
+            seconds[each.run] * found[each.run].steps / spec.steps(each.schedule)
+            for each in designs
+            if each.run in found
+        )
+        / 3600
+    )
     return {
         "study": folder.name,
         "runs": len(designs),
-        "steps": len(designs) * spec.train.steps,
+        "steps": sum(spec.steps(each.schedule) for each in designs),
         "shared_steps": sum(shared.values()),
-        "share": sum(shared.values()) / (len(designs) * spec.train.steps),
+        "share": sum(shared.values()) / (sum(spec.steps(each.schedule) for each in designs)),
         "by_schedule": _search_shares(designs, found, spec.train.steps),
         "by_phase": {phase: shared[phase] / (count * spec.train.steps) for phase, count in runs.items() if count},
         "hours": sum(seconds.values()) / 3600,

@@ -58,7 +58,8 @@ class Preview:
         shown = sum(map(spec.images_shown, spec.schedules)) / len(spec.schedules)
         scored = spec.evaluate.generated * (1 + len(spec.train.averages))  # in one evaluation
         evaluations = spec.evaluate.points + shown / scored
-        return spec.train.steps * self.probe["step"] + evaluations * self.probe["evaluation"]
+        steps = sum(map(spec.steps, spec.schedules)) / len(spec.schedules)
+        return steps * self.probe["step"] + evaluations * self.probe["evaluation"]
 
     @property
     def seconds(self) -> float:
@@ -190,7 +191,8 @@ class Preview:
     def _about_cost(self) -> Iterator[str]:
         """What remains to be trained, how long that takes, and how much disk."""
         runs, probe = total(self.spec), self.probe
-        steps = f"{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
+        upto = "" if len(set(map(self.spec.steps, self.spec.schedules))) == 1 else "up to "
+        steps = f"{upto}{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
         if not self.remaining:
             yield f"\nall {len(self.stored) if self.looks else runs} runs are stored already; a run has {steps}"
             return

@@ -221,10 +221,10 @@ class LiveDisplay(PlainDisplay):
 
     def _runs(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
-        steps = self._tally.spec.train.steps
         room = max(self._console.height - len(self._tally.spec.schedules) - 4, 1)  # what a screen shows of many
         for run in list(islice(self._tally.running, room)):
             step, scores = reached(self._work / f"{run}.progress")
+            steps = self._tally.spec.steps(self._tally.running[run].schedule)
             score = scores.get(self._tally.primary)
             shown = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
             table.add_row(run, ProgressBar(total=steps, completed=step, width=24), shown)

@@ -63,8 +63,9 @@ class Forks:
 
 def agreeing(first: Table, other: Table) -> int:
     """How many steps, from the first, two tables agree."""
-    differs = (first != other).any(axis=1)
-    return int(differs.argmax()) if differs.any() else len(first)
+    both = min(len(first), len(other))
+    differs = (first[:both] != other[:both]).any(axis=1)
+    return int(differs.argmax()) if differs.any() else both
 
 
 def longest(tables: Sequence[Table]) -> list[tuple[int, int]]:
@@ -80,7 +81,7 @@ def longest(tables: Sequence[Table]) -> list[tuple[int, int]]:
         leaving: dict[tuple[int, bytes], list[int]] = {}
         for place in others:
             steps = agreeing(tables[first], tables[place])
-            if steps == len(tables[first]):
+            if steps == len(tables[place]):
                 found[place] = (first, steps)
                 continue
             leaving.setdefault((steps, tables[place][steps].tobytes()), []).append(place)
@@ -164,7 +165,7 @@ class Prefixes:
         found = {}
         if looked_at:
             shared = sum(beginning.steps for beginning in self.beginnings(looked_at).values())
-            found[looked_at[0].phase] = shared / (len(looked_at) * self.spec.train.steps)
+            found[looked_at[0].phase] = shared / sum(self.spec.steps(each.schedule) for each in looked_at)
         if self.spec.variance is not None:
             runs = sum(map(self.spec.variance.runs, self.spec.variance.sources))
             found["variance"] = self.spec.variance.runs("evaluation") / runs

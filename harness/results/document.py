@@ -194,6 +194,7 @@ class Schedule(_Part):
     applies_to: Text | None = None
     optimizer: Text | dict[str, Any] | None = None
     weight_decay: Value | Limits | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def networks(self) -> dict[str, str]:

@@ -186,7 +186,7 @@ class RunRecord:
             status="failed",
             reason=reason,
             last_step=0,
-            steps=study["spec"]["train"]["steps"],
+            steps=_steps(study["spec"], design["schedule"]),
             attempts=attempts,
             seconds=0.0,
             seconds_per_step=0.0,
@@ -207,3 +207,9 @@ class RunRecord:
             versions=study["environment"]["versions"],
             numerics=study["environment"].get("numerics", {}),
         )
+
+
+def _steps(spec: Mapping[str, Any], schedule: str) -> int:
+    """How many steps the runs of a schedule have, by a resolved study."""
+    own = spec.get("schedules", {}).get(schedule, {}).get("steps")
+    return int(spec["train"]["steps"] if own is None else own)

@@ -27,7 +27,7 @@ from harness.results.record import CurvePoint, RunRecord
 from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import OptimizerSpec, StudySpec
 from harness.worker.forks import RunForks
-from harness.worker.loss_trace import LossTrace, even_steps
+from harness.worker.loss_trace import POINTS, LossTrace, even_steps
 from harness.worker.rules import Rules
 
 Progress = Callable[[dict[str, Any]], None]
@@ -121,14 +121,14 @@ class _Run:
     def __init__(self, design: Design, context: WorkerContext, control: Control) -> None:
         spec = context.spec
         self.design, self.context, self.control = design, context, control
-        self.model, self.steps = context.model_of(design.schedule), spec.train.steps
+        self.model, self.steps = context.model_of(design.schedule), spec.steps(design.schedule)
         networks = self.model.networks
         self.rates = {name: rate.copy() for name, rate in design.rates(spec, networks).items()}
         self.controls = design.controls(spec)
-        self.rules = Rules(design.rules(spec, networks), self.rates, spec.rule_run)
+        self.rules = Rules(design.rules(spec, networks), self.rates, spec.rule_run(design.schedule))
         self.curve: list[CurvePoint] = []
         self.evaluations: list[dict[str, float]] = []  # scores of the final weights on further latents
-        self.trace = LossTrace(self.rates, self.model.losses)
+        self.trace = LossTrace(self.rates, self.model.losses, even_steps(spec.train.steps, POINTS))
         self.losses = dict.fromkeys(self.model.losses, float("nan"))
         self.numerics = context.environment.get("numerics", {})
         self.started = _now()
@@ -151,6 +151,7 @@ class _Run:
             return
         fork = self.forks.found()
         if fork is not None and self._restored(fork):
+            self.curve = [place for place in self.curve if place.step < self.steps]  # the last scores have errors, too
             self.shared = {"steps": self.model.step, "from": fork.meta["fork"]["run"], "seconds": self.seconds}
 
     def _restored(self, stored: Checkpoint) -> bool:
@@ -181,7 +182,9 @@ class _Run:
 
     def _train(self, begun: float) -> None:
         saved = time.monotonic()
-        targets = even_steps(self.steps, self.context.spec.evaluate.points)
+        # Where all runs of the study are evaluated, so that curves meet, and one is another's up to where they part.
+        places = even_steps(self.context.spec.train.steps, self.context.spec.evaluate.points)
+        targets = [*(place for place in places if place < self.steps), self.steps]
         done = self.curve[-1].step if self.curve else 0
         for target in (step for step in targets if step > done):
             while self.model.step < target:

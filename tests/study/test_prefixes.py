@@ -42,15 +42,15 @@ def study(text=TEXT, **changes):
 
 def common(a, b):
     """Steps that two tables share, step by step."""
-    for step, (one, other) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
+    for step, (one, other) in enumerate(zip(a.tolist(), b.tolist(), strict=False)):
         if one != other:
             return step
-    return len(a)
+    return min(len(a), len(b))
 
 
-@given(st.lists(st.lists(st.integers(0, 1), min_size=6, max_size=6), min_size=1, max_size=12))
+@given(st.lists(st.lists(st.tuples(*[st.integers(0, 1)] * 2), min_size=1, max_size=4), min_size=1, max_size=12))
 def test_the_longest_beginnings_are_those_of_all_pairs(rows):
-    tables = [np.array(row, np.uint32).reshape(3, 2) for row in rows]
+    tables = [np.array(row, np.uint32) for row in rows]
     for place, (first, steps) in enumerate(longest(tables)):
         with_earlier = [common(tables[place], each) for each in tables[:place]]
         assert steps == max(with_earlier, default=0)
@@ -91,6 +91,18 @@ def test_seeds_optimizers_rules_and_what_else_is_scheduled_part_runs():
     rule = Prefixes(study(cosine=("[schedules.cosine]", '[schedules.cosine]\nkind = "kid_halving"\nevery = 10')))
     assert not rule.tabled("cosine")
     assert rule.tabled("wsd")
+
+
+def test_budgets_of_one_plateau_part_where_each_decay_begins():
+    arms = "".join(f'[schedules.for_{steps}]\nkind = "wsd"\ndecay = 0.2\nsteps = {steps}\n' for steps in (50, 100))
+    of = Prefixes(study(cosine=("[schedules.cosine]", arms)))
+    point = [each for each in Queue(of.spec, {}).ready if each.point == 0 and each.schedule != "wsd"]
+    first = sorted(point, key=lambda each: each.schedule != "constant")
+    found = of.beginnings(first)
+    assert {run.split("-")[1]: each.steps for run, each in found.items()} == {"for_50": 41, "for_100": 81}
+    assert {each.run for each in found.values()} == {first[0].run}
+    longest_last = of.beginnings(sorted(first, key=lambda each: of.spec.steps(each.schedule)))
+    assert [each.steps for each in longest_last.values()] == [41, 81]
 
 
 def test_a_beginning_of_a_few_steps_is_not_worth_a_checkpoint():

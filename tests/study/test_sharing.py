@@ -54,6 +54,9 @@ decay = {{ low = 0.2, high = 0.5 }}
 [schedules.held]
 kind = "linear"
 hold = 0.75
+[schedules.short]
+kind = "wsd"
+steps = 30
 [schedules.other]
 kind = "constant"
 optimizer = "rmsprop"
