@@ -196,6 +196,7 @@ class Schedule(_Part):
     optimizer: Text | dict[str, Any] | None = None
     weight_decay: Value | Limits | None = None
     precision: Text | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def networks(self) -> dict[str, str]:

@@ -117,6 +117,7 @@ def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[
         "optimizer": {"$ref": "#/$defs/optimizer-of-a-schedule"},
         "weight_decay": _PARAMETER,
         "precision": {"enum": list(typing.get_args(Precision))},
+        "steps": {"type": "integer", "minimum": 1},
     }
     besides: dict[str, Any] = {key: {**forms[key], "description": text} for key, text in said.items()}
     of_a_network = {"$ref": "#/$defs/shape-of-a-network", "description": "a shape of the network's own"}
