@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from harness.kinds import Shape
 from harness.lazy import tf
 from harness.models.model import NetworkPart
+from harness.models.nn import draws
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module, Weight, joined, zeros
 from harness.own_code import CodeError, fault
@@ -134,7 +135,7 @@ class KerasNetwork:
         if not count:
             return []
         if call.training:
-            states = tf.random.stateless_uniform((count, 2), call.next_seed(), 0, 2**31 - 1, tf.int32)
+            states = draws.integers((count, 2), call.next_seed(), below=2**31 - 1)
         else:
             states = tf.zeros((count, 2), tf.int32)
         return [(state, tf.cast(states[index], state.dtype)) for index, state in enumerate(self._generators)]
