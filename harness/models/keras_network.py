@@ -74,6 +74,11 @@ class KerasNetwork:
         """All variables in Keras' order, without the states of random generators."""
         return list(self._weights)
 
+    @property
+    def draws(self) -> bool:
+        """Whether layers of the model draw numbers: by Keras, which names no algorithm, so that XLA draws others."""
+        return bool(self._generators)
+
     def names(self) -> list[str]:
         """The paths of the variables, in the order of `weights`."""
         return [variable.path for variable in self._variables]

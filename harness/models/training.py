@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,13 +147,18 @@ class Training(ABC):
             self._train([np.zeros(0, np.float32)] * (len(self.networks) + len(self.controls)))
 
     def fault_of_xla(self) -> str | None:
-        """Why XLA cannot compile the training loop, in TensorFlow's words; None if it can. Compiles nothing."""
-        loop = tf.function(self._train_chunk, input_signature=self._chunk.input_signature, jit_compile=True)
+        """The operation that XLA has not, and the line that made it; None if XLA has all, or is not to compile the loop.
+
+        Traces the loop where it has not been; no code is generated.
+        """
+        if not self.xla:
+            return None
+        self._chunk.get_concrete_function()  # what is wrong with the code itself is told as ever
         given = [tf.zeros(spec.shape, spec.dtype) for spec in self._chunk.input_signature]
         try:
-            loop.experimental_get_compiler_ir(*given)(stage="hlo")
-        except tf.errors.OpError as error:
-            return str(error.message).strip().splitlines()[0]
+            self._chunk.experimental_get_compiler_ir(*given)(stage="hlo")
+        except (ValueError, tf.errors.OpError) as error:
+            return _unknown_to_xla(str(error))
         return None
 
     def advance(
@@ -283,7 +290,8 @@ class Training(ABC):
     def _train_chunk(self, first: tf.Tensor, count: tf.Tensor, *vectors: tf.Tensor) -> Any:
         """Train `count` steps from step `first` on by vectors as long or longer; return the bad step or -1, and losses."""
         with draws.by_xla(self.xla):
-            return self._loop(first, tf.cast(count, tf.int32), vectors)
+            done = self._loop(first, tf.cast(count, tf.int32), vectors)
+        return done
 
     def _loop(self, first: tf.Tensor, count: tf.Tensor, vectors: Sequence[tf.Tensor]) -> Any:
         rates = dict(zip(self.networks, vectors, strict=False))
@@ -436,6 +444,18 @@ class Training(ABC):
 def compiles(xla: bool | str) -> bool:
     """Whether XLA compiles a training loop: as said, or, where 'auto' is said, on a GPU."""
     return bool(tf.config.list_physical_devices("GPU")) if xla == "auto" else bool(xla)
+
+
+def _unknown_to_xla(message: str) -> str:
+    """The operation that XLA has not, and the line that made it, from TensorFlow's message; its first line if it is another."""
+    found = re.search(r"unsupported operations when .*: (\w+) \(", message)
+    if found is None:
+        return message.strip().splitlines()[0]
+    places = re.findall(r'^File "(.+)", line (\d+)', message.partition("tf2xla conversion failed")[0], re.MULTILINE)
+    if not places:
+        return f"operation {found[1]}"
+    name, line = places[-1]
+    return f"operation {found[1]}, made in {Path(name).name}, line {line}"
 
 
 def _packed(images: NDArray[np.uint8]) -> NDArray[np.int64]:
