@@ -242,6 +242,7 @@ class Environment(_Part):
     commit: Text
     versions: dict[str, Text]
     numerics: dict[str, Any] = {}
+    xla: bool | None = None  # whether it compiled the training loop; of no study of an earlier version
 
 
 class Sanity(_Part):

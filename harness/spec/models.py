@@ -268,7 +268,10 @@ class TrainSpec(Section):
     precision: Precision = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
-    xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
+    xla: bool | Literal["auto"] = Field(
+        default="auto",
+        description="compile the training loop with XLA; auto: on a GPU (on a CPU it is many times slower)",
+    )
     threads: int = Field(
         default=1,
         ge=1,
