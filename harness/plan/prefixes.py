@@ -116,7 +116,9 @@ class Prefixes:
 
     def group(self, design: Design) -> str:
         """A name for the seeds of a run and the model that it is trained with: no other run can agree with it."""
-        return self._hash({"seeds": vars(design.seeds), "model": self.spec.trained_with(design.schedule)})[:12]
+        model = self.spec.trained_with(design.schedule)
+        optimizer = model.optimizer.model_dump(mode="json")
+        return self._hash({"seeds": vars(design.seeds), "model": {**model._asdict(), "optimizer": optimizer}})[:12]
 
     def identity(self, design: Design, steps: int, table: Table | None = None) -> str:
         """SHA-256 (hex) of all that a run's first `steps` steps follow from, but for the machine; `table` is the run's own."""

@@ -67,9 +67,10 @@ class RunRecord:
     `seconds` by steps. `started` (of the first attempt whose work is in the record) and `ended` are POSIX seconds,
     whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
     `replicate` is None in a study that tunes once. `source` says which seeds a run of the phase "variance" has of its own, and
-    `evaluations` are the final scores of one of evaluation, on further sets of latents. The first `shared_steps` steps were
-    trained once for several runs, by the run `shared_from`; the `shared_seconds` that they took count in `seconds`, as if the
-    run had trained them itself.
+    `evaluations` are the final scores of one of evaluation, on further sets of latents. `precision` is the arithmetic of the
+    layers in a study whose schedules differ in it; empty of others. The first `shared_steps` steps were trained once for
+    several runs, by the run `shared_from`; the `shared_seconds` that they took count in `seconds`, as if the run had trained
+    them itself.
     """
 
     run: str
@@ -110,6 +111,7 @@ class RunRecord:
     replicate: int | None = None
     source: str = ""
     evaluations: tuple[Mapping[str, float], ...] = ()
+    precision: str = ""
     shared_steps: int = 0
     shared_from: str = ""
     shared_seconds: float = 0.0
