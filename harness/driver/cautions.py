@@ -44,6 +44,13 @@ def _of_verdicts(spec: StudySpec) -> Iterator[str]:
         yield f"schedules has only '{spec.question.baseline}': with nothing to compare it with, there will be no verdict"
         return
     yield from _of_numbers(spec, comparisons)
+    baseline = spec.steps(spec.question.baseline)
+    others = [label for label in spec.schedules if spec.steps(label) != baseline]
+    if others:
+        yield (
+            f"schedules '{others[0]}' {'and others have' if len(others) > 1 else 'has'} another number of steps than the baseline: "
+            "verdicts are about budgets of training, too"
+        )
     if spec.question.rope == 0:
         yield "question.rope is 0: no schedule can be called equivalent to the baseline"
     if spec.search.trials == 1 and _samples(spec):
@@ -306,6 +313,12 @@ _RULES: Sequence[Rule] = (
         "optimizer",
         lambda spec: any(each.optimizer is None for each in spec.schedules.values()),
         lambda spec: "every schedule names an optimizer of its own",
+    ),
+    (
+        "train",
+        "precision",
+        lambda spec: any(each.precision is None for each in spec.schedules.values()),
+        lambda spec: "every schedule names a precision of its own",
     ),
     (
         "evaluate",

@@ -1,4 +1,4 @@
-"""What the schedules of a study differ in besides the shape of the rate: networks, optimizer, weight decay."""
+"""What the schedules of a study differ in besides the shape of the rate: networks, optimizer, weight decay, precision."""
 
 from __future__ import annotations
 
@@ -39,9 +39,13 @@ def _own(study: Document, label: str) -> list[str]:
     found += [f"{kind} for the {network}" for network, kind in said.networks.items()]
     if said.optimizer is not None and said.optimizer != train.optimizer:
         found.append(f"optimizer {_described(said.optimizer, train.optimizer)}")
+    if said.steps not in (None, train.steps):
+        found.append(f"{numbers.count(said.steps, 'step')} instead of {train.steps:,}")
     if said.weight_decay is not None:
         searched = isinstance(said.weight_decay, Limits)
         found.append(f"weight decay {'searched' if searched else numbers.number(said.weight_decay)}")
+    if said.precision not in (None, train.precision):
+        found.append(f"precision {said.precision}")
     return found
 
 

@@ -203,7 +203,7 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
     A study that repeats its tuning is judged at looks whose error was spent before the first of them: from its first
     confirmation run on only the replicates beyond that plan may become more.
     """
-    free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
+    free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries", "safety.share"}
     free |= {"data.data_dir", "evaluate.weights", *(f"published.{name}" for name in PublishedSpec.model_fields)}
     may_rise = {"replicates.beyond"}
     if not old.replicated or not confirmed:

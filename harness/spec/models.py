@@ -29,8 +29,10 @@ from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
     AnyOptimizer,
     OptimizerSpec,
+    Precision,
     ScheduledSpec,
     ScheduleSpec,
+    TrainedWith,
     network_names,
     weight_decay,
 )
@@ -263,7 +265,7 @@ class TrainSpec(Section):
         description="at step t (from 0) an average's decay is at most (1 + t) / (ema_ramp + t): 10 lets no half-life pass about 8 % of the steps so far; 2 is the mean of all steps; 1: no ramp",
         json_schema_extra={"later": True},
     )
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+    precision: Precision = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
     xla: bool | Literal["auto"] = Field(
@@ -520,6 +522,11 @@ class SafetySpec(Section):
 
     checkpoint_seconds: FiniteFloat = Field(default=60.0, gt=0, description="time between checkpoints of a run")
     retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
+    share: bool = Field(
+        default=True,
+        description="whether steps that several runs have in common are trained once; no number depends on it",
+        json_schema_extra={"later": True},
+    )
 
 
 def _said(text: str) -> Any:
@@ -689,6 +696,11 @@ class StudySpec(Section):
             raise ValueError(
                 f"evaluate.points is {self.evaluate.points}, but allowed is at most train.steps = {self.train.steps}"
             )
+        for label, schedule in self.schedules.items():
+            if (schedule.steps or 0) > self.train.steps:
+                raise ValueError(
+                    f"schedules.{label}.steps is {schedule.steps}, but allowed is at most train.steps = {self.train.steps}"
+                )
         if faults := list(self._model_faults()):
             raise ValueError("\n".join(faults))
         sampled = [key for key in self.shared_parameters if isinstance(getattr(self.space, key), Range)]
@@ -812,12 +824,12 @@ class StudySpec(Section):
             key = f"schedules.{label}.{place}.kind" if place else f"schedules.{label}.kind"
             followers = (place,) if place else arm.following(networks)
             for made in shape.made():
-                fault = self._rule_fault(made, followers, networks) if followers else None
+                fault = self._rule_fault(made, label, followers, networks) if followers else None
                 if fault is not None:
                     yield f"{key} is '{shape.kind}', {fault}"
                     break
 
-    def _rule_fault(self, made: Any, followers: Sequence[str], networks: Sequence[str]) -> str | None:
+    def _rule_fault(self, made: Any, label: str, followers: Sequence[str], networks: Sequence[str]) -> str | None:
         only = getattr(made, "network", "")
         if only and only not in networks:
             names = ", ".join(networks)
@@ -825,13 +837,12 @@ class StudySpec(Section):
         if only and tuple(followers) != (only,):
             return f'which sets the rate of the {only} alone: add applies_to = "{only}", or a table of that network with this kind'
         refuses = getattr(made, "refuses", None)
-        refused = refuses(self.rule_run) if refuses is not None else None
+        refused = refuses(self.rule_run(label)) if refuses is not None else None
         return None if refused is None else f"but {refused}"
 
-    @property
-    def rule_run(self) -> Run:
-        """What rules know of the study's runs in advance."""
-        return Run(self.train.steps, self._ideal_loss, self.evaluate.generated)
+    def rule_run(self, label: str) -> Run:
+        """What rules know in advance of the runs of a schedule."""
+        return Run(self.steps(label), self._ideal_loss, self.evaluate.generated)
 
     def images_shown(self, label: str) -> int:
         """How many generated images a schedule's rules look at in a run; of searched settings, where they look at fewest."""
@@ -840,7 +851,7 @@ class StudySpec(Section):
             if schedules.is_rule(shape.kind):
                 rules: list[Any] = list(shape.made())
                 shown += min(
-                    self.train.steps // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
+                    self.steps(label) // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
                 )
         return shown
 
@@ -881,6 +892,10 @@ class StudySpec(Section):
             named.add("weight_decay")
         return tuple(name for name in arms.CONTROLS if name in named)
 
+    def steps(self, label: str) -> int:
+        """How many steps the runs of a schedule have."""
+        return self.schedules[label].steps or self.train.steps
+
     def arm(self, label: str) -> arms.Arm:
         """Which shapes the networks follow under a schedule."""
         return self.schedules[label].arm(self.train.applies_to)
@@ -888,6 +903,19 @@ class StudySpec(Section):
     def optimizer(self, label: str) -> OptimizerSpec:
         """The optimizer that a schedule's runs are trained with."""
         return self.schedules[label].optimizer or self.train.optimizer
+
+    def precision(self, label: str) -> Precision:
+        """The arithmetic of the layers in a schedule's runs."""
+        return self.schedules[label].precision or self.train.precision
+
+    def trained_with(self, label: str) -> TrainedWith:
+        """What the model of a schedule's runs is built with: schedules of equal ones share a model."""
+        return TrainedWith(self.optimizer(label), self.precision(label))
+
+    @property
+    def mixes_precisions(self) -> bool:
+        """Whether schedules differ in their precision."""
+        return len({self.precision(label) for label in self.schedules}) > 1
 
     @property
     def optimizers(self) -> list[OptimizerSpec]:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from harness.models.model import Model
-from harness.spec import OptimizerSpec, StudySpec
+from harness.spec import StudySpec, TrainedWith
 
 _TRAINED = ("model", "network", "loss", "optimizer", "penalty", "augmentation")  # parts whose code the loop holds
 
 
 class Build(Protocol):
-    """Builds a model of a study for an optimizer."""
+    """Builds a model of a study, of what its schedules may differ in."""
 
-    def __call__(self, optimizer: OptimizerSpec, *, xla: bool | str) -> Model: ...
+    def __call__(self, trained_with: TrainedWith, *, xla: bool | str) -> Model: ...
 
 
 class Models:
@@ -26,11 +26,10 @@ class Models:
         self._own = [each.name for each in spec.named_code() if each.role in _TRAINED]
         self.notes: list[str] = []
 
-    def __call__(self, optimizer: OptimizerSpec) -> Model:
+    def __call__(self, trained_with: TrainedWith) -> Model:
         """The model; ValueError if XLA is asked for and cannot compile it."""
-        model: Any = self._build(
-            optimizer, xla=self._xla
-        )  # of a kind of the user's own that knows nothing of XLA, perhaps
+        # Of a kind of the user's own that knows nothing of XLA, perhaps.
+        model: Any = self._build(trained_with, xla=self._xla)
         first = self._first
         self._first = False
         fault = model.fault_of_xla() if self._own and getattr(model, "xla", False) else None
@@ -45,7 +44,7 @@ class Models:
                 f"train.xla is 'auto', but XLA cannot compile {', '.join(self._own)} ({fault}): the runs train without it, which "
                 "is slower"
             )
-            model = self._build(optimizer, xla=False)
+            model = self._build(trained_with, xla=False)
         if first:
             self.notes += drawing(model)
         made: Model = model
