@@ -222,6 +222,17 @@ def network_details(found: list[dict[str, Any]]) -> list[str]:
 DETAILS = {"training_speed": training_details, "growth": growth_details, "network_speed": network_details}
 
 
+def write(contents: Sequence[dict[str, Any]]) -> None:
+    """Print the table, and write the page with what it is made of."""
+    print()
+    for what, value, target, met in figure_rows(contents):
+        print(f"{what:90} {value:>14}  {target:8} {met.strip('*')}")
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(contents), encoding="utf-8")
+    keep(contents)
+    print(f"written: {PAGE}")
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--short", action="store_true", help="the short form of each")
@@ -235,16 +246,9 @@ def main() -> int:
                 reason = run(benchmark, short=chosen.short)
                 if reason:
                     left_out[benchmark.name] = reason
-    contents = stored()
-    print()
-    for what, value, target, met in figure_rows(contents):
-        print(f"{what:90} {value:>14}  {target:8} {met.strip('*')}")
+    write(stored())
     for name, reason in left_out.items():
         print(f"left out: {name}: {reason}", file=sys.stderr)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(contents), encoding="utf-8")
-    keep(contents)
-    print(f"written: {PAGE}")
     return 1 if left_out else 0
 
 
