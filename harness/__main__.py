@@ -14,6 +14,10 @@ COMMANDS = {
     "report": ("harness.report.__main__", "make tables, figures and pages of results again; compare studies"),
     "reproduce": ("harness.reproduce", "train stored runs again and grade every number"),
     "features": ("harness.features", "train a feature network on a folder of images, for scores of images like them"),
+    "doctor": (
+        "harness.doctor.__main__",
+        "say what this machine is, test that it trains as it should, and what to set",
+    ),
     "score": ("harness.metrics.__main__", "FID, KID and other scores of two sets of images, outside a study"),
 }
 
