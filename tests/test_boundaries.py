@@ -51,6 +51,7 @@ ALLOWED = {
     },
     "__main__": set(),
     "run_study": {"spec", "driver", "command_line"},
+    "archive": {"results", "command_line"},
     "reproduce": {"driver", "command_line"},
     "features": {"metrics", "command_line", "files", "kinds"},
     "doctor": {
