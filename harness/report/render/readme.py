@@ -64,7 +64,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     baselines = {analysis.baseline for analysis in analyses.values()}
     for name, analysis in analyses.items():
         study = analysis.results.study
-        address = quote(Path(os.path.relpath(analysis.results.path, root)).as_posix())
+        address = quote(Path(os.path.relpath(analysis.results.path / "README.md", root)).as_posix())
         head = f"[{name}]({address})<br>{numbers.count(study.spec.train.steps, 'step')}"
         head += f"<br>against {markdown.plain(analysis.baseline)}" if len(baselines) > 1 else ""
         rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
