@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "harness.run_study",
     "harness.reproduce",
+    "harness.compare",
     "harness.report.__main__",
     "harness.metrics.__main__",
     "harness.features",
@@ -131,7 +132,8 @@ def test_python_m_harness_says_what_there_is_and_runs_it(capsys):
         assert f"python -m {module.removesuffix('.__main__')}" in said
     assert everything.main(["trian"]) == 2
     assert (
-        "COMMAND is 'trian', but allowed is one of: run, report, reproduce, features, score" in capsys.readouterr().err
+        "COMMAND is 'trian', but allowed is one of: run, report, compare, reproduce, features, score"
+        in capsys.readouterr().err
     )
     with pytest.raises(SystemExit) as ended:
         everything.main(["run", "--version"])
