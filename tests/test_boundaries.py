@@ -65,7 +65,7 @@ HOMES = {
     "keras": ("models/", "data/", "worker/"),
     "optuna": ("driver/", "plan/"),
     "ray": ("executors/ray_cluster.py",),
-    "matplotlib": ("report/",),
+    "matplotlib": ("report/", "elsewhere/comparison.py"),  # there a figure's type alone
     "jinja2": ("report/",),
     "pydantic": ("spec/", "results/document.py"),
     "torch": (),

@@ -12,7 +12,7 @@ import pandas as pd
 
 import harness
 from harness.elsewhere import table as tables
-from harness.elsewhere.question import Condition, Question, command
+from harness.elsewhere.question import Condition, Question, call, command
 from harness.elsewhere.runs import Runs, tidy
 from harness.report import catalogue
 from harness.report.analysis import Analysis
@@ -187,12 +187,11 @@ def _results(found: Runs, question: Question, table: tables.Table) -> Results:
 def _document(found: Runs, question: Question, table: tables.Table) -> document.Document:
     """What is known of runs from elsewhere; whoever asks for what a table cannot tell gets an AttributeError."""
     factor, columns = tables.spoken(found.columns.factor), found.columns
-    title = question.title or f"{factor[:1].upper()}{factor[1:]} by {found.score}"
+    title = question.title or f"{found.score} by {factor}"
     text = (
         f"Which {factor} has {'an' if found.direction[0] in 'aeiou' else 'a'} {found.direction} {found.score} than {found.baseline}, {columns.unit} "
         f"by {columns.unit}?"
     )
-    source = table.name if table.first else "table.csv"
     return document.Document.model_construct(
         name=title,
         title=title,
@@ -216,6 +215,6 @@ def _document(found: Runs, question: Question, table: tables.Table) -> document.
             paired_by=columns.paired_by,
             step=tables.spoken(columns.step or "step"),
             facts=found.facts,
-            command=command(source, question),
+            command=command(table.name, question) if table.is_file else call(question),
         ),
     )

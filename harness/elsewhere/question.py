@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import shlex
@@ -105,6 +106,19 @@ def direction_of(score: str) -> str | None:
     text = score.lower()
     ways = {way for name, way in _known().items() if re.search(rf"(?<![a-z]){name}(?![a-z])", text)}
     return ways.pop() if len(ways) == 1 else None
+
+
+def call(question: Question) -> str:
+    """The call in Python that asks the same of a DataFrame."""
+    given: dict[str, object] = {"factor": question.factor}
+    given["pair"] = question.pair[0] if len(question.pair) == 1 else list(question.pair)
+    given |= {"score": question.score, "baseline": question.baseline}
+    given |= {"where": {each.column: list(each.values) for each in question.where}} if question.where else {}
+    for field in dataclasses.fields(question):
+        value = getattr(question, field.name)
+        if field.name not in (*given, "where", "dashes") and value != field.default:
+            given[field.name] = list(value) if isinstance(value, tuple) else value
+    return f"harness.compare(runs, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 def command(source: str, question: Question) -> str:

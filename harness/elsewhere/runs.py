@@ -397,15 +397,12 @@ class _Reader:
                 f"level ({_few(sorted(set().union(*(by_level[name] for name in others))))}); allowed are runs that share it"
             )
         for name in others:
-            alone = [
-                f"{numbers.name(who)} has {_few(_ordered(mine))}"
-                for who, mine in ((name, by_level[name] - base), (levels[0], base - by_level[name]))
-                if mine
-            ]
+            sides = ((name, by_level[name] - base), (levels[0], base - by_level[name]))
+            alone = [f"{numbers.name(who)} alone has {_few(_ordered(mine))}" for who, mine in sides if mine]
             if alone:
                 self.warnings.append(
-                    f"Without a partner, and left out of the comparison of {numbers.name(name)} with {numbers.name(levels[0])}, is each "
-                    f"{unit} that one of them has alone: {'; '.join(alone)}."
+                    f"{numbers.name(name)} and {numbers.name(levels[0])} do not share every {unit}: {'; '.join(alone)}. What one of them "
+                    "has alone is left out of their comparison."
                 )
         needed = paired.seeds_needed(len(others), self.question.alpha)
         few = sorted({count for count in shared.values() if count < needed})
@@ -434,10 +431,10 @@ class _Reader:
             if (of_level.nunique() == 1).all() and values[values != ""].nunique() > 1 and not _renamed(values):
                 found.append(str(name))
         if found:
-            verb = "differs" if len(found) == 1 else "differ"
+            verb, them = ("differs", "it") if len(found) == 1 else ("differ", "them")
             self.warnings.append(
-                f"Confounded: {_few(found)} {verb} between levels of {spoken(self.columns.factor)}, and not within them, so that a verdict "
-                f"may be {'its' if len(found) == 1 else 'theirs'}."
+                f"Confounded: {_few(found)} {verb} between levels of {spoken(self.columns.factor)}, and not within them: a verdict may "
+                f"be about {them}."
             )
 
     def _facts(self, last: pd.DataFrame) -> list[str]:

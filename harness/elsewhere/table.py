@@ -31,13 +31,13 @@ class TableError(ValueError):
 class Table:
     """A table as it was given: `frame` with the columns by name, `name` for messages, `about` for the page.
 
-    `first` is the number of the first row as messages count: 2 in a file, whose first line names the columns, 0 in a frame.
+    Messages count the rows of a file from 2, for its first line names the columns, and those of a frame from 0.
     """
 
     frame: pd.DataFrame
     name: str
     about: str
-    first: int
+    is_file: bool
 
     def column(self, given: str, option: str) -> str:
         """The column that `given` names: of that name, or the one that has it after a prefix of a known export."""
@@ -60,7 +60,7 @@ class Table:
 
     def row(self, position: int) -> str:
         """What messages call a row, by its position from 0."""
-        return f"row {self.first + position}"
+        return f"row {position + 2 if self.is_file else position}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -72,17 +72,16 @@ def listed(names: Sequence[str]) -> str:
 def read(source: str | Path | pd.DataFrame) -> Table:
     """The table of a CSV or Parquet file, or of a frame; raises TableError if it cannot be read or has no rows."""
     if isinstance(source, pd.DataFrame):
-        frame, name, about, first = source.reset_index(drop=True), "the table", "a DataFrame", 0
+        frame, name, about = source.reset_index(drop=True), "the table", "a DataFrame"
         joined = ["_".join(map(str, filter(None, each))) if isinstance(each, tuple) else str(each) for each in frame]
         frame = frame.set_axis(joined, axis="columns")
     else:
         path = Path(source)
-        name, first = str(path), 2
-        frame = _file(path)
+        name, frame = str(path), _file(path)
         about = f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
     if frame.empty:
         raise TableError(f"{name}: holds no rows, but allowed is a table with one row per run")
-    return Table(frame, name, about, first)
+    return Table(frame, name, about, is_file=not isinstance(source, pd.DataFrame))
 
 
 def _file(path: Path) -> pd.DataFrame:
@@ -184,8 +183,8 @@ def is_finite(cell: str) -> bool:
 def spoken(column: str) -> str:
     """A column's name in sentences: without what an export put before it.
 
-    >>> spoken("params.schedule"), spoken("user_attrs_seed"), spoken("fid")
-    ('schedule', 'seed', 'fid')
+    >>> spoken("params.schedule"), spoken("user_attrs_seed"), spoken("_step")
+    ('schedule', 'seed', 'step')
     """
     prefix = next((each for each in PREFIXES if column.startswith(each) and len(column) > len(each)), "")
-    return column.removeprefix(prefix)
+    return column.removeprefix(prefix).removeprefix("_") or column

@@ -186,10 +186,11 @@ def _paper(analysis: Analysis, contrasts: pd.DataFrame | None, score: str) -> Ta
             )
         )
     means = summary["mean"].to_numpy(dtype=float)
+    named = "" if analysis.title == score else f"{score}, "
     first = np.nanargmin if analysis.direction == "lower" else np.nanargmax
     best = (int(first(means)), 1) if np.isfinite(means).any() else None
     caption = (
-        f"{analysis.title} ({score}, {analysis.direction} is better) over {_compared(analysis)}: mean ± sd, mean paired "
+        f"{analysis.title} ({named}{analysis.direction} is better) over {_compared(analysis)}: mean ± sd, mean paired "
         f"difference to {baseline}, verdict. {analysis.scope}"
     ).removesuffix(".")
     return Table(
