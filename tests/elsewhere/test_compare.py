@@ -3,9 +3,11 @@
 import json
 import math
 import re
-import shutil
+import shlex
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -13,10 +15,14 @@ import pandas as pd
 import pytest
 
 import harness
+from harness import __main__ as everything
 from harness import stats
 from harness.compare import main
+from harness.compare import parser as compare_parser
 from harness.elsewhere import Question, TableError, compare
 from harness.elsewhere import table as tables
+from harness.elsewhere.comparison import judge
+from harness.elsewhere.question import Condition, command
 from harness.elsewhere.runs import tidy
 from harness.report.render import markdown
 
@@ -483,9 +489,6 @@ def test_a_page_names_the_command_that_makes_it_again(tmp_path, capsys):
     ]
     assert main([str(path), *asked, "--json"]) == 0
     first = capsys.readouterr().out
-    from harness.elsewhere.comparison import judge
-    from harness.elsewhere.question import Condition, Question, command
-
     question = Question(
         **{**ASKED, "pair": ("seed",)},
         where=(Condition("x", ("2",), False), Condition("seed", ("7",), False)),
@@ -493,8 +496,6 @@ def test_a_page_names_the_command_that_makes_it_again(tmp_path, capsys):
         title="it's",
         direction="lower",
     )
-    import shlex
-
     words = shlex.split(command(str(path), question))
     assert words[:2] == ["harness", "compare"]
     assert main([*words[2:], "--json"]) == 0
@@ -519,4 +520,55 @@ def test_a_parquet_file_is_read_where_pandas_can(tmp_path):
             compare(path, **ASKED)
     else:
         assert compare(path, **ASKED).verdicts.loc[0, "n"] == 8
-    shutil.rmtree(tmp_path)
+
+
+PAGE = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_docs_do_what_the_docs_say(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    made = pd.read_csv(ROOT / "examples" / "runs_elsewhere.csv")
+    made.to_csv("wandb_export.csv", index=False)
+    pd.DataFrame(HISTORY).to_csv("history.csv", index=False)
+    commands = re.findall(r"^harness (compare .*)$", PAGE, flags=re.M)
+    assert len(commands) == 3
+    for words in commands:
+        assert everything.main(shlex.split(words)) == 0
+    said = capsys.readouterr().out
+    assert "1 run of 32 did not finish (1 crashed): 1 of step." in " ".join(said.split())
+    assert (tmp_path / "results" / "elsewhere" / "report.html").is_file()
+
+
+def test_the_python_of_the_docs_runs_with_frames_such_as_these_tools_give(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frame = table()
+    mlflow = frame.rename(columns={"schedule": "params.schedule", "seed": "params.seed", "fid": "metrics.fid"})
+    optuna_s = frame.rename(columns={"schedule": "params_schedule", "seed": "user_attrs_seed", "fid": "value"})
+    run = SimpleNamespace(
+        config={"schedule": "constant", "seed": 0},
+        state="finished",
+        scan_history=lambda keys: [{"_step": 1, "fid": 2.0}],
+    )
+    stand_ins = {
+        "mlflow": SimpleNamespace(search_runs=lambda **_: mlflow.assign(status="FINISHED")),
+        "optuna": SimpleNamespace(
+            load_study=lambda **_: SimpleNamespace(trials_dataframe=lambda: optuna_s.assign(state="COMPLETE"))
+        ),
+        "wandb": SimpleNamespace(Api=lambda: SimpleNamespace(runs=lambda _: [run])),
+    }
+    for name, module in stand_ins.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        exec(block, {})
+    said = capsys.readouterr().out
+    assert said.startswith("Better than constant: linear.\n")
+    assert list(pd.read_csv("history.csv")) == ["schedule", "seed", "State", "_step", "fid"]
+    assert (tmp_path / "results" / "mlflow" / "report.html").is_file()
+
+
+def test_the_docs_name_every_option():
+    options = {word for action in compare_parser()._actions for word in action.option_strings if word.startswith("--")}
+    assert {word for word in options - {"--help", "--version"} if word not in PAGE} == set()
