@@ -53,6 +53,7 @@ ALLOWED = {
     "__main__": set(),
     "compare": {"elsewhere", "command_line"},
     "run_study": {"spec", "driver", "command_line"},
+    "archive": {"results", "command_line"},
     "reproduce": {"driver", "command_line"},
     "features": {"metrics", "command_line", "files", "kinds"},
     "check_network": {"command_line", "executors", "metrics", "models", "worker"},

@@ -19,7 +19,7 @@ from harness.spec.models import StudySpec, slug
 from harness.spec.parameter import Range
 from harness.spec.planned import Planned
 from harness.spec.published import published_page
-from harness.spec.schedule import OptimizerSpec, ScheduleSpec
+from harness.spec.schedule import OptimizerSpec, ScheduleSpec, TrainedWith
 
 __all__ = [
     "BUILTIN",
@@ -29,6 +29,7 @@ __all__ = [
     "ScheduleSpec",
     "SpecError",
     "StudySpec",
+    "TrainedWith",
     "builtin",
     "differences",
     "digest",
