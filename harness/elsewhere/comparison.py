@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -136,34 +136,51 @@ def compare(
     pair: str | Sequence[str],
     score: str,
     baseline: object,
+    direction: Literal["lower", "higher"] | None = None,
     where: Mapping[str, object] | None = None,
-    direction: str | None = None,
-    **settings: Any,
+    same: str | Sequence[str] = (),
+    step: str | None = None,
+    status: str | None = None,
+    rope: float = 0.0,
+    alpha: float = 0.05,
+    scale: Literal["absolute", "relative"] = "absolute",
+    title: str = "",
 ) -> Comparison:
     """Judge runs trained elsewhere: a DataFrame, or a CSV or Parquet file, with one row per run.
 
     Each level of the column `factor` is compared with the level `baseline`, by the column `score`, over pairs of runs that
-    have `pair`, a column or several, in common. `where`: only rows with this value, or one of these values, by column.
-    `direction`: 'lower' or 'higher', which is better, where the score's name does not say it. `settings` are further fields of
-    `harness.elsewhere.Question`: `step`, `status`, `same`, `rope`, `alpha`, `scale`, `title`. Raises TableError, a
-    ValueError, in one sentence, where the table cannot be judged as asked.
+    have `pair`, a column or several, in common. `direction`: which scores are better, where the score's name does not say it.
+    `where`: only rows with this value, or one of these values, by column. `same`: columns that must not differ between runs.
+    `step`: the column of steps of a table with several rows per run, the last of which is judged. `status`: the column that says how
+    runs ended; None for one called State, state or status, '' for none. `rope`, `alpha` and `scale` are those of a study file.
+    Raises TableError, a ValueError, in one sentence, where the table cannot be judged as asked.
     """
-    conditions = tuple(
-        Condition(column, tuple(map(tables.text, values if isinstance(values, list | tuple | set) else [values])))
-        for column, values in (where or {}).items()
-    )
-    same = settings.pop("same", ())
     question = Question(
         factor=factor,
-        pair=(pair,) if isinstance(pair, str) else tuple(pair),
+        pair=_several(pair),
         score=score,
         baseline=tables.text(baseline),
-        where=conditions,
         direction=direction,
-        same=(same,) if isinstance(same, str) else tuple(same),
-        **settings,
+        where=tuple(
+            Condition(column, tuple(map(tables.text, _each(values)))) for column, values in (where or {}).items()
+        ),
+        same=_several(same),
+        step=step,
+        status=status,
+        rope=rope,
+        alpha=alpha,
+        scale=scale,
+        title=title,
     )
     return judge(runs, question)
+
+
+def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _each(values: object) -> list[object]:
+    return list(values) if isinstance(values, list | tuple | set | frozenset) else [values]
 
 
 def judge(source: str | Path | pd.DataFrame, question: Question) -> Comparison:

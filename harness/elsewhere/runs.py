@@ -397,6 +397,11 @@ class _Reader:
                 f"level ({_few(sorted(set().union(*(by_level[name] for name in others))))}); allowed are runs that share it"
             )
         for name in others:
+            if not shared[name]:
+                self.warnings.append(
+                    f"{numbers.name(name)} and {numbers.name(levels[0])} share no {unit}: nothing can be said of {numbers.name(name)}."
+                )
+                continue
             sides = ((name, by_level[name] - base), (levels[0], base - by_level[name]))
             alone = [f"{numbers.name(who)} alone has {_few(_ordered(mine))}" for who, mine in sides if mine]
             if alone:
@@ -405,7 +410,7 @@ class _Reader:
                     "has alone is left out of their comparison."
                 )
         needed = paired.seeds_needed(len(others), self.question.alpha)
-        few = sorted({count for count in shared.values() if count < needed})
+        few = sorted({count for count in shared.values() if 0 < count < needed})
         if few:
             pairs = numbers.count(few[-1], "pair")
             self.warnings.append(

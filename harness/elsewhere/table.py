@@ -72,7 +72,8 @@ def listed(names: Sequence[str]) -> str:
 def read(source: str | Path | pd.DataFrame) -> Table:
     """The table of a CSV or Parquet file, or of a frame; raises TableError if it cannot be read or has no rows."""
     if isinstance(source, pd.DataFrame):
-        frame, name, about = source.reset_index(drop=True), "the table", "a DataFrame"
+        named = [name for name in source.index.names if name is not None and name not in source.columns]
+        frame, name, about = source.reset_index(named).reset_index(drop=True), "the table", "a DataFrame"
         joined = ["_".join(map(str, filter(None, each))) if isinstance(each, tuple) else str(each) for each in frame]
         frame = frame.set_axis(joined, axis="columns")
     else:

@@ -215,6 +215,12 @@ ELSEWHERE: tuple[Section[Analysis], ...] = (
             Verbatim("To judge it again:", elsewhere.command, brief=True),
         ),
     ),
+    Section(
+        "methods",
+        "For a paper",
+        "For a paper",
+        (Text(elsewhere.paragraph, brief=True), Verbatim("BibTeX of what was used", elsewhere.bibtex, folded=True)),
+    ),
 )
 
 

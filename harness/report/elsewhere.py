@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report import numbers
+from harness.report import methods, numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.entries import Line
 from harness.report.study_tables import LOST
@@ -49,6 +49,29 @@ def facts(analysis: Analysis) -> list[Line]:
 def command(analysis: Analysis) -> str:
     """What judges the same table again."""
     return _told(analysis).command
+
+
+def paragraph(analysis: Analysis) -> Line:
+    """What was compared and how it was judged, for a paper; how the runs were made its writer knows."""
+    told, runs = _told(analysis), analysis.results.runs
+    others = sentences.listed([label for label in analysis.schedules if label != analysis.baseline])
+    lost = int((runs["status"] != "finished").sum())
+    failed = (
+        f"{numbers.count(lost, 'run')} of {len(runs)} failed; failed runs count"
+        if lost
+        else "No run failed; failed runs would count"
+    )
+    return (
+        f"We compared {others} with {numbers.name(analysis.baseline)} (the baseline), each a {told.factor}, by {analysis.title} "
+        f"({analysis.direction} is better) of {numbers.count(len(runs), 'run')}. {methods.tested(analysis)} {failed} as the worst outcome "
+        "and stay in every comparison.",
+    )
+
+
+def bibtex(analysis: Analysis) -> str:
+    """The works that the verdicts rest on, as BibTeX."""
+    works = methods.works()
+    return "\n\n".join(works[key] for key in ("schedule_harness", "fisher1935design", "holm1979simple"))
 
 
 def _told(analysis: Analysis) -> Elsewhere:

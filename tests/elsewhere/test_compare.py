@@ -249,6 +249,16 @@ def test_too_few_pairs_say_which_p_they_can_reach():
     assert math.isnan(one.verdicts.loc[0, "low"])
 
 
+def test_a_level_that_shares_no_seed_is_said_and_the_others_are_judged():
+    step = table(effects={"step": 0.1}).assign(seed=range(50, 58))
+    found = compare(pd.concat([table(seeds=9), step]), **ASKED)
+    assert found.verdicts[["schedule", "n", "verdict"]].values.tolist() == [
+        ["linear", 9, "better"],
+        ["step", 0, "descriptive only"],
+    ]
+    assert found.warnings == ["step and constant share no seed: nothing can be said of step."]
+
+
 def test_ties_decide_nothing(tmp_path):
     frame = table().assign(fid=3.0)
     found = compare(frame, **ASKED)
@@ -292,6 +302,8 @@ def test_several_columns_pair_and_rows_are_chosen_by_others():
     assert found.verdicts.loc[0, "n"] == 16
     assert "paired by data and seed" in found.table().title
     assert compare(frame, **ASKED, where={"data": "b"}).verdicts.loc[0, "difference"] < -1.5
+    indexed = frame.set_index(["data", "schedule", "seed"])  # as groupby and pivot leave frames
+    assert compare(indexed, **{**ASKED, "pair": ["data", "seed"]}).verdicts.equals(found.verdicts)
     with pytest.raises(TableError, match=r"row 0 and row 16 are both 'constant' with seed '0'.*further pair"):
         compare(frame, **ASKED)
 
@@ -430,7 +442,10 @@ def test_the_page_claims_nothing_that_no_table_tells(tmp_path):
     found = compare(frame, **{**ASKED, "factor": "optimizer", "pair": "fold"}, rope=0.2)
     assert found.write(tmp_path) == tmp_path / "report.html"
     page = re.sub(
-        r"<style>.*?</style>|<script>.*?</script>|<path[^>]*>", "", (tmp_path / "report.html").read_text(), flags=re.S
+        r"<style>.*?</style>|<script>.*?</script>|<path[^>]*>|<summary>BibTeX.*?</pre>",
+        "",
+        (tmp_path / "report.html").read_text(),
+        flags=re.S,
     )
     strange = "schedule|seed|diverged|tuned|trial|fresh|confirm|GAN|Floor|learning rate|raw weights"
     for said in (
