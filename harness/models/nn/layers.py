@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
+from harness.models.nn import draws
 from harness.models.nn.convolutions import (
     FEW,
     SOME,
@@ -279,7 +280,7 @@ class Dropout:
         lost = round(self.rate * 2**16)
         size = tf.size(x)
         half = (size + 1) // 2
-        words = tf.random.stateless_uniform((half // 2 + 1,), call.next_seed(), None, None, tf.uint32)
+        words = draws.words((half // 2 + 1,), call.next_seed())
         drawn = tf.reshape(tf.bitcast(words, tf.uint8), (-1,))
         pairs = [tf.reshape(drawn[first : first + 2 * half], (-1, 2)) for first in (0, 1)]
         bits = tf.reshape(tf.concat([tf.bitcast(pair, tf.uint16) for pair in pairs], 0)[:size], tf.shape(x))
