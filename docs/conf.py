@@ -43,6 +43,7 @@ smartquotes = False  # they make a dash of the two hyphens of an option
 html_theme = "furo"
 html_title = project
 html_copy_source = False
+html_show_search_summary = False  # it would fetch every page found, which a folder on a disk cannot
 html_show_sphinx = False
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
