@@ -5,19 +5,26 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from harness.version import __version__
+
 if TYPE_CHECKING:
+    from harness.driver.actions import StudyFailed as StudyFailed
     from harness.metrics.in_python import score as score
-    from harness.results import Results as Results
-    from harness.results import load as load_results
+    from harness.report.in_python import Results as Results
+    from harness.report.in_python import load_results as load_results
+    from harness.spec import StudyError as StudyError
+    from harness.study import Study as Study
 
-__version__ = "0.1.0"
-__all__ = ["Results", "__version__", "load_results", "score"]
+__all__ = ["Results", "Study", "StudyError", "StudyFailed", "__version__", "load_results", "score"]
 
-# public name -> its module, and its name there
+# public name -> its module
 _LAZY = {
-    "load_results": ("harness.results", "load"),
-    "Results": ("harness.results", "Results"),
-    "score": ("harness.metrics.in_python", "score"),
+    "load_results": "harness.report.in_python",
+    "Results": "harness.report.in_python",
+    "score": "harness.metrics.in_python",
+    "Study": "harness.study",
+    "StudyError": "harness.spec",
+    "StudyFailed": "harness.driver.actions",
 }
 
 
@@ -25,8 +32,7 @@ def __getattr__(name: str) -> Any:
     """What is imported when it is first asked for: `import harness` alone loads no pandas and no TensorFlow."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, found = _LAZY[name]
-    return getattr(importlib.import_module(module), found)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -57,7 +57,7 @@ def folder_fault(path: Path, *, option: str) -> str | None:
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; first makes output safe, and answers a shell that asks for completions."""
-    _make_output_safe()
+    make_output_safe()
     _offer_completion(parser)
     return parser.parse_args(arguments)
 
@@ -84,7 +84,7 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
     return "".join(found), error.end
 
 
-def _make_output_safe() -> None:
+def make_output_safe() -> None:
     """A terminal or log that is not UTF-8 shows what it can: nothing printed ends a command."""
     codecs.register_error("harness.plainer", _plainer)
     for stream in (sys.stdout, sys.stderr):

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from harness import __version__, command_line, files, kinds
+from harness import command_line, files, kinds
 from harness.metrics.own import making
 from harness.metrics.own.network import FeaturesFilePart
+from harness.version import __version__
 
 EPILOG = """\
 examples:

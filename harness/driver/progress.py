@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -187,13 +188,22 @@ class PlainDisplay:
         """Lines are printed only when something happens."""
 
 
+class Screen(Protocol):
+    """Something that shows a text in place of the one before: a terminal's last lines, or the output of a notebook."""
+
+    def __enter__(self) -> object: ...
+    def __exit__(self, kind: None, error: None, trace: None) -> object: ...
+    def update(self, renderable: RenderableType) -> None: ...
+
+
 class LiveDisplay(PlainDisplay):
     """A leaderboard, the running runs with their steps, and the time remaining, redrawn in place."""
 
-    def __init__(self, tally: Tally, console: Console, work: Path) -> None:
+    def __init__(self, tally: Tally, console: Console, work: Path, *, screen: Screen | None = None) -> None:
+        """`screen` is where; without it the terminal of `console`, which is clean again in the end."""
         super().__init__(tally, console)
         self._work = work
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._live: Screen = screen or Live(console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveDisplay:
         self._live.__enter__()
@@ -201,6 +211,7 @@ class LiveDisplay(PlainDisplay):
         return self
 
     def __exit__(self, *details: object) -> None:
+        self.tick()
         self._live.__exit__(None, None, None)
 
     def tick(self) -> None:

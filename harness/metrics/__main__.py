@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, command_line, kinds
+from harness import command_line, kinds
 from harness.metrics import extractor, metric, requests, scoring, statistics_files
 from harness.metrics.own.network import SCALINGS
+from harness.version import __version__
 
 EPILOG = """\
 examples:

@@ -16,6 +16,8 @@ from harness.report.render import html, latex, markdown, readme
 from harness.results import load
 from harness.results.tables import write_frame
 
+FORMAT = 1  # of what `--json` prints; another number where a key changes its meaning or goes
+
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
     """Write tables, figures, README.md, report.md and report.html into the results folder; return the page's path."""
@@ -63,13 +65,17 @@ def _holds(path: Path, content: str) -> bool:
 
 
 def headline(path: str | Path) -> dict[str, Any]:
+    """What `--json` prints of a results folder: see `values`."""
+    return values(Analysis(load(path)))
+
+
+def values(analysis: Analysis) -> dict[str, Any]:
     """The main statements as plain values: verdicts in one line and in sentences, warnings, one entry per schedule.
 
     `scale`: whether differences are in units of the score, or fractions of the baseline ('relative': -0.18 is 18 %
     lower). `looks`, `look`, `replicates`: those planned, how many were taken, replicates that have ended; of a study that
-    tunes once none. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
+    tunes once none. `decided`: whether every schedule is better, worse or equivalent. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
     """
-    analysis = Analysis(load(path))
     summary = analysis.summary.set_index("schedule")
     contrasts = analysis.contrasts.set_index("schedule")
     plan, known = analysis.plan, "difference" in contrasts
@@ -84,11 +90,13 @@ def headline(path: str | Path) -> dict[str, Any]:
         for _, row in analysis.exploratory.iterrows()
     ]
     return {
+        "format": FORMAT,
         "study": analysis.results.study.name,
         "score": analysis.score,
         "scale": analysis.results.study.question.scale,
         "baseline": analysis.baseline,
         "verdict": analysis.headline,
+        "decided": analysis.decided,
         "scope": analysis.scope,
         "sentence": analysis.sentence,
         "exploratory": bool(plan.changed),
@@ -98,7 +106,7 @@ def headline(path: str | Path) -> dict[str, Any]:
         "warnings": analysis.warnings,
         "schedules": schedules,
         **({"later": later} if later else {}),
-        "results": str(path),
+        "results": str(analysis.results.path),
     }
 
 
