@@ -13,6 +13,7 @@ COMMANDS = {
     "run": ("harness.run_study", "run, resume and report a study; without a study file the built-in one, 'quick'"),
     "report": ("harness.report.__main__", "make tables, figures and pages of results again; compare studies"),
     "reproduce": ("harness.reproduce", "train stored runs again and grade every number"),
+    "archive": ("harness.archive", "one zip file that holds a study's results, for others to report and reproduce"),
     "features": ("harness.features", "train a feature network on a folder of images, for scores of images like them"),
     "score": ("harness.metrics.__main__", "FID, KID and other scores of two sets of images, outside a study"),
 }

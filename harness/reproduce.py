@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("results", type=Path, metavar="RESULTS", help="results folder of a study")
+    options.add_argument(
+        "results", type=Path, metavar="RESULTS", help="results folder of a study, or an archive of one"
+    )
     options.add_argument(
         "--runs",
         default="3",

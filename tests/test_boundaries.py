@@ -52,6 +52,7 @@ ALLOWED = {
     },
     "__main__": set(),
     "run_study": {"spec", "driver", "command_line"},
+    "archive": {"results", "command_line"},
     "reproduce": {"driver", "command_line"},
     "study": {"spec", "driver", "report", "command_line"},
     "features": {"metrics", "command_line", "files", "kinds"},

@@ -306,6 +306,12 @@ _RULES: Sequence[Rule] = (
         lambda spec: "every schedule names an optimizer of its own",
     ),
     (
+        "train",
+        "precision",
+        lambda spec: any(each.precision is None for each in spec.schedules.values()),
+        lambda spec: "every schedule names a precision of its own",
+    ),
+    (
         "evaluate",
         "weights",
         lambda spec: extractor.find(spec.evaluate.features, key="evaluate.features").check_weights is not None,

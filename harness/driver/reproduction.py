@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import Future, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from harness.executors.executor import Executor, InputFault, WorkerFault, ask
 from harness.executors.resources import WorkerOptions
 from harness.executors.start import start
 from harness.plan.design import PHASES, Design, design
-from harness.results import Results, ResultsError, agreement, frames, load, numerics
+from harness.results import Results, ResultsError, agreement, archive, frames, load, numerics
 from harness.results.agreement import VERDICTS, Agreement
 from harness.results.record import RunRecord
 from harness.spec import SpecError, StudySpec
@@ -71,6 +71,16 @@ class Irreproducible(ValueError):
 def run(request: Request) -> int:
     """Train and compare; return the exit status, which says how well the numbers agree."""
     try:
+        with archive.opened(request.results) as folder:
+            return _run(replace(request, results=folder), named=request.results)
+    except ResultsError as error:  # of an archive: of a folder it is told where it is met
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+
+
+def _run(request: Request, *, named: Path) -> int:
+    """As `run`, of a folder; output calls it `named`."""
+    try:
         results = load(request.results)
         spec = _spec(request)
         chosen = choose(results, request)
@@ -81,7 +91,7 @@ def run(request: Request) -> int:
         return EXIT_BAD_INPUT
     rerun = Rerun(request, results, spec, designs, Console(quiet=request.quiet, stderr=request.json))
     try:
-        return _conclude(_reproduce(rerun), request)
+        return _conclude(_reproduce(rerun), named, as_json=request.json)
     except (Irreproducible, InputFault) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -253,13 +263,13 @@ def counts(compared: list[Agreement]) -> str:
     return f"{len(compared)} numbers, {', '.join(parts)}"
 
 
-def _conclude(compared: list[Agreement], request: Request) -> int:
+def _conclude(compared: list[Agreement], named: Path, *, as_json: bool) -> int:
     """Print what came of it; return the exit status."""
     verdict = agreement.worst(number.verdict for number in compared)
     runs = len({number.run for number in compared})
-    if request.json:
-        summary = {"results": str(request.results), "runs": runs, "verdict": verdict}
+    if as_json:
+        summary = {"results": str(named), "runs": runs, "verdict": verdict}
         command_line.print_json({**summary, "numbers": [asdict(number) for number in compared]}, indent=1)
     else:
-        print(f"{request.results}: {runs} runs trained again, {counts(compared)}: {verdict}")
+        print(f"{named}: {runs} runs trained again, {counts(compared)}: {verdict}")
     return EXIT[verdict]

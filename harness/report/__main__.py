@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results folder of a study")
+    options.add_argument(
+        "results", nargs="+", type=Path, metavar="RESULTS", help="results folder of a study, or an archive of one"
+    )
     options.add_argument(
         "--check",
         action="store_true",
@@ -72,14 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(folders: Sequence[Path]) -> int:
+def _check(places: Sequence[Path]) -> int:
     from harness import report
+    from harness.results import archive
 
     status = 0
-    for folder in folders:
-        for name in report.stale(folder):
-            print(f"{folder / name}: does not follow from the stored tables", file=sys.stderr)
-            status = 1
+    for place in places:
+        with archive.opened(place) as folder:
+            for name in report.stale(folder):
+                print(f"{place / name}: does not follow from the stored tables", file=sys.stderr)
+                status = 1
     return status
 
 
@@ -88,13 +92,14 @@ def _build(chosen: argparse.Namespace) -> None:
 
     from harness import report
     from harness.report import cross_study
-    from harness.results import ResultsError
+    from harness.results import ResultsError, archive
 
     fault = command_line.folder_fault(chosen.output, option="--output") if len(chosen.results) > 1 else None
     if fault is not None:
         raise ResultsError(fault)
     console = Console(quiet=chosen.quiet or chosen.json, highlight=False)
-    for folder in chosen.results:
+    folders = [archive.unpacked(place) for place in chosen.results]
+    for folder in folders:
         page = report.build(folder, pdf=chosen.pdf)
         if chosen.verbose:
             console.print(report.terminal_table(folder))
@@ -104,10 +109,10 @@ def _build(chosen: argparse.Namespace) -> None:
                 console.print(f"Warning: {warning}", markup=False)
         console.print(str(page), markup=False, soft_wrap=True)
     if len(chosen.results) > 1:
-        page = cross_study.build(chosen.results, output=chosen.output, pdf=chosen.pdf)
+        page = cross_study.build(folders, output=chosen.output, pdf=chosen.pdf)
         console.print(str(page), markup=False, soft_wrap=True)
     if chosen.json:
-        command_line.print_json([report.headline(folder) for folder in chosen.results], indent=2)
+        command_line.print_json([report.headline(folder) for folder in folders], indent=2)
 
 
 if __name__ == "__main__":

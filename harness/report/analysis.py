@@ -608,7 +608,7 @@ class Analysis:
 
     @property
     def decays(self) -> frozenset[str]:
-        """The schedules that differ from a constant baseline in that a rate is lowered, and in no optimizer or weight decay."""
+        """The schedules that differ from a constant baseline in that a rate is lowered, and in nothing else."""
         study = self.results.study
 
         def lowered(label: str) -> bool:
@@ -616,7 +616,7 @@ class Analysis:
 
         def trained(label: str) -> object:
             said = study.spec.schedules.get(label)
-            return said and (said.optimizer, said.weight_decay)
+            return said and (said.optimizer, said.weight_decay, said.precision)
 
         base = self.baseline
         same = [label for label in study.schedules if trained(label) == trained(base) and lowered(label)]

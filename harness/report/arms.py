@@ -1,4 +1,4 @@
-"""What the schedules of a study differ in besides the shape of the rate: networks, optimizer, weight decay."""
+"""What the schedules of a study differ in besides the shape of the rate: networks, optimizer, weight decay, precision."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def _own(study: Document, label: str) -> list[str]:
     if said.weight_decay is not None:
         searched = isinstance(said.weight_decay, Limits)
         found.append(f"weight decay {'searched' if searched else numbers.number(said.weight_decay)}")
+    if said.precision not in (None, train.precision):
+        found.append(f"precision {said.precision}")
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import arms, claims, entries, numbers, study_figures, study_tables, study_texts, variance
+from harness.report import arms, claims, entries, methods, numbers, study_figures, study_tables, study_texts, variance
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
@@ -171,6 +171,16 @@ SECTIONS: tuple[Section[Analysis], ...] = (
             Listing(study_texts.facts),
             Verbatim("To reproduce, at that commit:", study_texts.command, brief=True),
             Verbatim("The study as it was run", study_texts.study_file, folded=True),
+        ),
+    ),
+    Section(
+        "methods",
+        "For a paper",
+        "For a paper",
+        (
+            Text(methods.paragraph, brief=True),
+            Listing(methods.checklist, title="What reproducibility checklists ask for", most=0),
+            Verbatim("BibTeX of what was used", methods.bibtex, folded=True),
         ),
     ),
 )

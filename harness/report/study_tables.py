@@ -348,7 +348,7 @@ def _over_replicates(values: pd.Series) -> Cell:
 
 
 def _said_of_arms(analysis: Analysis) -> Columns:
-    """What the schedules of a study differ in besides their parameters: networks' own shapes, scope, optimizer."""
+    """What the schedules of a study differ in besides their parameters: networks' own shapes, scope, optimizer, precision."""
     study = analysis.results.study
     arms = {label: study.arm(label) for label in study.schedules}
     optimizers = {label: schedule.optimizer_name for label, schedule in study.spec.schedules.items()}
@@ -359,6 +359,11 @@ def _said_of_arms(analysis: Analysis) -> Columns:
         found["applies to"] = {label: arm.applies_to for label, arm in arms.items()}
     if any(optimizers.values()):
         found["optimizer"] = {label: name or study.spec.train.optimizer_name for label, name in optimizers.items()}
+    precisions = {
+        label: schedule.precision or study.spec.train.precision for label, schedule in study.spec.schedules.items()
+    }
+    if len(set(precisions.values())) > 1:
+        found["precision"] = precisions
     return {head: _by_schedule(texts) for head, texts in found.items()}
 
 

@@ -157,6 +157,7 @@ class Train(_Part):
     scheduled: dict[str, Course] = {}
     ema: Value | list[Value] = 0.999
     ema_half_lives: list[int] = []
+    precision: Text = "float32"
 
     @property
     def averages(self) -> dict[str, str]:
@@ -194,6 +195,7 @@ class Schedule(_Part):
     applies_to: Text | None = None
     optimizer: Text | dict[str, Any] | None = None
     weight_decay: Value | Limits | None = None
+    precision: Text | None = None
 
     @property
     def networks(self) -> dict[str, str]:

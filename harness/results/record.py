@@ -67,7 +67,8 @@ class RunRecord:
     `seconds` by steps. `started` (of the first attempt whose work is in the record) and `ended` are POSIX seconds,
     whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
     `replicate` is None in a study that tunes once. `source` says which seeds a run of the phase "variance" has of its own, and
-    `evaluations` are the final scores of one of evaluation, on further sets of latents.
+    `evaluations` are the final scores of one of evaluation, on further sets of latents. `precision` is the arithmetic of the
+    layers in a study whose schedules differ in it; empty of others.
     """
 
     run: str
@@ -108,6 +109,7 @@ class RunRecord:
     replicate: int | None = None
     source: str = ""
     evaluations: tuple[Mapping[str, float], ...] = ()
+    precision: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""

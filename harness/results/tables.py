@@ -55,7 +55,7 @@ _LATER = ["seconds_evaluation", "started", "ended", "numerics"]
 _CURVE = ["step"]  # then rate_<network>, loss_<name>
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
-_TEXT = {"run", "phase", "schedule", "kind", "source", "status", "reason", "commit", "device", "versions"}
+_TEXT = {"run", "phase", "schedule", "kind", "source", "status", "reason", "commit", "device", "versions", "precision"}
 _TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
 _WHOLE = {"point", "repetition", "replicate", "step", "set"}
 _LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
@@ -160,7 +160,8 @@ def frames(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per run, and one row per run and evaluation, sorted by phase, schedule, replicate, point, repetition.
 
-    The column `replicate` is there in studies that repeat their tuning, `source` where seeds were changed one at a time.
+    The column `replicate` is there in studies that repeat their tuning, `source` where seeds were changed one at a time,
+    `precision` where schedules differ in it.
     """
     ordered = _ordered(records, phases, schedules)
     placed = ["replicate"] if any(each.replicate is not None for each in ordered) else []
@@ -170,6 +171,7 @@ def frames(
     scores += [name for name in dict.fromkeys(name for each in ordered for name in each.scores) if name not in scores]
     # Tables of runs that an earlier version stored stay as they are.
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
+    later = later + (["precision"] if any(each.precision for each in ordered) else [])
     rates, losses = _by_step(ordered)
     run_columns = [*_LEADING, *placed, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
@@ -183,6 +185,7 @@ def frames(
             "started": moment(each.started),
             "ended": moment(each.ended),
             "numerics": json.dumps(dict(each.numerics), sort_keys=True) if each.numerics else None,
+            "precision": each.precision,
         }
         for each in ordered
     ]

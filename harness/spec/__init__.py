@@ -23,7 +23,7 @@ from harness.spec.models import StudySpec, slug
 from harness.spec.parameter import Range
 from harness.spec.planned import Planned
 from harness.spec.published import published_page
-from harness.spec.schedule import OptimizerSpec, ScheduleSpec
+from harness.spec.schedule import OptimizerSpec, ScheduleSpec, TrainedWith
 
 __all__ = [
     "BUILTIN",
@@ -34,6 +34,7 @@ __all__ = [
     "SpecError",
     "StudyError",
     "StudySpec",
+    "TrainedWith",
     "adopt",
     "builtin",
     "differences",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness.kinds import Setting
 from harness.spec.loading import is_model, model_of, resolved, tagged
 from harness.spec.models import StudySpec, TrainSpec
 from harness.spec.parts import OWN_LABEL, PartSection
-from harness.spec.schedule import OF_A_SCHEDULE, CourseSpec, ScheduledSpec, ScheduleSpec, network_names
+from harness.spec.schedule import OF_A_SCHEDULE, CourseSpec, Precision, ScheduledSpec, ScheduleSpec, network_names
 from harness.spec.section import marked
 
 
@@ -115,6 +116,7 @@ def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[
         "applies_to": {"enum": [schedules.ALL, *network_names()]},
         "optimizer": {"$ref": "#/$defs/optimizer-of-a-schedule"},
         "weight_decay": _PARAMETER,
+        "precision": {"enum": list(typing.get_args(Precision))},
     }
     besides: dict[str, Any] = {key: {**forms[key], "description": text} for key, text in said.items()}
     of_a_network = {"$ref": "#/$defs/shape-of-a-network", "description": "a shape of the network's own"}

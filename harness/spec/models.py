@@ -29,8 +29,10 @@ from harness.spec.parts import NamedSection, PartSection, default_of, variants
 from harness.spec.schedule import (
     AnyOptimizer,
     OptimizerSpec,
+    Precision,
     ScheduledSpec,
     ScheduleSpec,
+    TrainedWith,
     network_names,
     weight_decay,
 )
@@ -263,7 +265,7 @@ class TrainSpec(Section):
         description="at step t (from 0) an average's decay is at most (1 + t) / (ema_ramp + t): 10 lets no half-life pass about 8 % of the steps so far; 2 is the mean of all steps; 1: no ramp",
         json_schema_extra={"later": True},
     )
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+    precision: Precision = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
     xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
@@ -885,6 +887,19 @@ class StudySpec(Section):
     def optimizer(self, label: str) -> OptimizerSpec:
         """The optimizer that a schedule's runs are trained with."""
         return self.schedules[label].optimizer or self.train.optimizer
+
+    def precision(self, label: str) -> Precision:
+        """The arithmetic of the layers in a schedule's runs."""
+        return self.schedules[label].precision or self.train.precision
+
+    def trained_with(self, label: str) -> TrainedWith:
+        """What the model of a schedule's runs is built with: schedules of equal ones share a model."""
+        return TrainedWith(self.optimizer(label), self.precision(label))
+
+    @property
+    def mixes_precisions(self) -> bool:
+        """Whether schedules differ in their precision."""
+        return len({self.precision(label) for label in self.schedules}) > 1
 
     @property
     def optimizers(self) -> list[OptimizerSpec]:

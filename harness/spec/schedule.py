@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     Field,
@@ -20,11 +20,20 @@ from harness.spec.parameter import Parameter, Range, ends, limits
 from harness.spec.parts import NamedSection, variants
 from harness.spec.section import Section
 
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+
 
 class OptimizerSpec(NamedSection):
     """An optimizer, by name alone or as a table with its settings."""
 
     role: ClassVar[str] = "optimizer"
+
+
+class TrainedWith(NamedTuple):
+    """What a model is built with that schedules of one study may differ in: runs of equal ones are trained by one model."""
+
+    optimizer: OptimizerSpec
+    precision: Precision
 
 
 if TYPE_CHECKING:
@@ -135,6 +144,7 @@ class ScheduleSpec(ShapeSpec):
     applies_to: str | None = Field(default=None, description="instead of train.applies_to")
     optimizer: NamedOptimizer | None = Field(default=None, description="instead of train.optimizer, alike")
     weight_decay: Parameter | None = Field(default=None, description="instead of space.weight_decay, alike")
+    precision: Precision | None = Field(default=None, description="instead of train.precision, alike")
 
     @model_validator(mode="before")
     @classmethod
@@ -162,6 +172,7 @@ class ScheduleSpec(ShapeSpec):
     def _flat(self) -> dict[str, Any]:
         said = {"applies_to": self.applies_to, "optimizer": self.optimizer and self.optimizer.model_dump(mode="json")}
         said |= {"weight_decay": None if self.weight_decay is None else written(self.weight_decay)}
+        said |= {"precision": self.precision}
         return {
             "kind": self.kind,
             **self.settings,
@@ -188,7 +199,7 @@ class ScheduleSpec(ShapeSpec):
         return {arms.MAIN: self, **self.networks}
 
 
-OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay")  # keys that no shape can have
+OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay", "precision")  # keys that no shape can have
 
 
 def weight_decay(value: Parameter | None) -> Parameter | None:

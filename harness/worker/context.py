@@ -23,7 +23,7 @@ from harness.models.model import Model
 from harness.own_code import CodeError
 from harness.schedules import ALL, ShapePart
 from harness.seeds import Seeds
-from harness.spec import OptimizerSpec, StudySpec
+from harness.spec import StudySpec, TrainedWith
 from harness.version import __version__
 from harness.worker import device
 from harness.worker.run import WorkerContext, grid
@@ -78,8 +78,8 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         extras=(*spec.evaluate.metrics, spec.question.score),
     )
 
-    def make(optimizer: OptimizerSpec) -> Model:
-        train = spec.train.model_copy(update={"optimizer": optimizer})
+    def make(trained_with: TrainedWith) -> Model:
+        train = spec.train.model_copy(update=trained_with._asdict())
         further: dict[str, Any] = {"labels": images.train_labels} if spec.train.conditional else {}
         further |= {"controls": spec.controls} if spec.controls else {}
         model: Model = builder(spec.network, train, images.train, spec.model.settings, **further)
@@ -112,6 +112,12 @@ def _adopt(spec: StudySpec) -> None:
     def networks(name: str, function: Any) -> kinds.Part:
         from harness.models import keras_network
 
+        for label in spec.schedules:
+            if spec.precision(label) != spec.train.precision:
+                raise CodeError(
+                    f"schedules.{label}.precision is '{spec.precision(label)}', but network.name is {name!r}, whose layers are "
+                    f"Keras' and have one precision throughout the study: allowed is train.precision, '{spec.train.precision}'"
+                )
         return keras_network.part_of(name, function, roles=roles, precision=spec.train.precision)
 
     make = {"schedule": lambda name, shape: ShapePart.of(shape), "network": networks}

@@ -23,7 +23,7 @@ from harness.models.training import evaluation_latents
 from harness.plan.design import JUDGED, Design
 from harness.results.record import CurvePoint, RunRecord
 from harness.seeds import SETS, derive, evaluation_seed
-from harness.spec import OptimizerSpec, StudySpec
+from harness.spec import StudySpec, TrainedWith
 from harness.worker.loss_trace import LossTrace, even_steps
 from harness.worker.rules import Rules
 
@@ -47,17 +47,17 @@ class Control:
 
 @dataclass
 class WorkerContext:
-    """What runs of one study share in one process: images, a compiled model for each optimizer, the evaluator."""
+    """What runs of one study share in one process: images, a compiled model for each optimizer and precision, the evaluator."""
 
     spec: StudySpec
     images: ImageSet
-    make: Callable[[OptimizerSpec], Model]
+    make: Callable[[TrainedWith], Model]
     evaluator: Evaluator
     environment: dict[str, Any]
     chunk: int = 8
     cache: Path | None = None  # where reference features lie
     latents: NDArray[np.float32] = field(init=False)
-    _models: list[tuple[OptimizerSpec, Model]] = field(init=False, default_factory=list)
+    _models: list[tuple[TrainedWith, Model]] = field(init=False, default_factory=list)
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -78,13 +78,13 @@ class WorkerContext:
         return self.model_of(next(iter(self.spec.schedules)))
 
     def model_of(self, schedule: str) -> Model:
-        """The model that runs of a schedule are trained with: one for each optimizer, built when first asked for."""
-        optimizer = self.spec.optimizer(schedule)
+        """The model that runs of a schedule are trained with: one for each of what it is built with, built when first asked for."""
+        trained_with = self.spec.trained_with(schedule)
         for known, model in self._models:
-            if known == optimizer:
+            if known == trained_with:
                 return model
-        model = self.make(optimizer)
-        self._models.append((optimizer, model))
+        model = self.make(trained_with)
+        self._models.append((trained_with, model))
         return model
 
 
@@ -279,7 +279,7 @@ class _Run:
 
     def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
         """The run's record as it stands now; its trace ends here."""
-        design, environment = self.design, self.context.environment
+        design, environment, spec = self.design, self.context.environment, self.context.spec
         finished = status == "finished"
         self.trace.end()
         return RunRecord(
@@ -312,10 +312,11 @@ class _Run:
             data_fingerprint=self.context.images.fingerprint,
             features_sha256=self.context.evaluator.extractor.sha256,
             device=environment["device"],
-            threads=self.context.spec.train.threads,
+            threads=spec.train.threads,
             commit=environment["commit"],
             versions=environment["versions"],
             numerics=self.numerics,
+            precision=spec.precision(design.schedule) if spec.mixes_precisions else "",
             curve=tuple(self.curve),
             trace=self.trace.packed(),
             started=self.started,

@@ -18,6 +18,8 @@ SCHEDULES = {
     "one": {"kind": "linear", "applies_to": "discriminator", "weight_decay": {"low": 0.0, "high": 0.1, "log": False}},
     "two": {"kind": "linear", "discriminator": {"kind": "cosine", "floor": 0.1}},
     "clipped": {"kind": "linear", "optimizer": {"name": "adamw", "weight_decay": 0.05, "clip_norm": 1.0}},
+    "coarse": {"kind": "linear", "precision": "mixed_bfloat16"},
+    "fine": {"kind": "linear", "precision": "float32"},
 }
 ADAMW = {"name": "adamw", "weight_decay": 0.05, "clip_norm": 0.0, "epsilon": 1e-7, "form": "keras"}
 
@@ -38,7 +40,7 @@ def test_the_first_screen_says_what_each_schedule_has_of_its_own():
     assert said(SCHEDULES) == (
         "Schedules differ in more than a shape: free (optimizer schedule_free), linear_0 and constant_0 (weight decay 0), "
         "one (only the discriminator follows, weight decay searched), two (cosine for the discriminator), "
-        "clipped (optimizer adamw with clip_norm 1.0). All their settings are under Protocol."
+        "clipped (optimizer adamw with clip_norm 1.0), coarse (precision mixed_bfloat16). All their settings are under Protocol."
     )
     assert said({label: SCHEDULES[label] for label in ("constant", "linear")}) == ""
 

@@ -77,6 +77,10 @@ def test_nothing_of_it_stands_in_a_study_that_says_nothing_of_it():
         ('applies_to = "generatr"', "schedules.x.applies_to is 'generatr', but allowed is one of: both, generator"),
         ('optimizer = "sdg"', "schedules.x.optimizer is 'sdg' (did you mean 'sgd'?), but allowed is one of: adam"),
         ("optimizer = 3", "schedules.x.optimizer is 3: allowed is a name or a table"),
+        (
+            'precision = "half"',
+            "schedules.x.precision is 'half': allowed is 'float32', 'mixed_float16' or 'mixed_bfloat16'",
+        ),
         ("weight_decay = 3", "schedules.x.weight_decay is 3, but allowed is [0, 1]"),
         ("hold = { low = 0.1, high = 0.5 }\nuntil = 0.4", "schedules.x: linear.until is 0.4, but must be above hold"),
         ("[schedules.x.encoder]\nfloor = 0.1", "schedules.x.encoder is a shape of a network's own, but the networks"),

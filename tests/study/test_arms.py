@@ -16,7 +16,7 @@ from harness.plan import points
 from harness.report import catalogue, rates
 from harness.report.analysis import Analysis
 from harness.report.render import latex, markdown
-from harness.results import load, reading, tables
+from harness.results import frames, load, reading, tables
 from harness.worker import context
 from harness.worker.run import Control, WorkerContext, train_run
 from tests.study.conftest import TEXT, make
@@ -178,8 +178,8 @@ class Recorder:
 
     networks, losses, latent = ("generator", "discriminator"), ("generator", "discriminator"), 4
 
-    def __init__(self, optimizer):
-        self.optimizer, self.given, self.step = optimizer.name, [], 0
+    def __init__(self, optimizer, precision="float32"):
+        self.optimizer, self.precision, self.given, self.step = optimizer.name, precision, [], 0
 
     def prepare(self):
         pass
@@ -201,8 +201,8 @@ def shop(spec):
     """What runs of `spec` share, and the models that were made."""
     made = []
 
-    def make_model(optimizer):
-        made.append(Recorder(optimizer))
+    def make_model(trained_with):
+        made.append(Recorder(*trained_with))
         return made[-1]
 
     evaluator = SimpleNamespace(
@@ -248,6 +248,19 @@ def test_a_schedule_that_says_nothing_of_weight_decay_has_its_optimizers_own():
     spec = study(train='optimizer = "adamw"')
     assert set(design_of(spec, "linear").controls(spec)["weight_decay"]) == {np.float32(0.004)}
     assert set(design_of(study(), "linear").controls(study())["weight_decay"]) == {0.0}
+
+
+def test_each_precision_has_one_model_and_records_say_it_where_schedules_differ_in_it():
+    spec = study('[schedules.coarse]\nkind = "linear"\nprecision = "mixed_bfloat16"\n')
+    assert spec.trained_with("linear") == spec.trained_with("constant") != spec.trained_with("coarse")
+    shared, made = shop(spec)
+    records = [trained(spec, schedule, shared)[0] for schedule in ("linear", "coarse", "constant")]
+    assert [model.precision for model in made] == ["float32", "mixed_bfloat16"]
+    assert [record.precision for record in records] == ["float32", "mixed_bfloat16", "float32"]
+    runs, _ = frames(records, phases=["search"], schedules=list(spec.schedules))
+    assert runs.set_index("schedule")["precision"].to_dict()["coarse"] == "mixed_bfloat16"
+    plain, _ = frames([trained(study(), "linear", shop(study())[0])[0]], phases=["search"], schedules=["linear"])
+    assert "precision" not in plain
 
 
 def test_each_optimizer_has_one_model_built_when_it_is_needed_and_told_no_controls_without_any():
