@@ -8,9 +8,11 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+FORMAT = 1  # of what `--json` prints: another number where a key changes its meaning or goes
 
 # What stands for a character of ours that an output cannot show. A sign must never be lost.
 _PLAIN = {
@@ -60,6 +62,11 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     make_output_safe()
     _offer_completion(parser)
     return parser.parse_args(arguments)
+
+
+def versioned(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` prints, with the number of its format (docs/output.schema.json)."""
+    return {"format": FORMAT, **values}
 
 
 def print_json(value: Any, *, indent: int) -> None:

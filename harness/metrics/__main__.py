@@ -124,7 +124,7 @@ def _show(report: scoring.Report, *, as_json: bool) -> None:
         values = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
         values |= {"floor": report.floor} if report.floor is not None else {}
         values |= {"sanity": report.sanity} if report.sanity is not None else {}
-        command_line.print_json(values, indent=1)
+        command_line.print_json(command_line.versioned(values), indent=1)
         return
     for line in report.lines():
         print(line)

@@ -8,15 +8,13 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness import files
+from harness import command_line, files
 from harness.report import catalogue, numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
 from harness.results import load
 from harness.results.tables import write_frame
-
-FORMAT = 1  # of what `--json` prints; another number where a key changes its meaning or goes
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -89,8 +87,7 @@ def values(analysis: Analysis) -> dict[str, Any]:
         {"schedule": str(row["schedule"]), "what": row["what"], **_against(row)}
         for _, row in analysis.exploratory.iterrows()
     ]
-    return {
-        "format": FORMAT,
+    found = {
         "study": analysis.results.study.name,
         "score": analysis.score,
         "scale": analysis.results.study.question.scale,
@@ -108,6 +105,7 @@ def values(analysis: Analysis) -> dict[str, Any]:
         **({"later": later} if later else {}),
         "results": str(analysis.results.path),
     }
+    return command_line.versioned(found)
 
 
 def _against(row: pd.Series) -> dict[str, Any]:

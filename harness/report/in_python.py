@@ -19,16 +19,16 @@ from harness.report.build import build, values
 from harness.report.entries import Contents, Drawing
 from harness.report.figures import style
 from harness.report.render import cell
-from harness.results import load
+from harness.results import archive, load
 from harness.results.document import Document
 
 
 def load_results(path: str | os.PathLike[str]) -> Results:
-    """The results in a folder that `run_study` wrote; raises ValueError naming a file that is missing, damaged or too new.
+    """The results in a folder that `run_study` wrote, or in an archive of one, which is unpacked beside it; raises ValueError naming a file that is missing, damaged or too new.
 
     A study that tunes once has one replicate, number 0.
     """
-    return Results(Analysis(load(Path(path))))
+    return Results(Analysis(load(archive.unpacked(Path(path)))))
 
 
 class Results:

@@ -96,9 +96,10 @@ def test_a_study_is_run_as_the_command_runs_it_and_again_trains_nothing(instant,
     assert len(instant.made) == 2 * made
     assert again.values() == found.values()
     assert found.study.command == "python -m harness.run_study results/small/study.toml"
-    assert (
-        run_study.main(["results/small/study.toml", "--quiet", "--no-report"]) == 0
-    )  # the file that the command names
+    words = ["results/small/study.toml", "--quiet", "--no-report"]  # the file that the command names
+    assert run_study.main(words) == 0
+    assert run_study.main([*words, "--fail-if-undecided"]) == 3
+    assert run_study.main(["small.toml", "--dry-run", "--fail-if-undecided"]) == 2
     assert len(instant.made) == 2 * made
 
 
