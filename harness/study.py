@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import io
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,9 +99,7 @@ class Study:
 
     def check(self, *, output: Place | None = None) -> None:
         """Raise StudyError, one line per fault, for all that can be found wrong before anything is trained or written."""
-        from harness.driver import actions
-
-        with self._asking():
+        with self._asking() as actions:
             actions.check(self.spec, self._options(output=output))
 
     def dry_run(
@@ -112,17 +112,15 @@ class Study:
         noise_from: Place | None = None,
     ) -> DryRun:
         """What the study would cost on this machine and what is known of it; writes nothing. The command's `--dry-run`."""
-        from harness.driver import actions
-
-        options = self._options(
-            output=output,
-            workers=workers,
-            workers_per_gpu=workers_per_gpu,
-            storage=storage,
-            noise_from=noise_from,
-            dry_run=True,
-        )
-        with self._asking():
+        with self._asking() as actions:
+            options = self._options(
+                output=output,
+                workers=workers,
+                workers_per_gpu=workers_per_gpu,
+                storage=storage,
+                noise_from=noise_from,
+                dry_run=True,
+            )
             actions.check(self.spec, options)
             return DryRun(actions.preview(self.spec, options))
 
@@ -147,23 +145,22 @@ class Study:
         KeyboardInterrupt; the same call goes on from there. Raises StudyError before anything is trained or written, and
         StudyFailed where the study cannot go on.
         """
-        from harness.driver import actions, command
         from harness.report.in_python import load_results
 
-        options = self._options(
-            output=output,
-            workers=workers,
-            workers_per_gpu=workers_per_gpu,
-            executor=_where(executor, cluster),
-            storage=storage,
-            tensorboard=tensorboard,
-            report=report,
-            quiet=quiet,
-        )
-        console = _console(quiet=quiet)
-        if verbose:
-            console.print(command.surroundings(options), highlight=False, markup=False)
-        with self._asking():
+        with self._asking() as actions:
+            options = self._options(
+                output=output,
+                workers=workers,
+                workers_per_gpu=workers_per_gpu,
+                executor=_where(executor, cluster),
+                storage=storage,
+                tensorboard=tensorboard,
+                report=report,
+                quiet=quiet,
+                verbose=verbose,
+            )
+            console = _console(quiet=quiet)
+            actions.print_surroundings(options, console)
             actions.check(self.spec, options)
             actions.run(self.spec, options, console)
         return load_results(options.output)
@@ -190,11 +187,14 @@ class Study:
         )
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """What is asked of the driver: with the study's own files known, and faults told in the words of Python."""
+    def _asking(self) -> Iterator[Any]:
+        """harness.driver.actions, with the study's own files known, and faults told in the words of Python."""
+        with warnings.catch_warnings():  # Optuna's progress bars would have widgets in a notebook; ours need none
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            actions = importlib.import_module("harness.driver.actions")
         specs.adopt(self.spec)
         try:
-            yield
+            yield actions
         except StudyError as error:
             raise StudyError(_OPTION.sub(lambda found: found[1].replace("-", "_"), str(error))) from error
 

@@ -6,6 +6,7 @@ where it was stopped, each with the sentence that the command prints.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from harness.driver import conduct, dry_run, event_files, noise, preflight, restored, stored_runs
 from harness.driver import folder as folders
+from harness.driver.code_version import commit
 from harness.driver.database import AddressError, StorageError
 from harness.driver.folder import Folder, FolderError
 from harness.driver.noise import NoiseError
@@ -22,6 +24,7 @@ from harness.executors import resources, start
 from harness.executors.executor import InputFault, WorkerFault
 from harness.kinds import KindError
 from harness.spec import StudyError, StudySpec
+from harness.version import __version__
 
 
 class StudyFailed(RuntimeError):
@@ -68,6 +71,12 @@ def run(spec: StudySpec, options: Options, console: Console) -> None:
             conduct.conduct(spec, options, console, folder)
 
 
+def print_surroundings(options: Options, console: Console) -> None:
+    """Print, where `options` ask for it, what a report of a fault needs: version, machine, and where everything goes."""
+    if options.verbose:
+        console.print(_surroundings(options), highlight=False, markup=False)
+
+
 @contextmanager
 def faults(options: Options) -> Iterator[None]:
     """Raise whatever is raised within as one of the three exceptions of this module."""
@@ -94,4 +103,17 @@ def _file_fault(error: OSError, options: Options) -> str:
     return (
         f"{error.filename or options.output}: {reason}; everything finished is stored, and the same {same} goes on once "
         "this is fixed"
+    )
+
+
+def _surroundings(options: Options) -> str:
+    """What a report of a fault needs: version, commit, machine, and where everything goes."""
+    return "\n".join(
+        (
+            f"harness {__version__} ({commit()}), Python {platform.python_version()}, {platform.platform()}",
+            f"{resources.cores()} cores, {len(resources.gpus())} GPUs",
+            f"study: {options.source}",
+            f"results: {options.output.resolve()}",
+            f"storage: {options.database_shown}",
+        )
     )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 
 from rich.console import Console
 
 from harness import command_line
 from harness.driver import actions
-from harness.driver.code_version import commit
 from harness.driver.session import Options
-from harness.executors import resources
 from harness.spec import StudyError, StudySpec
-from harness.version import __version__
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNDECIDED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -21,8 +17,7 @@ EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNDECIDED, EXIT_INTERRUPTED = 1, 2, 3, 130
 def run(spec: StudySpec, options: Options) -> int:
     """Conduct, resume or (with `dry_run`) estimate `spec`; return the exit status."""
     console = Console(quiet=options.quiet, stderr=options.json)  # with --json, standard output is JSON and nothing else
-    if options.verbose:
-        console.print(surroundings(options), highlight=False, markup=False)
+    actions.print_surroundings(options, console)
     try:
         actions.check(spec, options)
         if options.dry_run:
@@ -40,19 +35,6 @@ def run(spec: StudySpec, options: Options) -> int:
     except actions.StudyFailed as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
-
-
-def surroundings(options: Options) -> str:
-    """What a report of a fault needs: version, commit, machine, and where everything goes."""
-    return "\n".join(
-        (
-            f"harness {__version__} ({commit()}), Python {platform.python_version()}, {platform.platform()}",
-            f"{resources.cores()} cores, {len(resources.gpus())} GPUs",
-            f"study: {options.source}",
-            f"results: {options.output.resolve()}",
-            f"storage: {options.database_shown}",
-        )
-    )
 
 
 def _conclude(options: Options) -> int:

@@ -11,7 +11,6 @@ from harness import files
 from harness.driver import (
     event_files,
     interrupts,
-    notebook,
     pictures,
     preflight,
     preview,
@@ -160,5 +159,5 @@ def _on_screen(session: Session, tally: progress.Tally) -> progress.PlainDisplay
     console = session.console
     if console.quiet or not (console.is_terminal or console.is_jupyter):
         return progress.PlainDisplay(tally, console)
-    screen = notebook.Output() if console.is_jupyter else None
-    return progress.LiveDisplay(tally, console, session.folder.work, screen=screen)
+    display = progress.CellDisplay if console.is_jupyter else progress.LiveDisplay
+    return display(tally, console, session.folder.work)
