@@ -42,6 +42,7 @@ BENCHMARKS = (
     Benchmark("worker_memory", ("--runs", "40")),
     Benchmark("report_scale", ("1000",)),
     Benchmark("growth", ("--quick",)),
+    Benchmark("sharing"),
     Benchmark("own_network_speed", ("--rounds", "5")),
     Benchmark("averages_cost", ("--rounds", "5")),
     Benchmark("network_speed", ("--networks", "dcgan 8x8x1", "--rounds", "2", "--seconds", "2"), ("torch",)),

@@ -152,7 +152,7 @@ def _compute(analysis: Analysis) -> str:
 def _cost(analysis: Analysis) -> str:
     runs = analysis.results.runs
     used = [
-        f"{_hours(float(of['seconds'].sum()))} on {device or 'an unknown device'}"
+        f"{_hours(float((of['seconds'] - of['shared_seconds']).sum()))} on {device or 'an unknown device'}"
         for device, of in runs.groupby(runs["device"].fillna("").astype(str))
     ]
     threads = sorted({int(count) for count in runs["threads"].dropna()})

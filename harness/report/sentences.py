@@ -348,3 +348,15 @@ def _widen(found: str, parts: Sequence[str]) -> str:
     return (
         f"{found}: {'; '.join(parts[:EDGES_SAID])}{more}. Better ones may lie outside: widen the range in a new study."
     )
+
+
+def shared(runs: pd.DataFrame) -> str:
+    """How many of all runs' steps were trained once for several runs, in how much time; empty where none were."""
+    steps = int(runs["shared_steps"].sum())
+    if not steps:
+        return ""
+    hours = runs["shared_seconds"].sum() / 3600
+    return (
+        f"{numbers.count(steps, 'step')} of {int(runs['last_step'].sum()):,} were those of an earlier run, too, bit for bit, and "
+        f"were not trained again: {numbers.number(float(hours))} worker-hours saved, which each run's own seconds count in full"
+    )

@@ -478,7 +478,8 @@ def _seconds(analysis: Analysis) -> str:
     """What the cost table's seconds are of: evaluations were not timed apart by earlier versions."""
     apart = analysis.confirmed.loc[analysis.confirmed["status"] == "finished", "seconds_evaluation"].notna()
     if apart.all():
-        return "Seconds per run with its evaluations, and seconds of training per step"
+        shared = ", as if it had trained all of its steps itself" if analysis.results.runs["shared_steps"].any() else ""
+        return f"Seconds per run with its evaluations{shared}, and seconds of training per step"
     some = "" if not apart.any() else " in runs stored by an earlier version"
     return f"Seconds per run and per step, evaluations included in both{some}"
 

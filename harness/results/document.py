@@ -196,6 +196,7 @@ class Schedule(_Part):
     optimizer: Text | dict[str, Any] | None = None
     weight_decay: Value | Limits | None = None
     precision: Text | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def networks(self) -> dict[str, str]:
@@ -241,6 +242,7 @@ class Environment(_Part):
     commit: Text
     versions: dict[str, Text]
     numerics: dict[str, Any] = {}
+    xla: bool | None = None  # whether it compiled the training loop; of no study of an earlier version
 
 
 class Sanity(_Part):

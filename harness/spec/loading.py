@@ -204,12 +204,20 @@ def resolved(spec: StudySpec) -> dict[str, Any]:
 
 def digest(spec: StudySpec) -> str:
     """SHA-256 (hex) of the resolved study: two studies with the same digest are the same experiment."""
-    return hashlib.sha256(json.dumps(resolved(spec), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_identity(spec), sort_keys=True).encode()).hexdigest()
+
+
+def _identity(spec: StudySpec) -> dict[str, Any]:
+    """The resolved study, with train.xla as it was before it could be "auto": draws are the same, a device decides the rest."""
+    values = resolved(spec)
+    if values["train"]["xla"] == "auto":
+        values["train"]["xla"] = False
+    return values
 
 
 def differences(old: StudySpec, new: StudySpec) -> dict[str, tuple[Any, Any]]:
     """Every key (dotted) whose value differs, with both values; None stands for 'absent'."""
-    before, after = _flatten(resolved(old)), _flatten(resolved(new))
+    before, after = _flatten(_identity(old)), _flatten(_identity(new))
     keys = [*before, *(key for key in after if key not in before)]
     return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
 
@@ -228,7 +236,7 @@ def growth_faults(old: StudySpec, new: StudySpec, *, confirmed: bool = True) -> 
     A study that repeats its tuning is judged at looks whose error was spent before the first of them: from its first
     confirmation run on only the replicates beyond that plan may become more.
     """
-    free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries"}
+    free = {"title", "question.text", "safety.checkpoint_seconds", "safety.retries", "safety.share"}
     free |= {"data.data_dir", "evaluate.weights", *(f"published.{name}" for name in PublishedSpec.model_fields)}
     may_rise = {"replicates.beyond"}
     if not old.replicated or not confirmed:
