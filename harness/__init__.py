@@ -9,13 +9,14 @@ from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.driver.actions import StudyFailed as StudyFailed
+    from harness.elsewhere import compare as compare
     from harness.metrics.in_python import score as score
     from harness.report.in_python import Results as Results
     from harness.report.in_python import load_results as load_results
     from harness.spec import StudyError as StudyError
     from harness.study import Study as Study
 
-__all__ = ["Results", "Study", "StudyError", "StudyFailed", "__version__", "load_results", "score"]
+__all__ = ["Results", "Study", "StudyError", "StudyFailed", "__version__", "compare", "load_results", "score"]
 
 # public name -> its module
 _LAZY = {
@@ -25,6 +26,7 @@ _LAZY = {
     "Study": "harness.study",
     "StudyError": "harness.spec",
     "StudyFailed": "harness.driver.actions",
+    "compare": "harness.elsewhere",
 }
 
 

@@ -105,6 +105,34 @@ class Study(Versioned):
     """results folder"""
 
 
+class Comparison(Versioned):
+    """`harness compare TABLE --json`: runs trained elsewhere."""
+
+    table: str
+    """what was read"""
+    factor: str
+    """column whose values, the levels, are compared"""
+    pair: str
+    """column, or columns, that runs to compare have in common"""
+    direction: Literal["lower", "higher"]
+    """which way the score is better"""
+    alpha: float
+    rope: float
+    score: str
+    scale: Literal["absolute", "relative"]
+    baseline: str
+    verdict: str
+    """all verdicts in one line"""
+    decided: bool
+    scope: str
+    sentence: str
+    warnings: list[str]
+    levels: dict[str, Level]
+    """by name, in order"""
+    page: str | None = None
+    """the page, where one was written"""
+
+
 class Damage(_Table):
     """What a score makes of real images that are damaged in one way."""
 
@@ -220,7 +248,7 @@ class Scores(Versioned):
     """by metric"""
 
 
-PRINTED = (Study, DryRun, Reproduction, Scores)
+PRINTED = (Study, Comparison, DryRun, Reproduction, Scores)
 
 
 def schema() -> dict[str, Any]:
