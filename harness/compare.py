@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__, command_line
+from harness import command_line
+from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.elsewhere import Comparison

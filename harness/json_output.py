@@ -192,6 +192,8 @@ class DryRun(Versioned):
     """of the whole plan; of a study that repeats its tuning the most"""
     stored: int
     remaining: int
+    shared_steps: int
+    """steps of the plan that are not trained again, since earlier runs have them"""
     workers: int
     seconds_per_step: float
     seconds_per_evaluation: float

@@ -57,14 +57,6 @@ class Study:
     ... )
     >>> study
     <harness.Study 'mine': constant, linear; digits, 500 steps>
-    >>> Study(name="mine", train={"step": 500})
-    Traceback (most recent call last):
-    harness.spec.loading.SpecError: study 'mine': missing key 'data', which has no default
-    study 'mine': missing key 'train.steps', which has no default
-    study 'mine': unknown key 'train.step': did you mean 'steps'? allowed here: ...
-    study 'mine': missing key 'evaluate', which has no default
-    study 'mine': missing key 'space', which has no default
-    study 'mine': missing key 'schedules', which has no default
     """
 
     __signature__: ClassVar[inspect.Signature] = _signature()

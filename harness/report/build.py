@@ -87,7 +87,8 @@ def values(analysis: Analysis) -> dict[str, Any]:
 
     `scale`: whether differences are in units of the score, or fractions of the baseline ('relative': -0.18 is 18 %
     lower). `looks`, `look`, `replicates`: those planned, how many were taken, replicates that have ended; of a study that
-    tunes once none. `decided`: whether every schedule is better, worse or equivalent. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
+    tunes once none. `decided`: whether every schedule is better, worse or equivalent. `exploratory`: whether the verdicts
+    are; what came after the plan stands under `later`.
     """
     study, path = analysis.results.study.name, analysis.results.path
     return command_line.versioned({"study": study, **statements(analysis, levels="schedules"), "results": str(path)})

@@ -181,12 +181,11 @@ def test_a_dry_run_is_what_the_command_knows(tmp_path, monkeypatch, capsys):
 
 
 OWN = """
-from harness.schedules import Run
 from dataclasses import dataclass
 @dataclass(frozen=True)
 class Half:
     kind = "half"
-    def __call__(self, progress, run: Run):
+    def __call__(self, progress):
         return 0 * progress + 0.5
 """
 
