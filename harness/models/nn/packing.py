@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +29,30 @@ class Packing:
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
-        parts = {
-            flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
-            for flag, vector in ((False, trained), (True, moving))
-        }
-        unpacked = []
-        for weight in self.weights:
-            part = next(parts[weight.moving])
-            # The gradient of a slice is a copy, so only those with zeros at their end are cut.
-            unpacked.append(tf.reshape(part[: weight.size] if weight.size % _ALIGNED else part, weight.shape))
-        return unpacked
+        parts = {flag: iter(self._cut(vector, moving=flag)) for flag, vector in ((False, trained), (True, moving))}
+        return [tf.reshape(next(parts[weight.moving]), weight.shape) for weight in self.weights]
+
+    def _cut(self, vector: tf.Tensor, *, moving: bool) -> list[tf.Tensor]:
+        """The values of each weight in one of the vectors, without the zeros at their ends."""
+        places, lengths = self.sizes(moving=moving), [each.size for each in self.weights if each.moving == moving]
+        if not places:
+            return []
+
+        def cut(whole: tf.Tensor) -> Any:
+            parts = tf.split(whole, places)
+
+            def gradient(*slopes: tf.Tensor) -> tf.Tensor:
+                """One operation for all weights, in place of one more for each that has zeros at its end."""
+                pieces = []
+                for slope, place, length in zip(slopes, places, lengths, strict=True):
+                    pieces += [slope, tf.zeros(place - length, slope.dtype)] if place > length else [slope]
+                return tf.concat(pieces, 0)
+
+            found = [part[:length] if length % _ALIGNED else part for part, length in zip(parts, lengths, strict=True)]
+            return found, gradient
+
+        found: list[tf.Tensor] = tf.custom_gradient(cut)(vector)
+        return found
 
     def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
         """The vector of moving statistics (m,) after a pass."""
