@@ -89,13 +89,18 @@ class Preview:
     @property
     def _saved(self) -> float:
         """The share of the steps of all planned runs."""
-        return self._shared_runs / total(self.spec)
+        return self._shared_steps / sum(self._steps.values())
 
     @property
-    def _shared_runs(self) -> float:
-        """What all planned runs share, as a number of whole runs."""
-        sizes = stages.size(self.spec)
-        return sum(share * sum(sizes[phase].values()) for phase, share in self.shared.items())
+    def _shared_steps(self) -> float:
+        """How many of all planned runs' steps are not trained again."""
+        return sum(share * self._steps[phase] for phase, share in self.shared.items())
+
+    @property
+    def _steps(self) -> Mapping[str, int]:
+        """The steps of all planned runs by phase."""
+        sizes, steps = stages.size(self.spec), self.spec.steps
+        return {phase: sum(count * steps(label) for label, count in of.items()) for phase, of in sizes.items()}
 
     @property
     def disk(self) -> float:
@@ -132,7 +137,7 @@ class Preview:
             "seconds_set_up": self.probe["set_up"],
             "seconds_per_run": self.seconds_per_run,
             "seconds": self.seconds,
-            "shared_steps": round(self._shared_runs * self.spec.train.steps),
+            "shared_steps": round(self._shared_steps),
             **self._first_look(),
             **self.prospect.values(),
             "disk_bytes": round(self.disk),

@@ -78,11 +78,12 @@ class Training(ABC):
         self.networks, self.losses, self.latent, self.step = tuple(networks), tuple(losses), latent, 0
         self._modules, self._averaged, self._settings = dict(networks), tuple(averaged), train
         self._averages = dict(train.averages)  # name of the weights -> decay per step; the primary one is "ema"
-        self._packing = {name: Packing(module) for name, module in networks.items()}
         self._images, self._shape = tf.constant(_packed(images)), tuple(images.shape[1:])
         self._compute = (
             tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
         )
+        rounded = self._compute == tf.bfloat16
+        self._packing = {name: Packing(module, bfloat16=rounded) for name, module in networks.items()}
         part = kinds.find("optimizer", train.optimizer.name, key="train.optimizer")
         self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
         self._settled: dict[str, dict[str, tf.Tensor]] = {}  # of the present weights, those that were asked for
