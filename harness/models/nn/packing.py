@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 from harness.lazy import tf
 from harness.models.nn.layers import Call, Module
 
-_ALIGNED = 64  # bytes at whose multiples TensorFlow splits without copying
+_ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
 
 
 class Packing:
     """Two flat vectors of a network's weights: trained ones, and moving statistics.
 
-    Each weight takes a multiple of `_ALIGNED` bytes, with zeros at its end, so that splitting a vector copies nothing. Where
+    Each weight takes a multiple of `_ALIGNED` places, with zeros at its end, so that splitting a vector copies nothing. Where
     layers compute in `bfloat16`, the whole vector is rounded to it at once, and so are the gradients of all weights: a pass
     over memory each, in place of one per layer and another to put float32 gradients together.
     """
 
     def __init__(self, network: Module, *, bfloat16: bool = False) -> None:
         self._network, self.weights, self._bfloat16 = network, tuple(network.weights()), bfloat16
-        self._multiple = _ALIGNED // (2 if bfloat16 else 4)
 
     def sizes(self, *, moving: bool) -> list[int]:
         """Places of each weight in its vector."""
-        multiple = self._multiple
-        return [-(-weight.size // multiple) * multiple for weight in self.weights if weight.moving == moving]
+        return [-(-weight.size // _ALIGNED) * _ALIGNED for weight in self.weights if weight.moving == moving]
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
