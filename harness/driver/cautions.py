@@ -193,8 +193,10 @@ def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     reference = spec.evaluate.reference
     other = "held_out" if reference == "train" else "train"
     features, name = spec.evaluate.features, facts["data"]["name"]
-    if spec.train.xla and str(facts.get("environment", {}).get("device", "")).startswith("CPU"):
+    environment = facts.get("environment", {})
+    if spec.train.xla is True and str(environment.get("device", "")).startswith("CPU"):
         yield "train.xla is true, but the runs train on a CPU, where it makes them many times slower"
+    yield from environment.get("notes", ())
     if spec.train.batch > train:
         yield f"train.batch is {spec.train.batch}, but there are only {train} training images: every batch repeats some"
     known = extractor.find(features, key="evaluate.features").trained_on

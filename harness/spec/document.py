@@ -282,6 +282,8 @@ def _form(schema: Mapping[str, Any]) -> str:
         return "table, below"
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
     if schema.get("format") == "path":
         return "path"
     if "pattern" in schema:

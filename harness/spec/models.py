@@ -131,9 +131,9 @@ class DataSpec(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         part: Any = kinds.find("data", self.name, key="data.name")
-        for key, meaning in part.needs.items():
-            if getattr(self, key) is None:
-                raise ValueError(f"name is '{self.name}', which needs {key}: {meaning}")
+        lacking = [f"{key}: {meaning}" for key, meaning in part.needs.items() if getattr(self, key) is None]
+        if lacking:
+            raise ValueError(f"name is '{self.name}', which needs {'; and '.join(lacking)}")
         return self
 
 
@@ -268,7 +268,10 @@ class TrainSpec(Section):
     precision: Precision = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
-    xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
+    xla: bool | Literal["auto"] = Field(
+        default="auto",
+        description="compile the training loop with XLA; auto: on a GPU (on a CPU it is many times slower)",
+    )
     threads: int = Field(
         default=1,
         ge=1,

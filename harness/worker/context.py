@@ -25,6 +25,7 @@ from harness.schedules import ALL, ShapePart
 from harness.seeds import Seeds
 from harness.spec import StudySpec, TrainedWith
 from harness.worker import device
+from harness.worker.compilation import Models
 from harness.worker.run import WorkerContext, grid
 
 _LONG_SECONDS = 30.0  # an evaluation that takes as long is not done twice to tell what its set-up took
@@ -49,7 +50,7 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
             "leave out train.scheduled, space.weight_decay and weight_decay of schedules"
         )
     images = data.load(spec.data)
-    environment = {
+    environment: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": processor(),
@@ -78,14 +79,20 @@ def build(spec: StudySpec, *, cache: Path | None, commit: str) -> WorkerContext:
         extras=(*spec.evaluate.metrics, spec.question.score),
     )
 
-    def make(trained_with: TrainedWith) -> Model:
-        train = spec.train.model_copy(update=trained_with._asdict())
+    def built(trained_with: TrainedWith, *, xla: bool | str) -> Model:
+        train = spec.train.model_copy(update={**trained_with._asdict(), "xla": xla})
         further: dict[str, Any] = {"labels": images.train_labels} if spec.train.conditional else {}
         further |= {"controls": spec.controls} if spec.controls else {}
         model: Model = builder(spec.network, train, images.train, spec.model.settings, **further)
         return model
 
-    context = WorkerContext(spec, images, make, evaluator, environment, cache=cache)
+    models = Models(spec, built)
+    context = WorkerContext(spec, images, models, evaluator, environment, cache=cache)
+    environment["xla"] = bool(getattr(context.model, "xla", False))
+    if environment["xla"]:  # moves the last bits of numbers; runs of earlier versions have it where it is said of them
+        environment["numerics"]["xla"] = True
+    if models.notes:
+        environment["notes"] = models.notes
     networks = context.model.networks
     if spec.train.applies_to not in (ALL, *networks):
         allowed = ", ".join((ALL, *networks))

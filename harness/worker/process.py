@@ -143,6 +143,14 @@ def _forks(path: Path) -> Forks:
         return Forks()
 
 
+def get_ready() -> None:
+    """Build and trace what runs need, so that the first one begins at once; what goes wrong, that run will say."""
+    assert _setup is not None, "a worker gets ready only after start()"
+    with contextlib.suppress(Exception):
+        context = context_of(_setup)
+        context.model.prepare()
+
+
 def answer(question: Question) -> dict[str, Any]:
     """Answer for this process's study: what data, features and scores are (and see), or how long things take."""
     assert _setup is not None, "a worker answers only after start()"
