@@ -14,6 +14,8 @@ from harness.results.document import Document, Limits, Schedule, as_table
 def differences(analysis: Analysis) -> Line:
     """A sentence that says which schedules have something of their own; empty where none has."""
     study = analysis.results.study
+    if study.elsewhere:  # no table says it
+        return ()
     labels: dict[str, list[str]] = {}
     for label in study.schedules:
         if said := ", ".join(_own(study, label)):
