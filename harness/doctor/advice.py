@@ -113,7 +113,7 @@ def _xla(findings: Findings) -> Iterator[Advice]:
         elif plain in times and compiled in times:
             gain = times[plain] / times[compiled]
             told = f"a step of {network} on {on(device)} is {gain:.2f} times as fast with XLA"
-            yield Advice("train.xla", "true" if gain >= _WORTH else "false", told)
+            yield Advice("train.xla", "auto" if gain >= _WORTH else "false", f"{told}; auto is on wherever a GPU is")
 
 
 def _tf32(findings: Findings) -> Iterator[Advice]:

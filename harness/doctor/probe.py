@@ -107,6 +107,7 @@ def serve(connection: Connection, errors: str, place: Place | None) -> None:
     os.close(stream)
     if place is None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as workers have it
     else:
         from harness.worker import device
 

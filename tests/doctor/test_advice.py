@@ -39,7 +39,10 @@ def test_what_is_faster_is_advised_with_the_measured_gain():
         "mixed_float16",
         "a step of article on GPU 0 is 1.50 times as fast in mixed_float16; it moves scores, so try it as an arm of a study first",
     )
-    assert found["train.xla"] == ("true", "a step of article on GPU 0 is 1.50 times as fast with XLA")
+    assert found["train.xla"] == (
+        "auto",
+        "a step of article on GPU 0 is 1.50 times as fast with XLA; auto is on wherever a GPU is",
+    )
     assert found["NVIDIA_TF32_OVERRIDE"][0] == "unset"
     assert "2.00 times" in found["NVIDIA_TF32_OVERRIDE"][1]
 
