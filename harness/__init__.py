@@ -6,17 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.elsewhere import compare as compare
     from harness.metrics.in_python import score as score
     from harness.results import Results as Results
     from harness.results import load as load_results
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "load_results", "score"]
+__all__ = ["Results", "__version__", "compare", "load_results", "score"]
 
 # public name -> its module, and its name there
 _LAZY = {
     "load_results": ("harness.results", "load"),
     "Results": ("harness.results", "Results"),
+    "compare": ("harness.elsewhere", "compare"),
     "score": ("harness.metrics.in_python", "score"),
 }
 

@@ -12,6 +12,7 @@ from harness import __version__
 COMMANDS = {
     "run": ("harness.run_study", "run, resume and report a study; without a study file the built-in one, 'quick'"),
     "report": ("harness.report.__main__", "make tables, figures and pages of results again; compare studies"),
+    "compare": ("harness.compare", "judge runs trained elsewhere: verdicts, page and LaTeX from a table of them"),
     "reproduce": ("harness.reproduce", "train stored runs again and grade every number"),
     "archive": ("harness.archive", "one zip file that holds a study's results, for others to report and reproduce"),
     "features": ("harness.features", "train a feature network on a folder of images, for scores of images like them"),

@@ -36,6 +36,8 @@ def average_name(length: float) -> str:
 class ScoreName:
     """The parts of a name such as `fid_inception_10k_ema`; `features` is empty of a score of the pixels themselves.
 
+    `count` is 0 of a score that was measured elsewhere: its name is all that is known, and says nothing of how.
+
     `weights` says by which weights the images were made: 'raw', as trained; 'ema', by the primary average; or by a further
     one, as `average_name` calls it.
     """
@@ -47,7 +49,8 @@ class ScoreName:
 
     def __str__(self) -> str:
         features = f"_{self.features}" if self.features else ""
-        return f"{self.metric}{features}_{count_name(self.count)}{'' if self.weights == 'raw' else f'_{self.weights}'}"
+        count = f"_{count_name(self.count)}" if self.count else ""
+        return f"{self.metric}{features}{count}{'' if self.weights == 'raw' else f'_{self.weights}'}"
 
     @classmethod
     def parse(cls, text: str, *, features: str) -> Self:

@@ -27,6 +27,7 @@ ALLOWED = {
     "models": {"seeds", "kinds", "lazy", "files", "own_code"},
     "spec": {"schedules", "arms", "kinds", "own_code", "seeds", "scores"},
     "results": {"scores", "arms", "kinds", "files"},
+    "elsewhere": {"report", "results", "stats", "metrics"},
     "report": {"scores", "results", "stats", "schedules", "arms", "command_line", "kinds", "files"},
     "plan": {"seeds", "spec", "schedules", "kinds", "stats"},
     "worker": {
@@ -50,6 +51,7 @@ ALLOWED = {
         *("seeds", "command_line", "kinds", "files", "scores", "own_code"),
     },
     "__main__": set(),
+    "compare": {"elsewhere", "command_line"},
     "run_study": {"spec", "driver", "command_line"},
     "archive": {"results", "command_line"},
     "reproduce": {"driver", "command_line"},
@@ -79,7 +81,7 @@ HOMES = {
     "keras": ("models/", "data/", "worker/"),
     "optuna": ("driver/", "plan/"),
     "ray": ("executors/ray_cluster.py",),
-    "matplotlib": ("report/",),
+    "matplotlib": ("report/", "elsewhere/comparison.py"),  # there a figure's type alone
     "jinja2": ("report/",),
     "pydantic": ("spec/", "results/document.py"),
     "torch": (),
@@ -178,6 +180,8 @@ LIGHT = (
     ("import harness.spec", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.stats, harness.schedules", ("tensorflow", "optuna", "matplotlib")),
     ("import harness.report", ("tensorflow", "optuna")),
+    ("import harness.elsewhere", ("tensorflow", "optuna")),
+    ("import harness.compare as c; c.parser().format_help()", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.driver.command", ("tensorflow",)),
     (
         "import harness.doctor.__main__ as d; d.parser().format_help()",

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "harness.run_study",
     "harness.reproduce",
+    "harness.compare",
     "harness.report.__main__",
     "harness.metrics.__main__",
     "harness.features",

@@ -66,6 +66,7 @@ KINDS = {
 }
 MEASURED = ["seconds", "seconds_per_step", "seconds_evaluation", "started", "ended"]
 MEASURED += ["peak_memory_mb", "attempts", "trial"]
+SHARED = ["shared_steps", "shared_from", "shared_seconds"]  # who trained what first, which is of no run's numbers
 HANG_SECONDS = 240
 
 # What stands between Python and the disk while `HARNESS_FAULTY` names a folder: every so many openings for writing,
@@ -98,7 +99,7 @@ os.replace, os.fsync = replace, fsync
 
 def tables(folder: Path) -> tuple[str, ...]:
     """Everything in the tables that is not a measurement of time, as text."""
-    runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=MEASURED)
+    runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=MEASURED).drop(columns=SHARED, errors="ignore")
     curves = pd.read_csv(folder / "curves.csv", dtype=str).drop(columns=["seconds"])
     traces = pd.read_csv(folder / "traces.csv", dtype=str)
     return (

@@ -44,6 +44,13 @@ def _of_verdicts(spec: StudySpec) -> Iterator[str]:
         yield f"schedules has only '{spec.question.baseline}': with nothing to compare it with, there will be no verdict"
         return
     yield from _of_numbers(spec, comparisons)
+    baseline = spec.steps(spec.question.baseline)
+    others = [label for label in spec.schedules if spec.steps(label) != baseline]
+    if others:
+        yield (
+            f"schedules '{others[0]}' {'and others have' if len(others) > 1 else 'has'} another number of steps than the baseline: "
+            "verdicts are about budgets of training, too"
+        )
     if spec.question.rope == 0:
         yield "question.rope is 0: no schedule can be called equivalent to the baseline"
     if spec.search.trials == 1 and _samples(spec):
@@ -186,8 +193,10 @@ def _of_facts(spec: StudySpec, facts: Mapping[str, Any]) -> Iterator[str]:
     reference = spec.evaluate.reference
     other = "held_out" if reference == "train" else "train"
     features, name = spec.evaluate.features, facts["data"]["name"]
-    if spec.train.xla and str(facts.get("environment", {}).get("device", "")).startswith("CPU"):
+    environment = facts.get("environment", {})
+    if spec.train.xla is True and str(environment.get("device", "")).startswith("CPU"):
         yield "train.xla is true, but the runs train on a CPU, where it makes them many times slower"
+    yield from environment.get("notes", ())
     if spec.train.batch > train:
         yield f"train.batch is {spec.train.batch}, but there are only {train} training images: every batch repeats some"
     known = extractor.find(features, key="evaluate.features").trained_on

@@ -21,6 +21,7 @@ from harness.driver import pictures, spool
 from harness.driver.database import StorageAway
 from harness.driver.queue import summary
 from harness.driver.session import Session
+from harness.driver.sharing import Sharing
 from harness.driver.spool import FinishedRun
 from harness.executors.executor import Executor
 from harness.plan.design import Design
@@ -74,6 +75,10 @@ class Engine:
     _written: float = field(default_factory=time.monotonic, init=False)  # when the tables were written last
     _write_seconds: float = field(default=0.0, init=False)  # how long that took
 
+    def __post_init__(self) -> None:
+        """Share nothing yet."""
+        self._sharing = Sharing(self.session.spec, self.session.folder.work)
+
     def conduct(self) -> None:
         """Train all runs that are not stored yet; raise Stopped when asked to stop, after checkpoints."""
         self.session.store.begin_writing()
@@ -92,14 +97,19 @@ class Engine:
                     self._empty_spool()
                     self._write_tables_periodically()
                     self.display.tick()
+                self._sharing.clear()
             finally:
                 self._write_tables()
 
     def _begin_runs(self) -> None:
         """Fill the executor's free slots."""
-        queue = self.session.queue
+        queue, running = self.session.queue, {design.run for design in self._running.values()}
         while queue.ready and len(self._running) < self.executor.slots and not self.stopping:
-            design = queue.take()
+            design = queue.take(lambda each: self._sharing.waits(each, running))
+            if design is None:
+                return
+            self._sharing.begin(design, queue.ready, running)
+            running.add(design.run)
             self.display.started(design)
             self._begun.setdefault(design.run, round(time.time(), 3))
             self._running[self.executor.submit(design)] = design
@@ -112,6 +122,7 @@ class Engine:
 
     def _take(self, design: Design, outcome: RunOutcome) -> None:
         """Store how a run ended, or put it back for another try."""
+        self._sharing.stopped(design)
         if outcome.record is not None:
             self._finish(design, outcome.record, outcome.grids)
         elif outcome.interrupted:
@@ -157,6 +168,7 @@ class Engine:
         # Only now is the run safe: its checkpoint is no longer needed.
         self.session.folder.forget(record.run)
         self.session.queue.ended(record.run, summary(record, self.session.primary))
+        self._sharing.end(run.design, [*self.session.queue.ready, *self._running.values()])
         self.display.ended(record)
 
     def _empty_spool(self) -> None:

@@ -95,7 +95,7 @@ class Folder:
 
     def vacate(self) -> None:
         """Remove the checkpoints of unfinished runs: of a study that another one takes the place of."""
-        for pattern in ("*.npz*", "*.progress*"):
+        for pattern in ("*.npz*", "*.progress*", "*.forks*"):
             for path in self.work.glob(pattern):
                 path.unlink(missing_ok=True)
 

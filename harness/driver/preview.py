@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from harness.driver.looks import Looks
 from harness.driver.prospect import Prospect
 from harness.metrics import sanity
 from harness.plan import stages
+from harness.plan.prefixes import Prefixes
 from harness.seeds import SETS
 from harness.spec import StudySpec, resolved
 from harness.spec.loading import Placed
@@ -56,7 +58,8 @@ class Preview:
         shown = sum(map(spec.images_shown, spec.schedules)) / len(spec.schedules)
         scored = spec.evaluate.generated * (1 + len(spec.train.averages))  # in one evaluation
         evaluations = spec.evaluate.points + shown / scored
-        return spec.train.steps * self.probe["step"] + evaluations * self.probe["evaluation"]
+        steps = sum(map(spec.steps, spec.schedules)) / len(spec.schedules)
+        return steps * self.probe["step"] + evaluations * self.probe["evaluation"]
 
     @property
     def seconds(self) -> float:
@@ -74,8 +77,30 @@ class Preview:
         return max(planned - sum(run.source == "evaluation" for run in self.stored.values()), 0)
 
     def seconds_of(self, runs: int) -> float:
-        """Seconds that so many runs take."""
-        return self.probe["set_up"] + runs * self.seconds_per_run / self.workers if runs else 0.0
+        """Seconds that so many runs take, a planned part of which begins as others do."""
+        of_run = self.seconds_per_run * (1 - self._saved)
+        return self.probe["set_up"] + runs * of_run / self.workers if runs else 0.0
+
+    @cached_property
+    def shared(self) -> Mapping[str, float]:
+        """By phase, the share of its steps that are those of earlier runs and are not trained again."""
+        return Prefixes(self.spec).expected()
+
+    @property
+    def _saved(self) -> float:
+        """The share of the steps of all planned runs."""
+        return self._shared_steps / sum(self._steps.values())
+
+    @property
+    def _shared_steps(self) -> float:
+        """How many of all planned runs' steps are not trained again."""
+        return sum(share * self._steps[phase] for phase, share in self.shared.items())
+
+    @property
+    def _steps(self) -> Mapping[str, int]:
+        """The steps of all planned runs by phase."""
+        sizes, steps = stages.size(self.spec), self.spec.steps
+        return {phase: sum(count * steps(label) for label, count in of.items()) for phase, of in sizes.items()}
 
     @property
     def disk(self) -> float:
@@ -112,6 +137,7 @@ class Preview:
             "seconds_set_up": self.probe["set_up"],
             "seconds_per_run": self.seconds_per_run,
             "seconds": self.seconds,
+            "shared_steps": round(self._shared_steps),
             **self._first_look(),
             **self.prospect.values(),
             "disk_bytes": round(self.disk),
@@ -170,7 +196,8 @@ class Preview:
     def _about_cost(self) -> Iterator[str]:
         """What remains to be trained, how long that takes, and how much disk."""
         runs, probe = total(self.spec), self.probe
-        steps = f"{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
+        upto = "" if len(set(map(self.spec.steps, self.spec.schedules))) == 1 else "up to "
+        steps = f"{upto}{self.spec.train.steps} steps: {1000 * probe['step']:.2f} ms per step"
         if not self.remaining:
             yield f"\nall {len(self.stored) if self.looks else runs} runs are stored already; a run has {steps}"
             return
@@ -183,12 +210,24 @@ class Preview:
             f"set up a worker; {progress.duration(self.seconds_per_run)} per run, {most or 'about '}"
             f"{progress.duration(self.seconds)} with {self.workers} workers on this machine as it is now"
         )
+        yield from self._about_sharing()
         if self.looks is not None:
             yield from self._about_looks(self.looks)
         yield from self.prospect.lines()
         yield (
             f"disk: very roughly {self.disk / 1e6:.0f} MB in all, of which a checkpoint per worker "
             f"({probe['checkpoint'] / 1e6:.1f} MB) goes again"
+        )
+
+    def _about_sharing(self) -> Iterator[str]:
+        """What is saved where runs begin alike."""
+        if not self.shared:
+            return
+        shares = ", ".join(f"{100 * share:.0f} % of the steps of {phase}" for phase, share in self.shared.items())
+        saved = self._saved * self.remaining * self.seconds_per_run / self.workers
+        yield (
+            f"trained once for several runs: {shares}, which saves about {progress.duration(saved)}, counted above; more where "
+            "schedules are confirmed with equal rates"
         )
 
     def _about_looks(self, looks: Looks) -> Iterator[str]:

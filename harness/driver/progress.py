@@ -102,7 +102,7 @@ class Tally:
             return
         score = record.scores[self.primary]
         sums.finished, sums.total, sums.lowest = sums.finished + 1, sums.total + score, min(sums.lowest, score)
-        self._seconds, self._timed = self._seconds + record.seconds, self._timed + 1
+        self._seconds, self._timed = self._seconds + record.own_seconds, self._timed + 1
 
     @property
     def remaining(self) -> str:
@@ -221,13 +221,13 @@ class LiveDisplay(PlainDisplay):
 
     def _runs(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
-        steps = self._tally.spec.train.steps
         room = max(self._console.height - len(self._tally.spec.schedules) - 4, 1)  # what a screen shows of many
         for run in list(islice(self._tally.running, room)):
-            step, scores = _progress(self._work / f"{run}.progress")
+            step, scores = reached(self._work / f"{run}.progress")
+            steps = self._tally.spec.steps(self._tally.running[run].schedule)
             score = scores.get(self._tally.primary)
-            reached = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
-            table.add_row(run, ProgressBar(total=steps, completed=step, width=24), reached)
+            shown = f"{step}/{steps}" + (f"  {self._tally.primary} {score:.3f}" if score is not None else "")
+            table.add_row(run, ProgressBar(total=steps, completed=step, width=24), shown)
         return table
 
     def _footer(self) -> Text:
@@ -236,7 +236,7 @@ class LiveDisplay(PlainDisplay):
         return Text(f"{stored} of {total} runs stored, elapsed {elapsed}, {self._tally.remaining}", style="dim")
 
 
-def _progress(path: Path) -> tuple[int, dict[str, float]]:
+def reached(path: Path) -> tuple[int, dict[str, float]]:
     """Step and latest scores of a run in progress; zero and none where nothing can be read yet."""
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
@@ -248,7 +248,7 @@ def _progress(path: Path) -> tuple[int, dict[str, float]]:
 def ending(record: RunRecord, primary: str) -> str:
     """In a few words, how a run ended."""
     if record.status == "finished":
-        return f"{primary} {record.scores[primary]:.3f} in {record.seconds:.1f} s"
+        return f"{primary} {record.scores[primary]:.3f} in {record.own_seconds:.1f} s"
     if record.status == "diverged":
         return f"diverged at step {record.last_step} ({record.reason})"
     return f"failed: {record.reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from harness.plan import stages
@@ -80,9 +80,12 @@ class Queue:
         phase = PHASES.index(design.phase)
         return (design.replicate or 0, phase, within, self._order[design.schedule], design.point)
 
-    def take(self) -> Design:
-        """The next run to train."""
-        return self.ready.pop()
+    def take(self, waits: Callable[[Design], bool] = lambda design: False) -> Design | None:
+        """The next run to train, the first one that does not wait; None where all of them do."""
+        for place in reversed(range(len(self.ready))):
+            if not waits(self.ready[place]):
+                return self.ready.pop(place)
+        return None
 
     def ended(self, run: str, outcome: TrialSummary) -> None:
         """Note how a run ended; opens the stage after its own when it was the last of it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
@@ -48,13 +49,28 @@ class LocalExecutor:
     def ask(self, question: Question) -> Future[dict[str, Any]]:
         """Have the first worker, which must be idle, answer; raises in the future what the worker raised.
 
-        The future raises BrokenExecutor if the worker is killed meanwhile; asked again, a fresh one answers.
+        The future raises BrokenExecutor if the worker is killed meanwhile; asked again, a fresh one answers. Runs
+        follow any question but a probe: all other workers start while the first one answers.
         """
         try:
-            return self._pool(0).submit(process.answer, question)
+            answer = self._pool(0).submit(process.answer, question)
         except BrokenProcessPool:  # it died since
             self._pools[0] = None
-            return self._pool(0).submit(process.answer, question)
+            answer = self._pool(0).submit(process.answer, question)
+        if question != "probe":
+            for slot in range(1, self.slots):
+                self._pool(slot)
+            answer.add_done_callback(self._get_ready)
+        return answer
+
+    def _get_ready(self, answer: Future[dict[str, Any]]) -> None:
+        """Have all workers build and trace what runs need, before the first of them comes; the reference is cached by now."""
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        for pool in self._pools:
+            if pool is not None:
+                with contextlib.suppress(BrokenExecutor, RuntimeError):  # it died, or all are being closed
+                    pool.submit(process.get_ready)
 
     def _pool(self, slot: int) -> ProcessPoolExecutor:
         pool = self._pools[slot]
@@ -90,17 +106,22 @@ class LocalExecutor:
         """Nothing to do: every run is under way, in a worker that sees the file STOP."""
 
     def close(self, *, at_once: bool) -> None:
-        """End the workers; with `at_once` they are killed."""
-        if at_once:
-            self.kill()
-        for pool in self._pools:
+        """End the workers, which hold nothing by now; with `at_once` also those that train."""
+        for slot, pool in enumerate(self._pools):
             if pool is not None:
+                if at_once or slot not in self._busy:
+                    _kill(pool)  # their own way out, through TensorFlow's, takes seconds
                 # Waiting also ends the pool's own thread: left behind, it races with the interpreter's exit.
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def kill(self) -> None:
         """Kill the workers and take no lock, so that a signal handler may call it."""
         for pool in self._pools:
-            # Python has a public way to kill a pool's processes from 3.14 on only (`kill_workers`).
-            for child in list((pool._processes or {}).values()) if pool is not None else ():
-                child.kill()
+            if pool is not None:
+                _kill(pool)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    # Python has a public way to kill a pool's processes from 3.14 on only (`kill_workers`).
+    for child in list((pool._processes or {}).values()):
+        child.kill()

@@ -34,13 +34,16 @@ class Checkpoint:
     meta: dict[str, Any]
 
 
-def save(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-    """Write `arrays` and `meta` (JSON values) to `path` durably; the file before becomes `path`.previous."""
+def save(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], *, lasting: bool = True) -> None:
+    """Write `arrays` and `meta` (JSON values) to `path` durably; the file before becomes `path`.previous.
+
+    One that is not `lasting` takes the place of the file before, and a crash of the machine may lose it.
+    """
     buffer = io.BytesIO()
     note = np.frombuffer(json.dumps(dict(meta)).encode(), dtype=np.uint8)
     np.savez(buffer, allow_pickle=False, **{_META: note}, **dict(arrays))
     content = buffer.getvalue()
-    with files.whole(path, keep=_previous(path)) as stream:
+    with files.whole(path, keep=_previous(path) if lasting else None, durable=lasting) as stream:
         stream.write(MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n")
         stream.write(content)
 

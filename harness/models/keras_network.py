@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from harness.kinds import Shape
 from harness.lazy import tf
 from harness.models.model import NetworkPart
+from harness.models.nn import draws
 from harness.models.nn.draws import Draw
 from harness.models.nn.layers import Call, Module, Weight, joined, zeros
 from harness.own_code import CodeError, fault
@@ -72,6 +73,11 @@ class KerasNetwork:
     def weights(self) -> list[Weight]:
         """All variables in Keras' order, without the states of random generators."""
         return list(self._weights)
+
+    @property
+    def draws(self) -> bool:
+        """Whether layers of the model draw numbers: by Keras, which names no algorithm, so that XLA draws others."""
+        return bool(self._generators)
 
     def names(self) -> list[str]:
         """The paths of the variables, in the order of `weights`."""
@@ -134,7 +140,7 @@ class KerasNetwork:
         if not count:
             return []
         if call.training:
-            states = tf.random.stateless_uniform((count, 2), call.next_seed(), 0, 2**31 - 1, tf.int32)
+            states = draws.integers((count, 2), call.next_seed(), below=2**31 - 1)
         else:
             states = tf.zeros((count, 2), tf.int32)
         return [(state, tf.cast(states[index], state.dtype)) for index, state in enumerate(self._generators)]

@@ -104,7 +104,7 @@ def _settings(batch: int) -> SimpleNamespace:
         averages={"ema": 0.999},
         ema_ramp=10.0,
         precision="float32",
-        xla=False,
+        xla="auto",
         flip=False,
         discriminator_steps=1,
         generator_batch=None,

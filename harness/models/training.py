@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ CONTROLS = ("beta2", "ema", "penalty", "weight_decay")
 LOSS_SCALE = 1024.0  # with float16 only: lifts small gradients above that type's smallest number
 _SETTLING = 50  # steps after which little is left of what moving statistics were before
 _FLIPS = 2048  # number of the first draw of a step by which images are mirrored: beyond those of batches
+_LONGEST = 4096  # steps that XLA's loop takes at once: it is compiled for one length, and stops where a chunk ends
 _GENERATE = 500  # images generated at a time; also how statistics-free inference is cut, so never changes numbers
 
 
@@ -77,23 +80,27 @@ class Training(ABC):
         self.networks, self.losses, self.latent, self.step = tuple(networks), tuple(losses), latent, 0
         self._modules, self._averaged, self._settings = dict(networks), tuple(averaged), train
         self._averages = dict(train.averages)  # name of the weights -> decay per step; the primary one is "ema"
-        self._packing = {name: Packing(module) for name, module in networks.items()}
         self._images, self._shape = tf.constant(_packed(images)), tuple(images.shape[1:])
         self._compute = (
             tf.float32 if train.precision == "float32" else tf.as_dtype(train.precision.removeprefix("mixed_"))
         )
+        rounded = self._compute == tf.bfloat16
+        self._packing = {name: Packing(module, bfloat16=rounded) for name, module in networks.items()}
         part = kinds.find("optimizer", train.optimizer.name, key="train.optimizer")
         self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
         self._settled: dict[str, dict[str, tf.Tensor]] = {}  # of the present weights, those that were asked for
         self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
         self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
-        vector = tf.TensorSpec((None,), tf.float32)
+        self.xla = compiles(train.xla)  # whether XLA compiles the training loop
+        scalar = tf.TensorSpec((), tf.int64)
+        steps = tf.TensorSpec((_LONGEST if self.xla else None,), tf.float32)
         self._chunk = tf.function(
             self._train_chunk,
-            input_signature=[tf.TensorSpec((), tf.int64), *[vector] * (len(self.networks) + len(self.controls))],
-            jit_compile=True if train.xla else None,
+            input_signature=[scalar, scalar, *[steps] * (len(self.networks) + len(self.controls))],
+            jit_compile=True if self.xla else None,
             autograph=autograph or not kinds.shipped(part),
         )
+        vector = tf.TensorSpec((None,), tf.float32)
         self._sample = tf.function(
             self._pixels,
             input_signature=[tf.TensorSpec((None, latent), tf.float32), *[vector] * (2 * len(self._averaged))],
@@ -136,12 +143,24 @@ class Training(ABC):
         self.step, self._settled = 0, {}
 
     def prepare(self) -> None:
-        """Trace the training loop unless it has been, so that no run's time holds it; changes nothing else.
+        """Trace and compile the training loop unless it has been, so that no run's time holds it; changes nothing else."""
+        if self.traces == 0:
+            self._train([np.zeros(0, np.float32)] * (len(self.networks) + len(self.controls)))
 
-        XLA compiles for every length of a chunk by itself, when it first meets it.
+    def fault_of_xla(self) -> str | None:
+        """The operation that XLA has not, and the line that made it; None if XLA has all, or is not to compile the loop.
+
+        Traces the loop where it has not been; no code is generated.
         """
-        if self.traces == 0 and not self._settings.xla:
-            self._chunk(tf.constant(0, tf.int64), *[tf.zeros(0)] * (len(self.networks) + len(self.controls)))
+        if not self.xla:
+            return None
+        self._chunk.get_concrete_function()  # what is wrong with the code itself is told as ever
+        given = [tf.zeros(spec.shape, spec.dtype) for spec in self._chunk.input_signature]
+        try:
+            self._chunk.experimental_get_compiler_ir(*given)(stage="hlo")
+        except (ValueError, tf.errors.OpError) as error:
+            return _unknown_to_xla(str(error))
+        return None
 
     def advance(
         self, rates: Mapping[str, NDArray[np.float32]], controls: Mapping[str, NDArray[np.float32]] | None = None
@@ -169,14 +188,33 @@ class Training(ABC):
             return {name: np.zeros(0, np.float32) for name in self.losses}
         self._settled = {}
         vectors = [*(rates[name] for name in self.networks), *(controls[name] for name in self.controls)]
-        bad, *stacked = self._chunk(tf.constant(self.step, tf.int64), *map(tf.constant, vectors))
-        losses = {name: values.numpy() for name, values in zip(self.losses, stacked, strict=True)}
-        if int(bad) >= 0:
-            sound = int(bad) - self.step
+        bad, losses = self._train(vectors)
+        if bad >= 0:
+            sound = bad - self.step
             reason = _reason({name: float(values[sound]) for name, values in losses.items()})
-            raise Diverged(int(bad) + 1, reason, {name: values[:sound] for name, values in losses.items()})
+            raise Diverged(bad + 1, reason, {name: values[:sound] for name, values in losses.items()})
         self.step += count
         return losses
+
+    def _train(self, vectors: Sequence[NDArray[np.float32]]) -> tuple[int, dict[str, NDArray[np.float32]]]:
+        """Run the compiled loop from `step` on; return the first bad step from 0, or -1, and the losses by name.
+
+        `vectors` are rates and controls, (k,) each. After a bad step, losses are what they are.
+        """
+        count, at_once = len(vectors[0]), _LONGEST if self.xla else max(len(vectors[0]), 1)
+        bad, parts = -1, []
+        for first in range(0, max(count, 1), at_once):
+            done = [vector[first : first + at_once] for vector in vectors]
+            length = len(done[0])
+            given = [np.pad(part, (0, _LONGEST - length)) if self.xla else part for part in done]
+            counts = (tf.constant(self.step + first, tf.int64), tf.constant(length, tf.int64))
+            found, *stacked = self._chunk(*counts, *map(tf.constant, given))
+            bad = int(found)
+            parts.append([values.numpy()[:length] for values in stacked])
+            if bad >= 0:
+                break
+        losses = map(np.concatenate, zip(*parts, strict=True))
+        return bad, dict(zip(self.losses, losses, strict=True))
 
     def generate(self, latents: NDArray[np.float32], *, weights: str) -> NDArray[np.uint8]:
         """Images uint8 (n, h, w, c) of `latents` float32 (n, latent), by the 'raw' weights or those of an average.
@@ -250,8 +288,13 @@ class Training(ABC):
 
     # --- what is compiled --------------------------------------------------------------------------------------------
 
-    def _train_chunk(self, first: tf.Tensor, *vectors: tf.Tensor) -> Any:
-        count = tf.size(vectors[0])
+    def _train_chunk(self, first: tf.Tensor, count: tf.Tensor, *vectors: tf.Tensor) -> Any:
+        """Train `count` steps from step `first` on by vectors as long or longer; return the bad step or -1, and losses."""
+        with draws.by_xla(self.xla):
+            done = self._loop(first, tf.cast(count, tf.int32), vectors)
+        return done
+
+    def _loop(self, first: tf.Tensor, count: tf.Tensor, vectors: Sequence[tf.Tensor]) -> Any:
         rates = dict(zip(self.networks, vectors, strict=False))
         controls = dict(zip(self.controls, vectors[len(self.networks) :], strict=True))
 
@@ -272,7 +315,7 @@ class Training(ABC):
             bad = tf.where(tf.math.is_finite(seen), bad, step)
             return index + 1, bad, *(array.write(index, loss) for array, loss in zip(written, losses, strict=True))
 
-        arrays = [tf.TensorArray(tf.float32, size=count, element_shape=()) for _ in self.losses]
+        arrays = [tf.TensorArray(tf.float32, size=tf.size(vectors[0]), element_shape=()) for _ in self.losses]
         start = (tf.constant(0), tf.constant(-1, tf.int64), *arrays)
         _, bad, *written = tf.while_loop(going, body, start, parallel_iterations=1)
         return bad, *(array.stack() for array in written)
@@ -321,8 +364,7 @@ class Training(ABC):
             for vector, value in zip(self._slots(name), self._optimizer.initial(passed), strict=True):
                 vector.assign(value)
             self._vectors[name].assign(passed)
-        still = [tf.zeros(_SETTLING)] * (len(self._chunk.input_signature) - 1)
-        self._chunk(tf.constant(self.step, tf.int64), *still)
+        self._train([np.zeros(_SETTLING, np.float32)] * (len(self.networks) + len(self.controls)))
         settled = {name: tf.constant(self._vectors[f"{name}_moving"].numpy()) for name in self.networks}
         for name, vector in self._vectors.items():
             vector.assign(kept[name])
@@ -336,7 +378,7 @@ class Training(ABC):
         images = tf.cast(tf.reshape(pixels, (count, *self._shape)), self._compute)
         if self._settings.flip:
             seed = draws.seed_at(self._roles, draws.DATA, step, _FLIPS + part)
-            flipped = tf.random.stateless_uniform((count, 1, 1, 1), seed) < 0.5
+            flipped = draws.uniform((count, 1, 1, 1), seed) < 0.5
             images = tf.where(flipped, tf.reverse(images, (2,)), images)
         return images * (1.0 / 127.5) - 1.0
 
@@ -398,6 +440,23 @@ class Training(ABC):
     @property
     def _scale(self) -> float:
         return LOSS_SCALE if self._compute == tf.float16 else 1.0
+
+
+def compiles(xla: bool | str) -> bool:
+    """Whether XLA compiles a training loop: as said, or, where 'auto' is said, on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU")) if xla == "auto" else bool(xla)
+
+
+def _unknown_to_xla(message: str) -> str:
+    """The operation that XLA has not, and the line that made it, from TensorFlow's message; its first line if it is another."""
+    found = re.search(r"unsupported operations when .*: (\w+) \(", message)
+    if found is None:
+        return message.strip().splitlines()[0]
+    places = re.findall(r'^File "(.+)", line (\d+)', message.partition("tf2xla conversion failed")[0], re.MULTILINE)
+    if not places:
+        return f"operation {found[1]}"
+    name, line = places[-1]
+    return f"operation {found[1]}, made in {Path(name).name}, line {line}"
 
 
 def _packed(images: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -56,7 +56,7 @@ class Design:
         """
         model, ratio = spec.model.part, self.values.get("discriminator_ratio")
         ratios = {} if ratio is None else {model.ratio: ratio}
-        return spec.arm(self.schedule).rates(self.values, spec.train.steps, networks=networks, ratios=ratios)
+        return spec.arm(self.schedule).rates(self.values, spec.steps(self.schedule), networks=networks, ratios=ratios)
 
     def rules(self, spec: StudySpec, networks: Sequence[str]) -> dict[str, tuple[Rule, tuple[str, ...]]]:
         """The rules that decide on rates, by place, each with those of the model's `networks` that follow it."""
@@ -66,10 +66,11 @@ class Design:
         """What else changes at every step, float32 (steps,), by the names in `spec.controls`: what training is given."""
         if not spec.controls:
             return {}
-        steps, schedule, found = spec.train.steps, spec.arm(self.schedule).schedule(self.values), {}
+        steps, schedule, found = spec.steps(self.schedule), spec.arm(self.schedule).schedule(self.values), {}
         for name, course in spec.train.scheduled.courses():
             made = course.decays if name == "ema" else course.values
-            found[name] = made(schedule, steps)
+            # One of its own is the same for every schedule, however long its runs are.
+            found[name] = made(schedule, steps if course.kind is None else spec.train.steps)[:steps]
         # A run of a schedule that says nothing of weight decay has its optimizer's own, as it would have without others.
         of_optimizer = getattr(spec.optimizer(self.schedule).settings, "weight_decay", 0.0)
         found["weight_decay"] = np.full(steps, np.float32(self.values.get("weight_decay", of_optimizer)))

@@ -176,6 +176,18 @@ def _after_search(
         ]
 
 
+def following(spec: StudySpec, design: Design) -> list[Design]:
+    """The runs that are sure to follow a run and to have its seeds and rates: those that score its end again."""
+    if (
+        spec.variance is None
+        or (design.phase, design.repetition) != ("confirm", 0)
+        or not spec.variance.of(design.schedule)
+    ):
+        return []
+    count = spec.variance.runs("evaluation")
+    return [_again(spec, design, "variance", repetition, source="evaluation") for repetition in range(count)]
+
+
 def _mean_rank(outcomes: list[TrialSummary]) -> tuple[int, float]:
     """Sort key of a configuration: fewest runs that did not finish, then the mean score of those that did."""
     scores = [outcome.score for outcome in outcomes if outcome.score is not None]

@@ -80,6 +80,8 @@ class Analysis:
     @property
     def steps(self) -> str:
         """What an axis of steps is called: those of a GAN are its generator's, whose discriminator may make more."""
+        if self.plan.elsewhere:
+            return self.plan.elsewhere.step
         return "generator steps" if "rate_generator" in self.results.curves else "steps"
 
     @property
@@ -284,8 +286,13 @@ class Analysis:
             direction="higher" if direction == "higher" else "lower",
             looks=looks if primary and looks else None,
             scale=self._scale if primary else "absolute",
+            words=self._words,
         )
         return _explored(table) if direction == "one" else table
+
+    @property
+    def _words(self) -> stats.Words:
+        return stats.Words(units=numbers.plural(self.plan.unit), lost=self.plan.lost)
 
     def _against_baseline(self, schedules: list[str]) -> pd.DataFrame:
         return self.units[self.units["schedule"].isin([self.baseline, *schedules])]
@@ -354,8 +361,16 @@ class Analysis:
             tables["exploratory"] = self.exploratory
         if len(self.units):
             tables["all_pairs"] = stats.all_pairs(
-                self.units, score=self.score, rope=self.rope, alpha=self.alpha, scale=self._scale
+                self.units,
+                score=self.score,
+                rope=self.rope,
+                alpha=self.alpha,
+                direction=self.direction,
+                scale=self._scale,
+                words=self._words,
             )
+        if self.plan.elsewhere:
+            return tables  # how they were tuned, averaged and paid for no table says
         if len(self.confirmed):
             tables["final_against_best"] = stats.final_against_best(self.curves, score=self.score)
             tables["cost"] = stats.cost(self.confirmed, baseline=self.baseline)
@@ -483,7 +498,13 @@ class Analysis:
     def way(self) -> sentences.Way:
         """How the verdicts come about, as far as sentences say it."""
         trials = self.results.study.phases.search.trials
-        return sentences.Way(unit=self.plan.unit, trials=trials, looks=self.plan.looks)
+        return sentences.Way(
+            unit=self.plan.unit,
+            trials=trials,
+            looks=self.plan.looks,
+            lost=self.plan.lost,
+            elsewhere=self.plan.elsewhere is not None,
+        )
 
     @property
     def headline(self) -> str:

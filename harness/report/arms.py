@@ -14,6 +14,8 @@ from harness.results.document import Document, Limits, Schedule, as_table
 def differences(analysis: Analysis) -> Line:
     """A sentence that says which schedules have something of their own; empty where none has."""
     study = analysis.results.study
+    if study.elsewhere:  # no table says it
+        return ()
     labels: dict[str, list[str]] = {}
     for label in study.schedules:
         if said := ", ".join(_own(study, label)):
@@ -39,6 +41,8 @@ def _own(study: Document, label: str) -> list[str]:
     found += [f"{kind} for the {network}" for network, kind in said.networks.items()]
     if said.optimizer is not None and said.optimizer != train.optimizer:
         found.append(f"optimizer {_described(said.optimizer, train.optimizer)}")
+    if said.steps not in (None, train.steps):
+        found.append(f"{numbers.count(said.steps, 'step')} instead of {train.steps:,}")
     if said.weight_decay is not None:
         searched = isinstance(said.weight_decay, Limits)
         found.append(f"weight decay {'searched' if searched else numbers.number(said.weight_decay)}")

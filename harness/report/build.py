@@ -21,8 +21,15 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
     """Write tables, figures, README.md, report.md and report.html into the results folder; return the page's path."""
     folder = Path(path)
     analysis = Analysis(load(folder))
+    page = write(analysis, folder, pdf=pdf)
+    files.write(folder / "README.md", readme.render(catalogue.contents(analysis)).encode())
+    return page
+
+
+def write(analysis: Analysis, folder: Path, *, pdf: bool = False) -> Path:
+    """Write tables, figures, report.md and report.html into `folder`; return the page's path."""
     for name, frame in analysis.tables.items():
-        write_frame(folder / f"{name}.csv", frame)
+        write_frame(folder / f"{name}.csv", named(frame, analysis.plan.factor))
     study = analysis.results.study.name
     for name, table in catalogue.papers(analysis).items():
         files.write(folder / "latex" / f"{name}.tex", latex.render(table, label=f"{study}-{name}").encode())
@@ -31,10 +38,18 @@ def build(path: str | Path, *, pdf: bool = False) -> Path:
         figure = drawing.draw()
         for kind in ("png", "svg", *(("pdf",) if pdf else ())):
             files.write(folder / "figures" / f"{name}.{kind}", style.rendered(figure, kind))
-    files.write(folder / "README.md", readme.render(contents).encode())
     files.write(folder / "report.md", markdown.render(contents, folder=folder).encode())
     files.write(folder / "report.html", html.render(contents, folder=folder).encode())
     return folder / "report.html"
+
+
+def named(frame: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """A table whose column `schedule` is called as the factor, or 'level' where another column is."""
+    return (
+        frame.rename(columns={"schedule": factor if factor not in frame else "level"})
+        if factor != "schedule"
+        else frame
+    )
 
 
 def stale(path: str | Path) -> list[str]:
@@ -70,6 +85,12 @@ def headline(path: str | Path) -> dict[str, Any]:
     tunes once none. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
     """
     analysis = Analysis(load(path))
+    study = analysis.results.study.name
+    return {"study": study, **statements(analysis, levels="schedules"), "results": str(path)}
+
+
+def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
+    """As `headline`, of runs of whatever origin; `levels` is what the entries are under, one per schedule."""
     summary = analysis.summary.set_index("schedule")
     contrasts = analysis.contrasts.set_index("schedule")
     plan, known = analysis.plan, "difference" in contrasts
@@ -84,7 +105,6 @@ def headline(path: str | Path) -> dict[str, Any]:
         for _, row in analysis.exploratory.iterrows()
     ]
     return {
-        "study": analysis.results.study.name,
         "score": analysis.score,
         "scale": analysis.results.study.question.scale,
         "baseline": analysis.baseline,
@@ -96,9 +116,8 @@ def headline(path: str | Path) -> dict[str, Any]:
         "look": int(contrasts["look"].max()) if plan.replicated and known and len(contrasts) else None,
         "replicates": int(analysis.units["repetition"].nunique()) if plan.replicated else None,
         "warnings": analysis.warnings,
-        "schedules": schedules,
+        levels: schedules,
         **({"later": later} if later else {}),
-        "results": str(path),
     }
 
 
@@ -120,18 +139,24 @@ def _value(value: Any) -> Any:
 
 def terminal_table(path: str | Path) -> Table:
     """The small table that ends a run of a study; what its verdicts are about stands in the sentence below it."""
-    analysis = Analysis(load(path))
+    return verdict_table(Analysis(load(path)))
+
+
+def verdict_table(analysis: Analysis) -> Table:
+    """As `terminal_table`, of runs of whatever origin."""
     arrow, spread, form = analysis.arrow, analysis.spread_of(analysis.score), analysis.form_of(analysis.score)
     of = "replicates of the whole tuning" if analysis.plan.replicated else "fresh-seed confirmation runs"
+    if analysis.plan.elsewhere:
+        of = f"runs paired by {analysis.plan.paired_by}"
     table = Table(
         title=f"{analysis.score} {arrow}, {of}{', exploratory' if analysis.plan.changed else ''}",
         title_justify="left",
         box=None,
         pad_edge=False,
     )
-    table.add_column("schedule")
+    table.add_column(analysis.plan.head)
     for head in (
-        f"{analysis.plan.unit}s",
+        numbers.plural(analysis.plan.unit),
         "mean",
         f"{analysis.level} interval",
         f"vs {analysis.baseline}",

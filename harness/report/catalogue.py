@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import arms, claims, entries, methods, numbers, study_figures, study_tables, study_texts, variance
+from harness.report import (
+    arms,
+    claims,
+    elsewhere,
+    entries,
+    methods,
+    numbers,
+    study_figures,
+    study_tables,
+    study_texts,
+    variance,
+)
 from harness.report.analysis import Analysis
 from harness.report.entries import Contents, FigureEntry, Listing, Pair, Section, TableEntry, Text, Verbatim
 from harness.report.figures import style
@@ -185,19 +196,51 @@ SECTIONS: tuple[Section[Analysis], ...] = (
     ),
 )
 
+# What a table of runs trained elsewhere can tell.
+ELSEWHERE: tuple[Section[Analysis], ...] = (
+    SECTIONS[0],
+    Section(
+        "failures",
+        "Runs that did not finish",
+        "Failures",
+        (Text(elsewhere.lost, brief=True), TableEntry("lost", elsewhere.lost_runs)),
+    ),
+    Section("training", "Training", "Training", (FigureEntry("anytime", study_figures.anytime, brief=True),)),
+    Section(
+        "protocol",
+        "What the table says, and what it cannot",
+        "Table",
+        (
+            Listing(elsewhere.facts),
+            Verbatim("To judge it again:", elsewhere.command, brief=True),
+        ),
+    ),
+    Section(
+        "methods",
+        "For a paper",
+        "For a paper",
+        (Text(elsewhere.paragraph, brief=True), Verbatim("BibTeX of what was used", elsewhere.bibtex, folded=True)),
+    ),
+)
+
+
+def sections(analysis: Analysis) -> tuple[Section[Analysis], ...]:
+    """The sections of a study's report, or of one of runs trained elsewhere."""
+    return ELSEWHERE if analysis.plan.elsewhere else SECTIONS
+
 
 def contents(analysis: Analysis) -> Contents[Analysis]:
     """What the report of a study shows."""
     keyed = [f"{key} is {numbers.name(label)}" for key, label in style.keys(analysis.schedules).items()]
     key = f" In the figure {'; '.join(keyed)}." if keyed else ""  # for schedules whose names a figure cannot draw
-    return entries.contents(analysis, entries.walk(FIRST, SECTIONS), key=key)
+    return entries.contents(analysis, entries.walk(FIRST, sections(analysis)), key=key)
 
 
 def papers(analysis: Analysis) -> dict[str, Table]:
     """The tables for a paper, by file name."""
     tables = {
         entry.name: entry.paper(analysis)
-        for entry in entries.walk(FIRST, SECTIONS)
+        for entry in entries.walk(FIRST, sections(analysis))
         if isinstance(entry, TableEntry) and entry.paper is not None
     }
     return {name: table for name, table in tables.items() if table is not None and table.rows}

@@ -39,7 +39,7 @@ _BY_OPTIMIZER = {"adam": "kingma2015adam", "schedule_free": "defazio2024road"}
 
 def paragraph(analysis: Analysis) -> Line:
     """What was compared, how it was tuned, on how many fresh seeds, by which test, at which cost: to paste and shorten."""
-    parts = (_compared, _trained, _tuned, _confirmed, _scored, _tested, _lost, _compute, _frozen)
+    parts = (_compared, _trained, _tuned, _confirmed, _scored, tested, _lost, _compute, _frozen)
     return (" ".join(filter(None, (part(analysis) for part in parts))),)
 
 
@@ -116,7 +116,8 @@ def _scored(analysis: Analysis) -> str:
     )
 
 
-def _tested(analysis: Analysis) -> str:
+def tested(analysis: Analysis) -> str:
+    """What is reported of each comparison: interval, test, correction, error rate, equivalence."""
     count, alpha = len(analysis.contrasts), f"{100 * analysis.alpha:g} %"
     scale = "ratios of the score (differences of logarithms)" if analysis.relative else "differences of the score"
     test = "exact two-sided sign-flip (paired permutation) tests"
@@ -130,7 +131,7 @@ def _tested(analysis: Analysis) -> str:
         else ""
     )
     return (
-        f"We report mean {scale} to the baseline, paired by {analysis.plan.unit}, with {analysis.level} t intervals, and p "
+        f"We report mean {scale} to the baseline, paired by {analysis.plan.paired_by}, with {analysis.level} t intervals, and p "
         f"values of {test}{corrected} ({'family-wise ' if count > 1 else ''}error rate {alpha}).{equivalence}"
     )
 
@@ -152,7 +153,7 @@ def _compute(analysis: Analysis) -> str:
 def _cost(analysis: Analysis) -> str:
     runs = analysis.results.runs
     used = [
-        f"{_hours(float(of['seconds'].sum()))} on {device or 'an unknown device'}"
+        f"{_hours(float((of['seconds'] - of['shared_seconds']).sum()))} on {device or 'an unknown device'}"
         for device, of in runs.groupby(runs["device"].fillna("").astype(str))
     ]
     threads = sorted({int(count) for count in runs["threads"].dropna()})

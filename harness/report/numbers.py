@@ -161,7 +161,22 @@ def count(number: int, word: str) -> str:
     >>> count(1, "run"), count(1200, "run")
     ('1 run', '1,200 runs')
     """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+    return f"{number:,} {word if number == 1 else plural(word)}"
+
+
+def plural(word: str) -> str:
+    """Several of what a word names.
+
+    >>> plural("seed"), plural("batch"), plural("category"), plural("axis")
+    ('seeds', 'batches', 'categories', 'axes')
+    """
+    if word.endswith("is"):
+        return f"{word[:-2]}es"
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{word[:-1]}ies"
+    return f"{word}s"
 
 
 def _signed(text: str) -> str:

@@ -35,12 +35,15 @@ class Way:
     """How the verdicts of a study come about, as far as sentences say it.
 
     `unit`: 'seed' of a study that tunes once, 'replicate' of one that repeats its tuning. `trials`: search trials per
-    schedule, and replicate. `looks`: the numbers of replicates at which it is looked at, () without replicates.
+    schedule, and replicate. `looks`: the numbers of replicates at which it is looked at, () without replicates. `lost`: what
+    runs did that are the worst outcome. `elsewhere`: whether the runs were trained elsewhere.
     """
 
     unit: str = "seed"
     trials: int = 0
     looks: tuple[int, ...] = ()
+    lost: str = "diverged"
+    elsewhere: bool = False
 
     @property
     def tuned(self) -> str:
@@ -61,7 +64,7 @@ def headline(table: pd.DataFrame, way: Way = ONCE) -> str:
         "worse": f"Worse than {baseline}: {{}}.",
         "equivalent": f"Equivalent to {baseline}: {{}}.",
         "undecided": f"Undecided{_so_far(table, way)}: {{}}.",
-        "descriptive only": f"Too few {way.unit}s for a verdict: {{}}.",
+        "descriptive only": f"Too few {numbers.plural(way.unit)} for a verdict: {{}}.",
     }
     said = []
     for verdict, form in forms.items():
@@ -104,6 +107,11 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
             f"test, {looks} planned, {over} over all looks together; intervals are {level} intervals for a study that "
             "may stop at any look)."
         )
+    if way.elsewhere:
+        return (
+            f"Each statement rests on {pairs} pair{'s' if pairs != '1' else ''} of runs trained elsewhere (exact sign-flip test, "
+            f"{over}; intervals are {level} t intervals)."
+        )
     about = "tuned configurations, whose tuning was not repeated," if way.trials else "configurations in the study file"
     return (
         f"Each statement is about the {about} and rests on {pairs} pair{'s' if pairs != '1' else ''} of runs "
@@ -112,7 +120,12 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
 
 
 def not_repeated(way: Way) -> str:
-    """That the verdicts of a study that tunes once are about configurations."""
+    """That the verdicts of a study that tunes once are about configurations, and those on a table about that table."""
+    if way.elsewhere:
+        return (
+            "The harness did not train these runs: it takes the table's word for what they are, for what runs of one "
+            f"{way.unit} have in common, and that no run was left out."
+        )
     if not way.trials:
         return "These verdicts are about the configurations in the study file: nothing was tuned."
     return (
@@ -190,7 +203,7 @@ def _lost(row: Mapping[str, Any], baseline: str, way: Way) -> str:
     mine, other = int(row["diverged"]), int(row["baseline_diverged"])
     if not mine and not other:
         return ""
-    return f"; diverged: {mine} of its {'replicates' if way.looks else 'runs'}, {other} of {baseline}"
+    return f"; {way.lost}: {mine} of its {'replicates' if way.looks else 'runs'}, {other} of {baseline}"
 
 
 def later(table: pd.DataFrame, *, score_title: str, margin: str, form: numbers.Form, way: Way) -> list[str]:
@@ -347,4 +360,16 @@ def _widen(found: str, parts: Sequence[str]) -> str:
     more = f"; and {len(parts) - EDGES_SAID} more" if len(parts) > EDGES_SAID else ""
     return (
         f"{found}: {'; '.join(parts[:EDGES_SAID])}{more}. Better ones may lie outside: widen the range in a new study."
+    )
+
+
+def shared(runs: pd.DataFrame) -> str:
+    """How many of all runs' steps were trained once for several runs, in how much time; empty where none were."""
+    steps = int(runs["shared_steps"].sum())
+    if not steps:
+        return ""
+    hours = runs["shared_seconds"].sum() / 3600
+    return (
+        f"{numbers.count(steps, 'step')} of {int(runs['last_step'].sum()):,} were those of an earlier run, too, bit for bit, and "
+        f"were not trained again: {numbers.number(float(hours))} worker-hours saved, which each run's own seconds count in full"
     )

@@ -37,7 +37,13 @@ def forest(analysis: Analysis) -> Drawing | None:
     pairs = counted(_finished_pairs(analysis), plan.unit if plan.replicated else "pair")
     kind = "interval" if plan.replicated else "t interval"
     lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
-    of = f"{pairs}, each a tuning of all schedules" if plan.replicated else f"{pairs} of runs from one seed"
+    of = (
+        f"{pairs}, each a tuning of all schedules"
+        if plan.replicated
+        else f"{pairs} of runs of one {plan.unit}"
+        if plan.elsewhere
+        else f"{pairs} of runs from one seed"
+    )
     return Drawing(
         lambda: figures.forest(
             analysis.drawn,
@@ -52,9 +58,9 @@ def forest(analysis: Analysis) -> Drawing | None:
         f"{analysis.headline} {' '.join(analysis.sentences)}",
         f"Mean paired difference in {_scored(analysis)} to {analysis.baseline}{' in per cent' if analysis.relative else ''} "
         f"with {level} {kind}s over {of}. {better} of zero is better."
-        + (f" Pairs with a diverged {plan.compared} are in the verdict, but have no difference." if lost else "")
+        + (f" Pairs with a {plan.lost} {plan.compared} are in the verdict, but have no difference." if lost else "")
         + (
-            f" Shaded: differences within {analysis.margin}, which the study counts as equivalent."
+            f" Shaded: differences within {analysis.margin}, which {'count' if plan.elsewhere else 'the study counts'} as equivalent."
             if analysis.rope > 0
             else ""
         ),
@@ -78,23 +84,34 @@ def finals(analysis: Analysis) -> Drawing | None:
     runs, plan = analysis.units, analysis.plan
     if runs.empty:
         return None
-    alike = "replicates of one number" if plan.replicated else "runs from one seed"
+    alike = (
+        "replicates of one number"
+        if plan.replicated
+        else f"runs of one {plan.unit}"
+        if plan.elsewhere
+        else "runs from one seed"
+    )
     joined = f" grey lines join {alike};" if figures.joined(runs) else ""
     return Drawing(
         lambda: figures.finals(
-            runs, analysis.summary, schedules=analysis.schedules, score=analysis.score, label=axis(analysis)
+            runs,
+            analysis.summary,
+            schedules=analysis.schedules,
+            score=analysis.score,
+            label=axis(analysis),
+            lost=plan.lost,
         ),
         _ranking(analysis),
-        f"Final {_scored(analysis)} of {numbers.count(len(runs), 'replicate' if plan.replicated else 'confirmation run')}. "
+        f"Final {_scored(analysis)} of {numbers.count(len(runs), 'replicate' if plan.replicated else plan.runs)}. "
         f"Every dot is {_dot(analysis)};{joined} beside them the mean with its {analysis.level} t interval over "
         f"{counted(analysis.summary['finished'], f'finished {plan.compared}')}.",
     )
 
 
 def _dot(analysis: Analysis) -> str:
-    seeds = analysis.results.study.phases.confirm.seeds
     if not analysis.plan.replicated:
         return "a run"
+    seeds = analysis.results.study.phases.confirm.seeds
     return "a replicate" if seeds == 1 else f"a replicate, the mean of {seeds} runs"
 
 
@@ -135,6 +152,8 @@ def anytime(analysis: Analysis) -> Drawing | None:
     if analysis.curves.empty:
         return None
     seeds = counted(analysis.curves.groupby("schedule")[analysis.plan.compared].nunique(), analysis.plan.unit)
+    if analysis.plan.elsewhere:
+        return _anytime_elsewhere(analysis, seeds)
     used = rates.of(analysis)
     dotted = " (dotted: of networks that take another course)" if used.others else ""
     return Drawing(
@@ -153,6 +172,23 @@ def anytime(analysis: Analysis) -> Drawing | None:
         f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
         f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{_whose(analysis)}{dotted}. A decayed run before its end is "
         "not a shorter run.",
+    )
+
+
+def _anytime_elsewhere(analysis: Analysis, seeds: str) -> Drawing:
+    """Score against step, of runs whose learning rates no table says."""
+    return Drawing(
+        lambda: figures.anytime(
+            analysis.curves,
+            analysis.bands,
+            schedules=analysis.schedules,
+            score=analysis.score,
+            label=axis(analysis),
+            steps=analysis.steps,
+        ),
+        f"{analysis.title} against {analysis.steps} for each {analysis.plan.factor}. {_ranking(analysis)}",
+        f"{_scored(analysis)} against {analysis.steps}: mean with {analysis.level} t band over {seeds}, at most "
+        f"{figures.CURVES_DRAWN} single runs per {analysis.plan.factor} faint. The verdicts are about the last value of each run.",
     )
 
 
@@ -230,6 +266,8 @@ def budget(analysis: Analysis) -> Drawing | None:
 def _scored(analysis: Analysis) -> str:
     """The primary score in full: 'Fréchet distance ↓ (fid_digits_5k: 5,000 images, digits features)'."""
     score = analysis.primary
+    if not score.count:
+        return f"{analysis.title} {analysis.arrow}"
     protocol = [f"{score.count:,} images"]
     if score.features:
         protocol.append(f"{score.features} features")

@@ -68,12 +68,13 @@ def _explored(row: Row) -> str:
 
 def pairs(analysis: Analysis) -> Table | None:
     """Every pair of schedules, with all columns."""
-    caption = "Every pair of schedules, Holm over all pairs; exploratory, not part of the question asked"
+    factors = numbers.plural(analysis.plan.factor)
+    caption = f"Every pair of {factors}, Holm over all pairs; exploratory, not part of the question asked"
     return _all_columns(analysis, "all_pairs", analysis.score, caption=caption)
 
 
 def _against(analysis: Analysis) -> str:
-    said = f"Each schedule against {analysis.baseline}, paired by {analysis.plan.unit}: {analysis.score}"
+    said = f"Each {analysis.plan.factor} against {analysis.baseline}, paired by {analysis.plan.paired_by}: {analysis.score}"
     return f"{said}; exploratory" if analysis.plan.changed else said
 
 
@@ -89,7 +90,7 @@ def _few_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
     if frame is None or "difference" not in frame:
         return None
     columns: Columns = {
-        "schedule": value("schedule"),
+        analysis.plan.head: value("schedule"),
         _mean(analysis): value("mean", spread),
         f"difference ({analysis.level} interval)": estimate("difference", form),
         "p (Holm)": value("p_holm"),
@@ -104,7 +105,7 @@ def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
     if frame is None or "difference" not in frame:
         return None
     columns: Columns = {
-        "schedule": value("schedule"),
+        analysis.plan.head: value("schedule"),
         _mean(analysis): value("mean", spread),
         "baseline": value("baseline"),
         f"baseline {_mean(analysis)}": value("baseline_mean", spread),
@@ -119,7 +120,9 @@ def _all_columns(analysis: Analysis, name: str, score: str, *, caption: str) -> 
         "verdict": value("verdict"),
     }
     if (frame[["diverged", "baseline_diverged"]] > 0).any(axis=None):
-        columns["diverged"] = lambda row: Cell(f"{row['diverged']} and {row['baseline_diverged']}", row["diverged"])
+        columns[analysis.plan.lost] = lambda row: Cell(
+            f"{row['diverged']} and {row['baseline_diverged']}", row["diverged"]
+        )
     columns |= _when(analysis, frame)
     if frame["note"].astype(bool).any():
         columns["note"] = value("note")
@@ -135,7 +138,7 @@ def _when(analysis: Analysis, frame: pd.DataFrame) -> Columns:
     if "done" in frame:
         return {"decided after": lambda row: _decided(row, analysis.plan.looks)}
     if frame["more_seeds"].notna().any():
-        return {f"{analysis.plan.unit}s to decide (new study)": _to_decide}
+        return {f"{numbers.plural(analysis.plan.unit)} to decide (new study)": _to_decide}
     return {}
 
 
@@ -183,23 +186,27 @@ def _paper(analysis: Analysis, contrasts: pd.DataFrame | None, score: str) -> Ta
             )
         )
     means = summary["mean"].to_numpy(dtype=float)
-    best = (int(np.nanargmin(means)), 1) if np.isfinite(means).any() else None
+    named = "" if analysis.title == score else f"{score}, "
+    first = np.nanargmin if analysis.direction == "lower" else np.nanargmax
+    best = (int(first(means)), 1) if np.isfinite(means).any() else None
     caption = (
-        f"{analysis.title} ({score}, {analysis.direction} is better) over {_compared(analysis)}: mean ± sd, mean paired "
+        f"{analysis.title} ({named}{analysis.direction} is better) over {_compared(analysis)}: mean ± sd, mean paired "
         f"difference to {baseline}, verdict. {analysis.scope}"
     ).removesuffix(".")
-    return Table(caption, ("schedule", "mean ± sd", "difference", "verdict"), tuple(rows), "contrasts.csv", bold=best)
+    return Table(
+        caption, (analysis.plan.head, "mean ± sd", "difference", "verdict"), tuple(rows), "contrasts.csv", bold=best
+    )
 
 
 def _compared(analysis: Analysis) -> str:
-    return "replicates" if analysis.plan.replicated else "confirmation runs"
+    return "replicates" if analysis.plan.replicated else f"{analysis.plan.runs}s"
 
 
 def levels(analysis: Analysis) -> Table | None:
     """Level and spread by schedule."""
     frame, spread = analysis.summary, analysis.spread_of(analysis.score)
     columns: Columns = {
-        "schedule": value("schedule"),
+        analysis.plan.head: value("schedule"),
         f"{analysis.plan.compared}s": value("n"),
         "finished": value("finished"),
         "mean": value("mean", spread),
@@ -209,7 +216,7 @@ def levels(analysis: Analysis) -> Table | None:
         "sd": value("sd", spread),
         "best": value("best", spread),
         "worst": value("worst", spread),
-        "diverged": _diverged,
+        analysis.plan.lost: _diverged,
     }
     if frame["failed"].any():
         columns["failed"] = value("failed")
@@ -478,7 +485,8 @@ def _seconds(analysis: Analysis) -> str:
     """What the cost table's seconds are of: evaluations were not timed apart by earlier versions."""
     apart = analysis.confirmed.loc[analysis.confirmed["status"] == "finished", "seconds_evaluation"].notna()
     if apart.all():
-        return "Seconds per run with its evaluations, and seconds of training per step"
+        shared = ", as if it had trained all of its steps itself" if analysis.results.runs["shared_steps"].any() else ""
+        return f"Seconds per run with its evaluations{shared}, and seconds of training per step"
     some = "" if not apart.any() else " in runs stored by an earlier version"
     return f"Seconds per run and per step, evaluations included in both{some}"
 

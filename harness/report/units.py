@@ -10,8 +10,26 @@ from functools import cached_property
 
 import pandas as pd
 
-from harness.results.document import Document
+from harness.results.document import Document, Elsewhere
 from harness.stats import replicates
+
+# What columns of the report's tables are called: a factor of that name gets another head.
+HEADS = frozenset(
+    {
+        "baseline",
+        "best",
+        "difference",
+        "failed",
+        "finished",
+        "geometric mean",
+        "iqm",
+        "mean",
+        "mean ± sd",
+        "median",
+        "note",
+    }
+    | {"p", "p (holm)", "p(better)", "pairs", "runs", "sd", "verdict", "worst"}
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,36 @@ class Plan:
     """What a study was planned to be before its first confirmation run was stored."""
 
     study: Document
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """What is known of runs that were trained elsewhere; None of a study."""
+        return self.study.elsewhere
+
+    @property
+    def factor(self) -> str:
+        """What is compared with one another, as sentences call it: 'schedule'."""
+        return self.elsewhere.factor if self.elsewhere else "schedule"
+
+    @property
+    def head(self) -> str:
+        """As `factor`, for the head of a table's column, which no other column has."""
+        return f"level of {self.factor}" if self.factor.lower() in HEADS else self.factor
+
+    @property
+    def lost(self) -> str:
+        """What runs did that are the worst outcome."""
+        return "failed" if self.elsewhere else "diverged"
+
+    @property
+    def runs(self) -> str:
+        """What verdicts rest on where nothing is repeated: 'confirmation run'."""
+        return "run" if self.elsewhere else "confirmation run"
+
+    @property
+    def paired_by(self) -> str:
+        """All that a pair has in common, in words."""
+        return self.elsewhere.paired_by if self.elsewhere else self.unit
 
     @property
     def replicated(self) -> bool:
@@ -32,8 +80,8 @@ class Plan:
 
     @property
     def unit(self) -> str:
-        """What a pair has in common: 'replicate' or 'seed'."""
-        return "replicate" if self.replicated else "seed"
+        """What a pair has in common: 'replicate' or 'seed', or what a table from elsewhere calls it."""
+        return self.elsewhere.unit if self.elsewhere else "replicate" if self.replicated else "seed"
 
     @property
     def compared(self) -> str:

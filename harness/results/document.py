@@ -196,6 +196,7 @@ class Schedule(_Part):
     optimizer: Text | dict[str, Any] | None = None
     weight_decay: Value | Limits | None = None
     precision: Text | None = None
+    steps: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def networks(self) -> dict[str, str]:
@@ -241,6 +242,7 @@ class Environment(_Part):
     commit: Text
     versions: dict[str, Text]
     numerics: dict[str, Any] = {}
+    xla: bool | None = None  # whether it compiled the training loop; of no study of an earlier version
 
 
 class Sanity(_Part):
@@ -252,9 +254,24 @@ class Sanity(_Part):
     seen: bool
 
 
+class Elsewhere(_Part):
+    """A table of runs that were trained elsewhere: where it is from, and what its columns are called in sentences.
+
+    `unit` is what a pair has in common ('seed'), and `paired_by` all of it in words ('seed and fold'). `facts` are sentences on
+    what the table says, `command` judges it again.
+    """
+
+    table: Text
+    factor: Text
+    unit: Text
+    paired_by: Text
+    step: Text
+    facts: list[Text]
+    command: Text
+
+
 class Document(_Part):
     """study.json."""
-
 
     name: Text
     title: Text
@@ -278,6 +295,7 @@ class Document(_Part):
     planned: Planned | None = None  # None of a study that an earlier version made
     warnings: list[Text] | None = None  # None of a study that an earlier version made: it was given none
     sanity: list[Sanity] = Field(default_factory=list)
+    elsewhere: Elsewhere | None = None  # None of a study: its runs were trained here
     _source: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 
     def arm(self, label: str) -> Arm:
@@ -301,6 +319,8 @@ class Document(_Part):
 
     def score(self, name: str) -> ScoreName:
         """The parts of a score's name; ValueError if it is none."""
+        if self.elsewhere is not None:
+            return ScoreName(name, "", 0)
         return ScoreName.parse(name, features=self.features.name)
 
     @property

@@ -10,6 +10,7 @@ _NAMES = {
     "tf32": "TensorFloat-32",
     "intra_op_threads": "threads within operations",
     "inter_op_threads": "threads between operations",
+    "xla": "XLA",
 }
 Settings = Mapping[str, Any]
 

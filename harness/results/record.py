@@ -68,7 +68,9 @@ class RunRecord:
     whole milliseconds; the time between them holds interruptions. `trace` is packed by harness.results.trace.
     `replicate` is None in a study that tunes once. `source` says which seeds a run of the phase "variance" has of its own, and
     `evaluations` are the final scores of one of evaluation, on further sets of latents. `precision` is the arithmetic of the
-    layers in a study whose schedules differ in it; empty of others.
+    layers in a study whose schedules differ in it; empty of others. The first `shared_steps` steps were trained once for
+    several runs, by the run `shared_from`; the `shared_seconds` that they took count in `seconds`, as if the run had trained
+    them itself.
     """
 
     run: str
@@ -110,11 +112,19 @@ class RunRecord:
     source: str = ""
     evaluations: tuple[Mapping[str, float], ...] = ()
     precision: str = ""
+    shared_steps: int = 0
+    shared_from: str = ""
+    shared_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""
         if self.status not in STATUSES:
             raise ValueError(f"status is {self.status!r}, but allowed is one of: {', '.join(STATUSES)}")
+
+    @property
+    def own_seconds(self) -> float:
+        """What the run took but for the steps that another one had trained."""
+        return self.seconds - self.shared_seconds
 
     def numbered(self, trial: int) -> Self:
         """The same record with its Optuna trial number."""
@@ -178,7 +188,7 @@ class RunRecord:
             status="failed",
             reason=reason,
             last_step=0,
-            steps=study["spec"]["train"]["steps"],
+            steps=_steps(study["spec"], design["schedule"]),
             attempts=attempts,
             seconds=0.0,
             seconds_per_step=0.0,
@@ -199,3 +209,9 @@ class RunRecord:
             versions=study["environment"]["versions"],
             numerics=study["environment"].get("numerics", {}),
         )
+
+
+def _steps(spec: Mapping[str, Any], schedule: str) -> int:
+    """How many steps the runs of a schedule have, by a resolved study."""
+    own = spec.get("schedules", {}).get(schedule, {}).get("steps")
+    return int(spec["train"]["steps"] if own is None else own)

@@ -52,12 +52,14 @@ _TRAILING = [
 ]
 # Written since schema 2: absent from older tables, and empty in the rows of runs stored before. Read as NaN then.
 _LATER = ["seconds_evaluation", "started", "ended", "numerics"]
+# Where a run began as another one did, whose first steps were trained once for both.
+_SHARED = ["shared_steps", "shared_from", "shared_seconds"]
 _CURVE = ["step"]  # then rate_<network>, loss_<name>
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
 _TEXT = {"run", "phase", "schedule", "kind", "source", "status", "reason", "commit", "device", "versions", "precision"}
-_TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics"}
-_WHOLE = {"point", "repetition", "replicate", "step", "set"}
+_TEXT |= {"data_fingerprint", "features_sha256", "started", "ended", "numerics", "shared_from"}
+_WHOLE = {"point", "repetition", "replicate", "step", "set", "shared_steps"}
 _LARGEST = 1e100  # no score, rate or seed is beyond it, and its square is still a number
 _ADVICE = "run the study's command again, which writes it from the database"
 
@@ -161,7 +163,7 @@ def frames(
     """One row per run, and one row per run and evaluation, sorted by phase, schedule, replicate, point, repetition.
 
     The column `replicate` is there in studies that repeat their tuning, `source` where seeds were changed one at a time,
-    `precision` where schedules differ in it.
+    `precision` where schedules differ in it, those of what was shared where anything was.
     """
     ordered = _ordered(records, phases, schedules)
     placed = ["replicate"] if any(each.replicate is not None for each in ordered) else []
@@ -172,11 +174,12 @@ def frames(
     # Tables of runs that an earlier version stored stay as they are.
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
     later = later + (["precision"] if any(each.precision for each in ordered) else [])
+    later = later + (_SHARED if any(each.shared_steps for each in ordered) else [])
     rates, losses = _by_step(ordered)
     run_columns = [*_LEADING, *placed, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
         {
-            **{name: getattr(each, name) for name in (*_LEADING, *placed, *_TRAILING)},
+            **{name: getattr(each, name) for name in (*_LEADING, *placed, *_TRAILING, *_SHARED)},
             **{f"params_{name}": value for name, value in each.params.items()},
             **each.scores,
             **trace.prefixed(trace.LOSS, each.losses),
@@ -234,6 +237,9 @@ def load(path: str | Path) -> Results:
         if "replicate" not in frame:
             frame["replicate"] = 0
         frame["source"] = frame["source"].fillna("") if "source" in frame else ""
+    for name in _SHARED:
+        nothing: Any = "" if name in _TEXT else 0
+        runs[name] = runs[name].fillna(nothing) if name in runs else nothing
     _check_runs(folder / "runs.csv", runs, study)
     traces, evaluations = _load_traces(folder / "traces.csv"), _load_evaluations(folder / "evaluations.csv")
     for place, frame in (("curves.csv", curves), ("traces.csv", traces), ("evaluations.csv", evaluations)):

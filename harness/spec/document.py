@@ -117,6 +117,7 @@ def _schedule_schemas(own: Mapping[str, Any], optimizer: Sequence[Any]) -> dict[
         "optimizer": {"$ref": "#/$defs/optimizer-of-a-schedule"},
         "weight_decay": _PARAMETER,
         "precision": {"enum": list(typing.get_args(Precision))},
+        "steps": {"type": "integer", "minimum": 1},
     }
     besides: dict[str, Any] = {key: {**forms[key], "description": text} for key, text in said.items()}
     of_a_network = {"$ref": "#/$defs/shape-of-a-network", "description": "a shape of the network's own"}
@@ -281,6 +282,8 @@ def _form(schema: Mapping[str, Any]) -> str:
         return "table, below"
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
     if schema.get("format") == "path":
         return "path"
     if "pattern" in schema:

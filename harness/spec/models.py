@@ -131,9 +131,9 @@ class DataSpec(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         part: Any = kinds.find("data", self.name, key="data.name")
-        for key, meaning in part.needs.items():
-            if getattr(self, key) is None:
-                raise ValueError(f"name is '{self.name}', which needs {key}: {meaning}")
+        lacking = [f"{key}: {meaning}" for key, meaning in part.needs.items() if getattr(self, key) is None]
+        if lacking:
+            raise ValueError(f"name is '{self.name}', which needs {'; and '.join(lacking)}")
         return self
 
 
@@ -268,7 +268,10 @@ class TrainSpec(Section):
     precision: Precision = Field(
         default="float32", description="arithmetic of the layers; weights, losses and metrics stay float32"
     )
-    xla: bool = Field(default=False, description="compile with XLA (GPU only: on a CPU it is many times slower)")
+    xla: bool | Literal["auto"] = Field(
+        default="auto",
+        description="compile the training loop with XLA; auto: on a GPU (on a CPU it is many times slower)",
+    )
     threads: int = Field(
         default=1,
         ge=1,
@@ -519,6 +522,11 @@ class SafetySpec(Section):
 
     checkpoint_seconds: FiniteFloat = Field(default=60.0, gt=0, description="time between checkpoints of a run")
     retries: int = Field(default=2, ge=0, le=100, description="times a failed run is tried again with the same seeds")
+    share: bool = Field(
+        default=True,
+        description="whether steps that several runs have in common are trained once; no number depends on it",
+        json_schema_extra={"later": True},
+    )
 
 
 def _said(text: str) -> Any:
@@ -688,6 +696,11 @@ class StudySpec(Section):
             raise ValueError(
                 f"evaluate.points is {self.evaluate.points}, but allowed is at most train.steps = {self.train.steps}"
             )
+        for label, schedule in self.schedules.items():
+            if (schedule.steps or 0) > self.train.steps:
+                raise ValueError(
+                    f"schedules.{label}.steps is {schedule.steps}, but allowed is at most train.steps = {self.train.steps}"
+                )
         if faults := list(self._model_faults()):
             raise ValueError("\n".join(faults))
         sampled = [key for key in self.shared_parameters if isinstance(getattr(self.space, key), Range)]
@@ -811,12 +824,12 @@ class StudySpec(Section):
             key = f"schedules.{label}.{place}.kind" if place else f"schedules.{label}.kind"
             followers = (place,) if place else arm.following(networks)
             for made in shape.made():
-                fault = self._rule_fault(made, followers, networks) if followers else None
+                fault = self._rule_fault(made, label, followers, networks) if followers else None
                 if fault is not None:
                     yield f"{key} is '{shape.kind}', {fault}"
                     break
 
-    def _rule_fault(self, made: Any, followers: Sequence[str], networks: Sequence[str]) -> str | None:
+    def _rule_fault(self, made: Any, label: str, followers: Sequence[str], networks: Sequence[str]) -> str | None:
         only = getattr(made, "network", "")
         if only and only not in networks:
             names = ", ".join(networks)
@@ -824,13 +837,12 @@ class StudySpec(Section):
         if only and tuple(followers) != (only,):
             return f'which sets the rate of the {only} alone: add applies_to = "{only}", or a table of that network with this kind'
         refuses = getattr(made, "refuses", None)
-        refused = refuses(self.rule_run) if refuses is not None else None
+        refused = refuses(self.rule_run(label)) if refuses is not None else None
         return None if refused is None else f"but {refused}"
 
-    @property
-    def rule_run(self) -> Run:
-        """What rules know of the study's runs in advance."""
-        return Run(self.train.steps, self._ideal_loss, self.evaluate.generated)
+    def rule_run(self, label: str) -> Run:
+        """What rules know in advance of the runs of a schedule."""
+        return Run(self.steps(label), self._ideal_loss, self.evaluate.generated)
 
     def images_shown(self, label: str) -> int:
         """How many generated images a schedule's rules look at in a run; of searched settings, where they look at fewest."""
@@ -839,7 +851,7 @@ class StudySpec(Section):
             if schedules.is_rule(shape.kind):
                 rules: list[Any] = list(shape.made())
                 shown += min(
-                    self.train.steps // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
+                    self.steps(label) // rule.every * min(rule.images, self.evaluate.generated) for rule in rules
                 )
         return shown
 
@@ -879,6 +891,10 @@ class StudySpec(Section):
         if any(decay is not None for decay in decays):
             named.add("weight_decay")
         return tuple(name for name in arms.CONTROLS if name in named)
+
+    def steps(self, label: str) -> int:
+        """How many steps the runs of a schedule have."""
+        return self.schedules[label].steps or self.train.steps
 
     def arm(self, label: str) -> arms.Arm:
         """Which shapes the networks follow under a schedule."""

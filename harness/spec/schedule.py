@@ -145,6 +145,11 @@ class ScheduleSpec(ShapeSpec):
     optimizer: NamedOptimizer | None = Field(default=None, description="instead of train.optimizer, alike")
     weight_decay: Parameter | None = Field(default=None, description="instead of space.weight_decay, alike")
     precision: Precision | None = Field(default=None, description="instead of train.precision, alike")
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="instead of train.steps, and not above it: runs of the schedule end earlier, with the whole shape before; evaluated where all runs are, and at their end",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -170,9 +175,12 @@ class ScheduleSpec(ShapeSpec):
 
     @model_serializer
     def _flat(self) -> dict[str, Any]:
-        said = {"applies_to": self.applies_to, "optimizer": self.optimizer and self.optimizer.model_dump(mode="json")}
+        said: dict[str, Any] = {
+            "applies_to": self.applies_to,
+            "optimizer": self.optimizer and self.optimizer.model_dump(mode="json"),
+        }
         said |= {"weight_decay": None if self.weight_decay is None else written(self.weight_decay)}
-        said |= {"precision": self.precision}
+        said |= {"precision": self.precision, "steps": self.steps}
         return {
             "kind": self.kind,
             **self.settings,
@@ -199,7 +207,7 @@ class ScheduleSpec(ShapeSpec):
         return {arms.MAIN: self, **self.networks}
 
 
-OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay", "precision")  # keys that no shape can have
+OF_A_SCHEDULE = ("applies_to", "optimizer", "weight_decay", "precision", "steps")  # keys that no shape can have
 
 
 def weight_decay(value: Parameter | None) -> Parameter | None:

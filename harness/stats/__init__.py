@@ -2,7 +2,7 @@
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
 from harness.stats.averages import surface
-from harness.stats.contrasts import Omnibus, all_pairs, contrasts, omnibus, summary
+from harness.stats.contrasts import Omnibus, Words, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
     EDGE,
     boundary_flags,
@@ -23,6 +23,7 @@ __all__ = [
     "EDGE",
     "Judgement",
     "Omnibus",
+    "Words",
     "all_pairs",
     "average_ranks",
     "boundary_flags",

@@ -21,6 +21,17 @@ from harness.stats.words import BETTER, DESCRIPTIVE, EQUIVALENT, UNDECIDED, WORS
 
 
 @dataclass(frozen=True)
+class Words:
+    """What notes call the repetitions, and what runs did that are the worst outcome."""
+
+    units: str = "seeds"
+    lost: str = "diverged"
+
+
+OURS = Words()
+
+
+@dataclass(frozen=True)
 class Omnibus:
     """Friedman's test over all schedules at once."""
 
@@ -100,6 +111,7 @@ def contrasts(
     direction: str = "lower",
     looks: Sequence[int] | None = None,
     scale: str = "absolute",
+    words: Words = OURS,
 ) -> pd.DataFrame:
     """One row per schedule but the baseline, in the order of first appearance.
 
@@ -126,7 +138,7 @@ def contrasts(
     if baseline not in table.columns:
         raise ValueError(f"baseline is '{baseline}', but runs have: {', '.join(map(str, table.columns)) or 'none'}")
     pairs = [(str(label), baseline) for label in table.columns if label != baseline]
-    asked = _Question(alpha=alpha, rope=replicates.rope_on_scale(rope, scale), scale=_Scale(scale, _sign(direction)))
+    asked = _Question(alpha, replicates.rope_on_scale(rope, scale), _Scale(scale, _sign(direction)), words)
     if looks is None:
         return _compare(runs, table, pairs, asked)
     return _looked_at(runs, table, baseline, looks, asked)
@@ -140,11 +152,12 @@ def all_pairs(
     alpha: float = 0.05,
     direction: str = "lower",
     scale: str = "absolute",
+    words: Words = OURS,
 ) -> pd.DataFrame:
     """As `contrasts`, for every pair of schedules, over all repetitions; exploratory, Holm over all pairs."""
     table = by_schedule(runs, score, direction, scale)
     pairs = [(str(b), str(a)) for a, b in itertools.combinations(table.columns, 2)]
-    asked = _Question(alpha=alpha, rope=replicates.rope_on_scale(rope, scale), scale=_Scale(scale, _sign(direction)))
+    asked = _Question(alpha, replicates.rope_on_scale(rope, scale), _Scale(scale, _sign(direction)), words)
     return _compare(runs, table, pairs, asked)
 
 
@@ -199,6 +212,7 @@ class _Question:
     alpha: float
     rope: float
     scale: _Scale
+    words: Words
 
     def __post_init__(self) -> None:
         if self.rope < 0 or not 0 < self.alpha < 0.5:
@@ -213,7 +227,7 @@ def _compare(runs: pd.DataFrame, table: pd.DataFrame, pairs: list[tuple[str, str
     result = pd.DataFrame(rows, columns=[*COLUMNS, "_d"])
     result["p_holm"] = paired.holm(result["p"].to_numpy(dtype=float))
     judged = [
-        _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), rope=asked.rope, alpha=asked.alpha)
+        _verdict(row["_d"], float(row["p_holm"]), comparisons=len(result), asked=asked)
         for row in result.to_dict("records")
     ]
     result["verdict"] = [verdict for verdict, _, _ in judged]
@@ -240,7 +254,7 @@ def _looked_at(
     rows = []
     for label, found in judged.items():
         row = _row(runs, replicate.iloc[: found.n], label, baseline, asked)
-        notes = [_lost(row["_d"])]
+        notes = [_lost(row["_d"], asked.words)]
         if found.verdict == DESCRIPTIVE:
             notes.insert(0, f"descriptive only: needs at least {needed} replicates")
         low, high = asked.scale.interval(found.low, found.high)
@@ -285,24 +299,24 @@ def _row(runs: pd.DataFrame, table: pd.DataFrame, schedule: str, baseline: str, 
     }
 
 
-def _lost(differences: np.ndarray) -> str:
-    """A note on pairs with a diverged run; empty without any."""
+def _lost(differences: np.ndarray, words: Words) -> str:
+    """A note on pairs with a run that is the worst outcome; empty without any."""
     n, finite = len(differences), int(np.isfinite(differences).sum())
-    return f"{n - finite} of {n} pairs with a diverged run: means are of the other {finite}; p is of ranks" * (
+    return f"{n - finite} of {n} pairs with a {words.lost} run: means are of the other {finite}; p is of ranks" * (
         finite < n
     )
 
 
 def _verdict(
-    differences: np.ndarray, p_holm: float, *, comparisons: int, rope: float, alpha: float
+    differences: np.ndarray, p_holm: float, *, comparisons: int, asked: _Question
 ) -> tuple[str, int | None, str]:
     """Verdict, further seeds that would decide (None if not undecided or unknown), and a note."""
-    n = len(differences)
+    rope, alpha, n = asked.rope, asked.alpha, len(differences)
     finite = differences[np.isfinite(differences)]
-    notes = [_lost(differences)] if len(finite) < n else []
+    notes = [_lost(differences, asked.words)] if len(finite) < n else []
     needed = paired.seeds_needed(comparisons, alpha)
     if n < needed:
-        notes.insert(0, f"descriptive only: needs at least {needed} seeds")
+        notes.insert(0, f"descriptive only: needs at least {needed} {asked.words.units}")
         return DESCRIPTIVE, needed - n, "; ".join(notes)
     if rope > 0 and len(finite) == n:
         low, high = paired.t_interval(differences, 2 * alpha / comparisons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,10 @@ class LossTrace:
     Sums are of float64 and grow step by step, so that neither chunks nor an interruption move a bit of any mean.
     """
 
-    def __init__(self, rates: Mapping[str, NDArray[np.float32]], losses: Sequence[str]) -> None:
-        """The empty trace of a run with these rates by network, one per step, and losses of these names."""
+    def __init__(self, rates: Mapping[str, NDArray[np.float32]], losses: Sequence[str], closing: Iterable[int]) -> None:
+        """The empty trace of a run with these rates by network, one per step, losses of these names, and a point at these steps."""
         self._rates, self._names = rates, tuple(losses)
-        self._closing = frozenset(even_steps(len(next(iter(rates.values()))), POINTS))
+        self._closing = frozenset(closing)
         self._points: list[TracePoint] = []
         self._step = 0
         self._clear()

@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 from harness import files
 from harness.plan.design import Design
+from harness.plan.prefixes import Forks
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
 
 Question = Literal["summary", "facts", "probe"]
 STOP = "stop"  # a file of this name in the work folder asks all workers to checkpoint and stop
+FORKS = ".forks"  # suffix of the file in the work folder that tells a run of its forks
 _WATCH_SECONDS = 1.0
 
 
@@ -116,6 +118,7 @@ def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
             checkpoint=work / f"{design.run}.npz" if work else None,
             report=_Reporter(work / f"{design.run}.progress") if work else lambda message: None,
             stop=lambda: _terminated.is_set() or (work is not None and (work / STOP).exists()),
+            forks=_forks(work / f"{design.run}{FORKS}") if work else Forks(),
         )
         control.report({"run": design.run, "step": 0, "scores": {}})
         result = train_run(design, context_of(setup), control)
@@ -130,6 +133,22 @@ def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
         named = f"{type(error).__name__}: {text[0] if text else 'no message'}"
         return RunOutcome(None, {}, error=named[:500], trace=traceback.format_exc())
     return RunOutcome(result.record, result.grids)
+
+
+def _forks(path: Path) -> Forks:
+    """What the driver says of a run's forks; none where it says nothing, and the run is trained by itself."""
+    try:
+        return Forks.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Forks()
+
+
+def get_ready() -> None:
+    """Build and trace what runs need, so that the first one begins at once; what goes wrong, that run will say."""
+    assert _setup is not None, "a worker gets ready only after start()"
+    with contextlib.suppress(Exception):
+        context = context_of(_setup)
+        context.model.prepare()
 
 
 def answer(question: Question) -> dict[str, Any]:

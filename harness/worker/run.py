@@ -18,13 +18,16 @@ from PIL import Image
 from harness.data import ImageSet
 from harness.metrics.evaluation import Evaluator
 from harness.models import checkpoints
+from harness.models.checkpoints import Checkpoint
 from harness.models.model import Diverged, Model
 from harness.models.training import evaluation_latents
 from harness.plan.design import JUDGED, Design
+from harness.plan.prefixes import Forks
 from harness.results.record import CurvePoint, RunRecord
 from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import StudySpec, TrainedWith
-from harness.worker.loss_trace import LossTrace, even_steps
+from harness.worker.forks import RunForks
+from harness.worker.loss_trace import POINTS, LossTrace, even_steps
 from harness.worker.rules import Rules
 
 Progress = Callable[[dict[str, Any]], None]
@@ -38,11 +41,12 @@ class Interrupted(Exception):
 
 @dataclass
 class Control:
-    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it."""
+    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it, forks beside the checkpoint."""
 
     checkpoint: Path | None = None
     report: Progress = lambda message: None
     stop: Callable[[], bool] = lambda: False
+    forks: Forks = field(default_factory=Forks)
 
 
 @dataclass
@@ -117,20 +121,23 @@ class _Run:
     def __init__(self, design: Design, context: WorkerContext, control: Control) -> None:
         spec = context.spec
         self.design, self.context, self.control = design, context, control
-        self.model, self.steps = context.model_of(design.schedule), spec.train.steps
+        self.model, self.steps = context.model_of(design.schedule), spec.steps(design.schedule)
         networks = self.model.networks
         self.rates = {name: rate.copy() for name, rate in design.rates(spec, networks).items()}
         self.controls = design.controls(spec)
-        self.rules = Rules(design.rules(spec, networks), self.rates, spec.rule_run)
+        self.rules = Rules(design.rules(spec, networks), self.rates, spec.rule_run(design.schedule))
         self.curve: list[CurvePoint] = []
         self.evaluations: list[dict[str, float]] = []  # scores of the final weights on further latents
-        self.trace = LossTrace(self.rates, self.model.losses)
+        self.trace = LossTrace(self.rates, self.model.losses, even_steps(spec.train.steps, POINTS))
         self.losses = dict.fromkeys(self.model.losses, float("nan"))
         self.numerics = context.environment.get("numerics", {})
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
         self.images: dict[str, NDArray[np.uint8]] = {}  # the last ones, by weights
+        self.shared: dict[str, Any] = {}  # how many steps another run trained, which one, in how many seconds
+        folder = None if control.checkpoint is None else control.checkpoint.parent
+        self.forks = RunForks(spec, design, context.environment, folder, control.forks)
         self._begin()
 
     def _begin(self) -> None:
@@ -138,23 +145,32 @@ class _Run:
         self.model.start(self.design.seeds)
         path = self.control.checkpoint
         stored = checkpoints.load(path) if path is not None else None
-        if stored is None or stored.meta.get("design") != self.design.to_json():
+        if stored is not None and stored.meta.get("design") == self.design.to_json() and self._restored(stored):
+            self.started = float(stored.meta["started"])
+            self.shared = dict(stored.meta.get("shared", {}))
             return
+        fork = self.forks.found()
+        if fork is not None and self._restored(fork):
+            self.curve = [place for place in self.curve if place.step < self.steps]  # the last scores have errors, too
+            self.shared = {"steps": self.model.step, "from": fork.meta["fork"]["run"], "seconds": self.seconds}
+
+    def _restored(self, stored: Checkpoint) -> bool:
+        """Whether the run could be put where a checkpoint has it; nothing has changed where it could not."""
         if stored.meta.get("numerics") != self.numerics or "trace" not in stored.meta:
-            return  # begun under other settings, or by an earlier version: a run is of one kind throughout
+            return False  # begun under other settings, or by an earlier version: a run is of one kind throughout
         try:
             self.model.restore(stored.arrays)
             self.rules.restore(stored.arrays, self.model.step)
         except (ValueError, KeyError):  # written by a version that lays its state out otherwise: this run begins anew
             self.model.start(self.design.seeds)
-            return
+            return False
         self.curve = [CurvePoint.from_json(place) for place in stored.meta["curve"]]
         self.evaluations = [dict(scores) for scores in stored.meta.get("evaluations", ())]
         self.trace.resume(stored.meta["trace"])
         self.losses = dict(zip(self.model.losses, map(float, stored.meta["losses"]), strict=True))
-        self.started = float(stored.meta["started"])
         self.seconds = float(stored.meta["seconds"])
         self.spent = {part: float(stored.meta["spent"][part]) for part in self.spent}
+        return True
 
     def train(self) -> None:
         """Train and score to the last step; raise Diverged or Interrupted."""
@@ -166,18 +182,23 @@ class _Run:
 
     def _train(self, begun: float) -> None:
         saved = time.monotonic()
-        targets = even_steps(self.steps, self.context.spec.evaluate.points)
+        # Where all runs of the study are evaluated, so that curves meet, and one is another's up to where they part.
+        places = even_steps(self.context.spec.train.steps, self.context.spec.evaluate.points)
+        targets = [*(place for place in places if place < self.steps), self.steps]
         done = self.curve[-1].step if self.curve else 0
         for target in (step for step in targets if step > done):
             while self.model.step < target:
                 chunk_started = time.monotonic()
+                until = self.forks.until(self.model.step, min(target, self.model.step + self.context.chunk))
                 with self._timed("training"):
-                    self._advance(self.rules.until(self.model.step, min(target, self.model.step + self.context.chunk)))
+                    self._advance(self.rules.until(self.model.step, until))
                 with self._timed("evaluation"):
                     self.rules.decide(self.model.step, self._shown)
                 now = time.monotonic()
                 self.seconds = now - begun
                 self._adapt(now - chunk_started)
+                if self.model.step < target or target == self.steps:  # the last scores are of each run itself
+                    self._leave_fork()
                 self.control.report({"run": self.design.run, "step": self.model.step, "scores": self._latest()})
                 stopping = self.control.stop()
                 if stopping or now - saved > self.context.spec.safety.checkpoint_seconds:
@@ -187,6 +208,9 @@ class _Run:
                     raise Interrupted(self.design.run)
             with self._timed("evaluation"):
                 self._score(target)
+            if target < self.steps:
+                self.seconds = time.monotonic() - begun
+                self._leave_fork()
         if self.design.source == "evaluation":
             self._score_again()
 
@@ -263,19 +287,28 @@ class _Run:
 
     def _save(self) -> None:
         if self.control.checkpoint is not None:
-            meta = {
-                "design": self.design.to_json(),
-                "curve": [place.to_json() for place in self.curve],
-                **({"evaluations": self.evaluations} if self.evaluations else {}),
-                "seconds": self.seconds,
-                "losses": list(self.losses.values()),
-                "spent": self.spent,
-                "started": self.started,
-                "trace": self.trace.to_json(),
-                "numerics": self.numerics,
-            }
-            arrays = self.model.state() | self.rules.state(self.model.step)
-            checkpoints.save(self.control.checkpoint, arrays, meta)
+            checkpoints.save(self.control.checkpoint, *self._state())
+
+    def _leave_fork(self) -> None:
+        """Leave a fork where one is asked for at this step."""
+        if self.model.step in self.control.forks.leaves:
+            self.forks.leave(self.model.step, *self._state())
+
+    def _state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Everything that `_restored` needs, arrays and plain values."""
+        meta = {
+            "design": self.design.to_json(),
+            "curve": [place.to_json() for place in self.curve],
+            **({"evaluations": self.evaluations} if self.evaluations else {}),
+            "seconds": self.seconds,
+            "losses": list(self.losses.values()),
+            "spent": self.spent,
+            "started": self.started,
+            "trace": self.trace.to_json(),
+            "numerics": self.numerics,
+            **({"shared": self.shared} if self.shared else {}),
+        }
+        return self.model.state() | self.rules.state(self.model.step), meta
 
     def record(self, status: str, *, reason: str, last_step: int) -> RunRecord:
         """The run's record as it stands now; its trace ends here."""
@@ -319,6 +352,9 @@ class _Run:
             precision=spec.precision(design.schedule) if spec.mixes_precisions else "",
             curve=tuple(self.curve),
             trace=self.trace.packed(),
+            shared_steps=self.shared.get("steps", 0),
+            shared_from=self.shared.get("from", ""),
+            shared_seconds=self.shared.get("seconds", 0.0),
             started=self.started,
             ended=_now(),
         )

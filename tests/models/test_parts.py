@@ -11,6 +11,7 @@ from harness.models.checkpoints import CheckpointError
 from harness.models.gan.backward import DiscriminatorPass
 from harness.models.nn import layers
 from harness.models.nn.draws import Draw
+from harness.models.nn.packing import Packing
 
 REAL, FAKE = np.array([1.5, -0.5, 0.2]), np.array([-2.0, 0.3, 1.0])
 
@@ -190,6 +191,50 @@ def test_the_faster_forms_for_few_channels_equal_the_plain_ones_to_the_second_gr
         found.append([y, *first, *outer.gradient(size, [x, kernel])])
     for fast, slow in zip(*found, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-5 * np.abs(slow).max())
+
+
+@pytest.mark.parametrize("size", [3, 4])
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(layers.Convolution, (2, 8, 6, 17)), (layers.TransposedConvolution, (2, 4, 4, 20))]
+)
+def test_convolutions_in_bfloat16_have_the_gradients_of_float32_but_for_rounding(layer, shape, size):
+    rng = np.random.default_rng(5)
+    made = layer(size, shape[-1], 18, stride=2)
+    drawn = (rng.normal(size=shape), rng.normal(size=made.weights()[0].shape) / 20)
+    x, kernel = (tf.cast(tf.cast(each, tf.bfloat16), tf.float32) for each in drawn)  # so that no sign is another's
+    found = []
+    for kind in (tf.bfloat16, tf.float32):
+        with tf.GradientTape() as outer:
+            outer.watch(kernel)
+            with tf.GradientTape() as tape:
+                given = tf.cast(x, kind)
+                tape.watch([given, kernel])
+                y = made(given, [kernel, tf.zeros(18)], layers.Call(training=True), 0)
+                total = tf.reduce_sum(tf.square(tf.cast(layers.leaky_relu(0.2)(y, [], None, 0), tf.float32)))
+            first = tape.gradient(total, [given, kernel])
+            penalty = tf.reduce_sum(tf.square(tf.cast(first[0], tf.float32)))
+        found.append([tf.cast(each, tf.float32) for each in (y, *first, outer.gradient(penalty, kernel))])
+    for rounded, exact in zip(*found, strict=True):
+        np.testing.assert_allclose(rounded, exact, rtol=0, atol=2**-5 * np.abs(exact).max())
+
+
+def test_kernels_are_rounded_all_at_once_and_their_gradients_put_together_as_those_of_each():
+    network = layers.Network((layers.Dense(3, 5), layers.BatchNormalization(5), layers.Dense(5, 1)))
+    rounding = Packing(network, bfloat16=True)
+    trained, moving = (tf.constant(each) for each in rounding.initial((1, 2)))
+    with tf.GradientTape() as tape:
+        tape.watch(trained)
+        parts = rounding.unpack(trained, moving)
+        total = tf.add_n([(index + 1) * tf.reduce_sum(tf.cast(part, tf.float32)) for index, part in enumerate(parts)])
+    exact = Packing(network).unpack(*map(tf.constant, Packing(network).initial((1, 2))))
+    kinds = [tf.bfloat16, *[tf.float32] * 5, tf.bfloat16, tf.float32]
+    assert [part.dtype for part in parts] == kinds
+    for part, same, kind in zip(parts, exact, kinds, strict=True):
+        np.testing.assert_array_equal(part, tf.cast(same, kind))
+    slopes = rounding.unpack(tape.gradient(total, trained), moving)
+    for index, (slope, weight) in enumerate(zip(slopes, rounding.weights, strict=True)):
+        if not weight.moving:
+            np.testing.assert_array_equal(tf.cast(slope, tf.float32), np.full(weight.shape, index + 1))
 
 
 def test_a_convolution_of_odd_sides_has_the_gradient_of_the_plain_one():

@@ -1,6 +1,7 @@
 """The sentences of a report say what the table of verdicts says."""
 
 import numpy as np
+import pandas as pd
 
 from harness import stats
 from harness.report import sentences
@@ -39,3 +40,10 @@ def test_of_one_schedule_there_is_nothing_to_say():
     table = stats.contrasts(runs(constant=[1.0] * 8), score="fid")
     assert "nothing to compare" in sentences.headline(table)
     assert sentences.sentences(table, score_title="FID") == []
+
+
+def test_steps_that_were_trained_once_are_counted_in_one_sentence():
+    frame = pd.DataFrame({"last_step": [2000, 1000], "shared_steps": [0, 600], "shared_seconds": [0.0, 7200.0]})
+    said = "600 steps of 3,000 were those of an earlier run, too, bit for bit, and were not trained again: 2 worker-hours saved"
+    assert sentences.shared(frame).startswith(said)
+    assert sentences.shared(frame.assign(shared_steps=0)) == ""

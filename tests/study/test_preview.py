@@ -158,3 +158,22 @@ def test_stored_runs_are_found_in_folders_of_any_name(name, folder, tmp_path):
 def test_an_address_that_no_database_can_have_is_refused_as_when_training(address, folder):
     with pytest.raises(AddressError, match="--storage is "):
         stored_runs.runs(make(trials=2, seeds=2), folder, storage=address)
+
+
+def test_what_runs_have_in_common_is_said_and_counted():
+    alone, stepped = (
+        seen(make()),
+        make(more='[schedules.held]\nkind = "linear"\nhold = 0.5\n[schedules.flat]\nkind = "constant"'),
+    )
+    shared = seen(stepped)
+    assert not alone.shared
+    assert alone.values()["shared_steps"] == 0
+    share = (21 / 40 + 1) / 5  # of five schedules, one is another until its rate first falls, and one to its end
+    assert shared.shared == {"search": pytest.approx(share)}
+    assert shared.values()["shared_steps"] == pytest.approx(share * 5 * 5 * 40)
+    saved = share * 5 * 5 * shared.seconds_per_run / shared.workers
+    assert shared.seconds == pytest.approx(PROBE["set_up"] + 40 * shared.seconds_per_run / shared.workers - saved)
+    console = Console(file=io.StringIO(), width=200)
+    shared.show(console)
+    assert "30 % of the steps of search" in console.file.getvalue()
+    assert not seen(stepped.model_copy(update={"safety": stepped.safety.model_copy(update={"share": False})})).shared

@@ -244,7 +244,7 @@ def test_the_images_that_rules_look_at_are_known_in_advance():
     "train", ['loss = "hinge"', 'loss = "r1"', 'penalties = ["r1", "r2"]', 'loss = "relativistic"']
 )
 def test_losses_with_a_known_ideal_are_taken(train):
-    assert parsed(train=train).rule_run.ideal > 0
+    assert parsed(train=train).rule_run("constant").ideal > 0
 
 
 def test_a_rule_that_reads_a_loss_that_the_model_has_not_is_refused_by_the_worker(monkeypatch):

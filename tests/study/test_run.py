@@ -34,11 +34,14 @@ def test_a_trace_holds_the_means_between_evenly_spaced_steps_wherever_chunks_end
     rates = np.linspace(1e-3, 0, 1003, dtype=np.float32)
 
     def traced(parts, *, resumed):
-        made = LossTrace(pair(rates, rates / 2), PAIR)
+        made = LossTrace(pair(rates, rates / 2), PAIR, even_steps(1003, POINTS))
         for part in cut(losses, parts):
             made.add(part)
             if resumed:
-                stored, made = json.loads(json.dumps(made.to_json())), LossTrace(pair(rates, rates / 2), PAIR)
+                stored, made = (
+                    json.loads(json.dumps(made.to_json())),
+                    LossTrace(pair(rates, rates / 2), PAIR, even_steps(1003, POINTS)),
+                )
                 made.resume(stored)
         made.end()
         return made.packed()
@@ -61,7 +64,7 @@ def test_a_trace_holds_the_means_between_evenly_spaced_steps_wherever_chunks_end
 def test_a_short_run_has_every_step_and_a_diverged_one_ends_at_its_last_sound_step():
     assert even_steps(40, POINTS) == tuple(range(1, 41))
     rates = np.ones(2000, np.float32)
-    made = LossTrace(pair(rates, rates), PAIR)
+    made = LossTrace(pair(rates, rates), PAIR, even_steps(2000, POINTS))
     made.add(pair(np.arange(13, dtype=np.float32), np.ones(13, np.float32)))
     made.end()
     assert [(point.step, point.losses["generator"]) for point in trace.unpack(made.packed())] == [(10, 4.5), (13, 11.0)]

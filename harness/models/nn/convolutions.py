@@ -34,19 +34,33 @@ def to_one_channel(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 @_with_gradient
 def from_few_channels(x: tf.Tensor, kernel: tf.Tensor) -> Any:
-    """A 3x3 or 4x4 convolution with stride 2, with the gradient for x by `to_few_channels`: 2 to 3 times as fast.
+    """A 3x3 or 4x4 convolution with stride 2, with the gradient for x by a faster form: 2 to 3 times as fast.
 
     The sides of x must be even.
     """
 
     def gradient(slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return to_few_channels(slope, kernel), _kernel_gradient(x, kernel, slope)
+        of_x = to_some_channels if slope.dtype == tf.bfloat16 else to_few_channels
+        return of_x(slope, kernel), _kernel_gradient(x, kernel, slope)
+
+    return tf.nn.conv2d(x, kernel, 2, "SAME"), gradient
+
+
+@_with_gradient
+def strided(x: tf.Tensor, kernel: tf.Tensor) -> Any:
+    """A 3x3 or 4x4 convolution with stride 2, with the kernel's gradient by `_kernel_gradient`. The sides of x must be even."""
+
+    def gradient(slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        of_x = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(x), filter=kernel, out_backprop=slope, strides=[1, 2, 2, 1], padding="SAME"
+        )
+        return of_x, _kernel_gradient(x, kernel, slope)
 
     return tf.nn.conv2d(x, kernel, 2, "SAME"), gradient
 
 
 def _transposed(forward: Form) -> Form:
-    """The transposed convolution with stride 2 that `forward` computes, with TensorFlow's own kernels for gradients."""
+    """The transposed convolution with stride 2 that `forward` computes, with the kernel's gradient by `_kernel_gradient`."""
 
     @_with_gradient
     def form(x: tf.Tensor, kernel: tf.Tensor) -> Any:
@@ -56,6 +70,15 @@ def _transposed(forward: Form) -> Form:
         return forward(x, kernel), gradient
 
     return form
+
+
+@_transposed
+def transposed(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A transposed convolution with stride 2 by TensorFlow's own kernel."""
+    height, width, outputs = 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]
+    y = tf.nn.conv2d_transpose(x, kernel, tf.stack([tf.shape(x)[0], height, width, outputs]), 2, "SAME")
+    y.set_shape((None, height, width, outputs))
+    return y
 
 
 @_transposed
@@ -110,7 +133,25 @@ def _pixels(blocks: tf.Tensor, kernel: int) -> tf.Tensor:
 
 
 def _kernel_gradient(x: tf.Tensor, kernel: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Of a convolution of x with stride 2, whose output has the gradient `slope`."""
+    """Of a 3x3 or 4x4 convolution of x, of even sides, with stride 2, whose output has the gradient `slope`."""
+    if slope.dtype == tf.bfloat16 and x.shape[3] > SOME:
+        return _kernel_gradient_in_a_volume(x, kernel.shape[0], slope)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=kernel.shape.as_list(), out_backprop=slope, strides=[1, 2, 2, 1], padding="SAME"
     )
+
+
+def _kernel_gradient_in_a_volume(x: tf.Tensor, size: int, slope: tf.Tensor) -> tf.Tensor:
+    """The same as one convolution of a volume by `slope`, whose places lie as far apart as the stride.
+
+    Rows, columns and channels are the volume's sides, examples its channels. In bfloat16 2 to 20 times as fast as the
+    processor's kernel for this gradient, the more so the smaller the images.
+    """
+    before = (size - 2) // 2
+    sides = [before, size - 2 - before]
+    volume = tf.transpose(tf.pad(x, [[0, 0], sides, sides, [0, 0]]), (1, 2, 3, 0))[None]
+    places = tf.transpose(slope, (1, 2, 0, 3))[:, :, None]
+    # That of channels, of which the kernel has one, says nothing; TensorFlow's shapes confuse it with that of columns.
+    return tf.raw_ops.Conv3D(input=volume, filter=places, strides=[1] * 5, padding="VALID", dilations=[1, 2, 2, 2, 1])[
+        0
+    ]

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.lazy import tf
+from harness.models.nn import draws
 from harness.models.nn.convolutions import (
     FEW,
     SOME,
     Form,
     from_few_channels,
+    strided,
     to_few_channels,
     to_one_channel,
     to_some_channels,
+    transposed,
 )
 
 Called: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"
@@ -33,11 +36,15 @@ GROUP_NORM_EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight's shape and how its initial value is drawn; `moving` for statistics, which no gradient trains."""
+    """A weight's shape and how its initial value is drawn; `moving` for statistics, which no gradient trains.
+
+    One that is `rounded` is read in the precision of the layers alone, and may come in it.
+    """
 
     shape: tuple[int, ...]
     initial: Initial
     moving: bool = False
+    rounded: bool = False
 
     @property
     def size(self) -> int:
@@ -122,7 +129,7 @@ class Dense:
     bias: Initial | None = zeros
 
     def weights(self) -> Sequence[Weight]:
-        return Weight((self.inputs, self.outputs), self.initial), *_bias(self.bias, self.outputs)
+        return Weight((self.inputs, self.outputs), self.initial, rounded=True), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         return _with_bias(tf.matmul(x, tf.cast(weights[0], x.dtype)), weights)
@@ -142,20 +149,24 @@ class Convolution:
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.kernel, self.kernel, self.inputs, self.outputs)
-        return Weight(shape, self.initial), *_bias(self.bias, self.outputs)
+        return Weight(shape, self.initial, rounded=True), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         y = self._form(x)(x, tf.cast(weights[0], x.dtype))
         return _with_bias(y, weights)
 
     def _form(self, x: tf.Tensor) -> Form:
-        """The convolution; with few channels on a CPU, whose kernels are slow with them, an equal faster form."""
+        """The convolution; on a CPU, whose kernels are slow with few channels or in bfloat16, an equal faster form."""
         if not tf.config.list_physical_devices("GPU"):
-            if self.outputs == 1 and self.stride == 1:
+            coarse = x.dtype == tf.bfloat16
+            if self.outputs == 1 and self.stride == 1 and not coarse:
                 return to_one_channel
             even = all(side is not None and side % 2 == 0 for side in x.shape[1:3])
-            if self.inputs <= FEW and self.stride == 2 and self.kernel in (3, 4) and even:
-                return from_few_channels
+            if self.stride == 2 and self.kernel in (3, 4) and even:
+                if self.inputs <= FEW:
+                    return from_few_channels
+                if coarse:
+                    return strided
         return lambda x, kernel: tf.nn.conv2d(x, kernel, self.stride, "SAME")
 
 
@@ -173,19 +184,22 @@ class TransposedConvolution:
 
     def weights(self) -> Sequence[Weight]:
         shape = (self.kernel, self.kernel, self.outputs, self.inputs)
-        return Weight(shape, self.initial), *_bias(self.bias, self.outputs)
+        return Weight(shape, self.initial, rounded=True), *_bias(self.bias, self.outputs)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        y = self._form()(x, tf.cast(weights[0], x.dtype))
+        y = self._form(x)(x, tf.cast(weights[0], x.dtype))
         return _with_bias(y, weights)
 
-    def _form(self) -> Form:
-        """The transposed convolution; to few channels on a CPU, an equal faster form."""
+    def _form(self, x: tf.Tensor) -> Form:
+        """The transposed convolution; on a CPU to few channels, or in bfloat16, an equal faster form."""
         if self.stride == 2 and self.kernel in (3, 4) and not tf.config.list_physical_devices("GPU"):
-            if self.outputs <= FEW:
+            coarse = x.dtype == tf.bfloat16
+            if self.outputs <= FEW and not coarse:
                 return to_few_channels
             if self.outputs <= SOME:
                 return to_some_channels
+            if coarse:
+                return transposed
         return self._plain
 
     def _plain(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -279,7 +293,7 @@ class Dropout:
         lost = round(self.rate * 2**16)
         size = tf.size(x)
         half = (size + 1) // 2
-        words = tf.random.stateless_uniform((half // 2 + 1,), call.next_seed(), None, None, tf.uint32)
+        words = draws.words((half // 2 + 1,), call.next_seed())
         drawn = tf.reshape(tf.bitcast(words, tf.uint8), (-1,))
         pairs = [tf.reshape(drawn[first : first + 2 * half], (-1, 2)) for first in (0, 1)]
         bits = tf.reshape(tf.concat([tf.bitcast(pair, tf.uint16) for pair in pairs], 0)[:size], tf.shape(x))
@@ -302,7 +316,18 @@ class Apply:
 
 def leaky_relu(slope: float) -> Apply:
     """max(x, slope · x)."""
-    return Apply(lambda x: tf.nn.leaky_relu(x, slope), per_example=True)
+
+    def by_output(x: tf.Tensor) -> Any:
+        """With the gradient by the output, whose signs are the input's, which nothing reads then but y itself."""
+        y = tf.nn.leaky_relu(x, slope)
+        return y, lambda slopes: tf.raw_ops.LeakyReluGrad(gradients=slopes, features=y, alpha=slope)
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        if x.dtype == tf.bfloat16:  # so that the kernel of the convolution before it computes it, too
+            return tf.custom_gradient(by_output)(x)
+        return tf.nn.leaky_relu(x, slope)
+
+    return Apply(function, per_example=True)
 
 
 def reshape(*shape: int) -> Apply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,34 +11,58 @@ from numpy.typing import NDArray
 from harness.lazy import tf
 from harness.models.nn.layers import Call, Module
 
-_ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
+_ALIGNED = 64  # bytes at whose multiples TensorFlow splits without copying
 
 
 class Packing:
     """Two flat vectors of a network's weights: trained ones, and moving statistics.
 
-    Each weight takes a multiple of `_ALIGNED` places, with zeros at its end, so that splitting a vector copies nothing.
+    Each weight takes a multiple of `_ALIGNED` bytes, with zeros at its end, so that splitting a vector copies nothing. Where
+    layers compute in `bfloat16`, the whole vector is rounded to it at once, and so are the gradients of all weights: a pass
+    over memory each, in place of one per layer and another to put float32 gradients together.
     """
 
-    def __init__(self, network: Module) -> None:
-        self._network, self.weights = network, tuple(network.weights())
+    def __init__(self, network: Module, *, bfloat16: bool = False) -> None:
+        self._network, self.weights, self._bfloat16 = network, tuple(network.weights()), bfloat16
+        self._multiple = _ALIGNED // (2 if bfloat16 else 4)
 
     def sizes(self, *, moving: bool) -> list[int]:
         """Places of each weight in its vector."""
-        return [-(-weight.size // _ALIGNED) * _ALIGNED for weight in self.weights if weight.moving == moving]
+        multiple = self._multiple
+        return [-(-weight.size // multiple) * multiple for weight in self.weights if weight.moving == moving]
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
-        parts = {
-            flag: iter(tf.split(vector, self.sizes(moving=flag)) if self.sizes(moving=flag) else [])
-            for flag, vector in ((False, trained), (True, moving))
-        }
+        split = self._split_rounded if self._bfloat16 else self._split
+        parts = {False: iter(split(trained)), True: iter(self._split(moving, moving=True))}
         unpacked = []
         for weight in self.weights:
             part = next(parts[weight.moving])
             # The gradient of a slice is a copy, so only those with zeros at their end are cut.
-            unpacked.append(tf.reshape(part[: weight.size] if weight.size % _ALIGNED else part, weight.shape))
+            unpacked.append(tf.reshape(part[: weight.size] if weight.size % self._multiple else part, weight.shape))
         return unpacked
+
+    def _split(self, vector: tf.Tensor, *, moving: bool = False) -> Sequence[tf.Tensor]:
+        """The places of each weight, in order."""
+        sizes = self.sizes(moving=moving)
+        parts: Sequence[tf.Tensor] = tf.split(vector, sizes) if sizes else ()
+        return parts
+
+    def _split_rounded(self, trained: tf.Tensor) -> Sequence[tf.Tensor]:
+        """The same of trained weights, in bfloat16 of those that layers round."""
+
+        def split(vector: tf.Tensor) -> Any:
+            rounded, exact = (self._split(each) for each in (tf.cast(vector, tf.bfloat16), vector))
+            weights = [weight for weight in self.weights if not weight.moving]
+
+            def gradient(*slopes: tf.Tensor) -> tf.Tensor:
+                return tf.cast(tf.concat([tf.cast(slope, tf.bfloat16) for slope in slopes], 0), tf.float32)
+
+            parts = zip(weights, rounded, exact, strict=True)
+            return [low if weight.rounded else high for weight, low, high in parts], gradient
+
+        parts: Sequence[tf.Tensor] = tf.custom_gradient(split)(trained) if self._split(trained) else ()
+        return parts
 
     def moved(self, moving: tf.Tensor, call: Call) -> tf.Tensor:
         """The vector of moving statistics (m,) after a pass."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ class SpectrallyNormalised:
         return self.layer.per_example
 
     def weights(self) -> Sequence[Weight]:
-        return *self.layer.weights(), Weight((self.layer.outputs,), unit_vector, moving=True)
+        kernel, *bias = self.layer.weights()
+        return replace(kernel, rounded=False), *bias, Weight((self.layer.outputs,), unit_vector, moving=True)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
         kernel, *bias, left = weights

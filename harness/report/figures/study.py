@@ -69,8 +69,16 @@ def joined(runs: pd.DataFrame) -> bool:
     return bool(done["schedule"].nunique() > 1 and done["repetition"].nunique() <= JOINED)
 
 
-def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str], score: str, label: str) -> Figure:
-    """Final scores, every run a dot, dots of one seed joined; mean with interval beside; diverged runs on top."""
+def finals(
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    schedules: Sequence[str],
+    score: str,
+    label: str,
+    lost: str = "diverged",
+) -> Figure:
+    """Final scores, every run a dot, dots of one seed joined; mean with interval beside; `lost` runs on top."""
     with style.context():
         figure, axes = style.figure(min(max(style.COLUMN, 0.9 + 0.75 * len(schedules)), style.PAGE), 2.9)
         colours, markers = style.colours(schedules), style.markers(schedules)
@@ -97,7 +105,7 @@ def finals(runs: pd.DataFrame, summary: pd.DataFrame, *, schedules: Sequence[str
             diverged = int((runs["schedule"].eq(name) & runs["status"].eq("diverged")).sum())
             if diverged:
                 where = {"xycoords": ("data", "axes fraction"), "ha": "center"}
-                axes.annotate(f"{diverged} ✕\ndiverged", (position, 1.0), fontsize=7.5, **where)
+                axes.annotate(f"{diverged} ✕\n{lost}", (position, 1.0), fontsize=7.5, **where)
         if done.empty:
             axes.set_yticks([])
         _label_schedules(axes, schedules)

@@ -37,7 +37,7 @@ def render(contents: Contents[Analysis], *, folder: Path) -> str:
             grids=[{"title": grid.title, "alt": grid.alt, "source": _inline(grid.path)} for grid in pictures],
             contents=contents,
             first=catalogue.FIRST,
-            sections=contents.shown(catalogue.SECTIONS),
+            sections=contents.shown(catalogue.sections(analysis)),
             picture=pictures_of(contents, folder),
         )
     )

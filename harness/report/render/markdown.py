@@ -39,7 +39,7 @@ def render(contents: Contents[Analysis], *, folder: Path) -> str:
         heads = " | ".join(plain(grid.title) for grid in pictures)
         links = " | ".join(f"![{plain(grid.alt)}]({grid.link})" for grid in pictures)
         lines += [f"| {heads} |", f"|{' :---: |' * len(pictures)}", f"| {links} |", ""]
-    return "\n".join([*lines, *sections(contents, catalogue.SECTIONS)])
+    return "\n".join([*lines, *sections(contents, catalogue.sections(analysis))])
 
 
 def sections(contents: Contents[Any], listed: Iterable[Section[Any]]) -> list[str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from harness.report import numbers
+from harness.report import numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.catalogue import EXPLORATORY, FOREST, VERDICTS
 from harness.report.entries import Contents
@@ -24,7 +24,7 @@ def render(contents: Contents[Analysis]) -> str:
     analysis = contents.subject
     study, runs = analysis.results.study, analysis.results.runs
     spec, environment = study.spec, study.environment
-    hours = runs["seconds"].sum() / 3600
+    hours = (runs["seconds"] - runs["shared_seconds"]).sum() / 3600
     lost = [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     lines = [f"# {markdown.plain(study.title)}", "", f"**{markdown.plain(study.question.text)}**", ""]
     lines += markdown.answer(analysis)
@@ -42,6 +42,8 @@ def render(contents: Contents[Analysis]) -> str:
         f"- {numbers.count(len(runs), 'run')} ({', '.join(lost) or 'all finished'}), {hours:.1f} worker-hours, "
         f"{study.created[:10]}"
     ]
+    shared = sentences.shared(runs)
+    lines += [f"- {shared}"] if shared else []
     lines += [f"- commit `{environment.commit}`, {markdown.plain(environment.cpu)}, {_versions(environment.versions)}"]
     lines += [f"- primary score `{study.primary}`: {markdown.plain(study.scores[analysis.raw].protocol)}", ""]
     lines += ["## How to check it", "", "In this folder:", "", "```bash"]
