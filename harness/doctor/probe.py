@@ -82,12 +82,18 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class TrainAnswer:
-    """The first steps; what moved when they were done again, and when they went on from a checkpoint; memory of the GPU."""
+    """The first steps; what moved when they were done again, and when they went on from a checkpoint; memory of the GPU.
+
+    `launched` is how many operations a device starts in a step, `without_kernel` names those that a GPU cannot run; None and
+    empty where XLA compiles the step, whose operations are its own.
+    """
 
     trained: Trained
     again: tuple[str, ...]
     resumed: tuple[str, ...]
     gpu_mb: float | None
+    launched: int | None = None
+    without_kernel: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,7 @@ def _facts() -> dict[str, Any]:
 
 def _train(setup: Setup) -> TrainAnswer:
     model = _model(setup)
+    launched, without_kernel = (None, ()) if setup.xla else _operations(model)
     model.start(_SEEDS)
     losses = model.advance(_rates(model, 1))
     first = model.state()
@@ -162,7 +169,15 @@ def _train(setup: Setup) -> TrainAnswer:
     model.start(Seeds.of(1, "doctor", 1))
     model.restore(_stored(first))
     model.advance(_rates(model, _STEPS - 1))
-    return TrainAnswer(trained, again, moved(last, model.state()), _gpu_mb())
+    return TrainAnswer(trained, again, moved(last, model.state()), _gpu_mb(), launched, without_kernel)
+
+
+def _operations(model: Any) -> tuple[int | None, tuple[str, ...]]:
+    """How many operations a step of a fresh model launches, and those that a GPU has no kernel for."""
+    from harness.models import operations
+
+    launched = operations.of_a_step(model).total() if model.traces == 0 else None
+    return launched, tuple(operations.without_kernel(model._chunk.get_concrete_function()))
 
 
 def _stored(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -32,7 +32,7 @@ from harness.doctor.findings import (
 from harness.doctor.probe import Evaluate, Place, Setup, Time, Train
 from harness.kinds import Shape
 
-AGREES, REPEATS, RESUMES, EQUALS = "agrees", "repeats", "resumes", "equals"
+AGREES, REPEATS, RESUMES, EQUALS, KERNELS = "agrees", "repeats", "resumes", "equals", "has kernels"
 _SHAPES: tuple[Shape, ...] = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3))
 _SMALL_BATCH, _BATCH = 4, 64
 _LIMIT = 240.0  # seconds for one request; tracing the largest network takes ten on a slow core
@@ -114,6 +114,7 @@ class _Test:
     speeds: list[Speed] = field(default_factory=list)
     throughput: list[Throughput] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    operations: dict[str, int] = field(default_factory=dict)
     children: dict[tuple[Place, bool], list[Asked]] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     references: dict[str, Trained] = field(default_factory=dict)  # of the processor on one thread, by network
@@ -153,6 +154,7 @@ def run(
         speeds=tuple(test.speeds),
         throughput=tuple(test.throughput),
         evaluations=tuple(test.evaluations),
+        operations=test.operations,
         unchecked=tuple(_unchecked(machine, options)),
         seconds=time.monotonic() - began,
     )
@@ -246,6 +248,12 @@ def _train(test: _Test, place: Place, setup: Setup, subject: str, device: str) -
     for question, moved in ((REPEATS, answer.again), (RESUMES, answer.resumed)):
         found = f"other bits in {', '.join(moved)}" if moved else "bit for bit"
         test.add(subject, question, device, not moved, found)
+    if answer.launched is not None:  # else it was counted before
+        missing = answer.without_kernel
+        words = f"a GPU has none for {'; '.join(missing)}" if missing else "a GPU has one for every operation"
+        test.add(subject, KERNELS, device, not missing, words)
+        if setup.precision == "float32":
+            test.operations[subject] = answer.launched
     trained: Trained = answer.trained
     return trained
 

@@ -88,7 +88,7 @@ def test_little_memory_a_full_disk_set_variables_and_a_busy_machine_are_named():
     assert "0.5 GB of memory are free" in found["--workers"][1]
     assert found["disk"][0] == "cache"
     assert found["XLA_FLAGS"][0] == "x"
-    assert "others kept 2.0 of 2 cores busy" in found["run again"][1]
+    assert "load was 2.0 on 2 cores" in found["run again"][1]
 
 
 @pytest.mark.parametrize("here", [PLAIN, with_gpus(), with_gpus(8)], ids=["no GPU", "one", "eight"])
