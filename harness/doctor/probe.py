@@ -159,8 +159,8 @@ def _train(setup: Setup) -> TrainAnswer:
     last = model.state()
     trained = Trained(
         losses={name: [float(x) for x in (*losses[name], *further[name])] for name in losses},
-        weights={name: first[name] for name in model.networks},
-        gradients={name: first[f"{name}_slot0"] for name in model.networks},
+        weights={name: _values(model, name, first[name]) for name in model.networks},
+        gradients={name: _values(model, name, first[f"{name}_slot0"]) for name in model.networks},
     )
     model.start(_SEEDS)
     model.advance(_rates(model, 1))
@@ -178,6 +178,14 @@ def _operations(model: Any) -> tuple[int | None, tuple[str, ...]]:
 
     launched = operations.of_a_step(model).total() if model.traces == 0 else None
     return launched, tuple(operations.without_kernel(model._chunk.get_concrete_function()))
+
+
+def _values(model: Any, network: str, vector: NDArray[Any]) -> NDArray[Any]:
+    """A vector of a network's state without the zeros between its weights, whose places depend on the precision."""
+    packing = model._packing[network]
+    parts = np.split(vector, np.cumsum(packing.sizes(moving=False))[:-1])
+    sizes = [weight.size for weight in packing.weights if not weight.moving]
+    return np.concatenate([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
 def _stored(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
