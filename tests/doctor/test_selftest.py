@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness import kinds
-from harness.doctor import probe, selftest
+from harness.doctor import comparison, probe, selftest
 from harness.doctor.__main__ import main
 from harness.doctor.children import Child, ProbeFault
 from harness.doctor.comparison import Trained
@@ -204,3 +204,13 @@ def test_an_unknown_network_or_folder_is_refused_before_anything_is_looked_at(tm
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert main(["--save", str(tmp_path / "file")]) == 2
     assert "--save is " in capsys.readouterr().err
+
+
+def test_lower_precision_is_compared_weight_by_weight_within_its_bounds():
+    exact, rounded = (
+        probe.answer(Train(replace(selftest.setup_of("dcgan"), precision=precision))).trained
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    found = comparison.differences(rounded, exact)
+    assert comparison.beyond(found, comparison.BOUNDS["mixed_bfloat16"]) == []
+    assert comparison.beyond(found, comparison.BOUNDS["float32"]) != []
