@@ -1,8 +1,9 @@
 """All benchmarks, one table: `python -m benchmarks.performance [--short] [--only NAME ...] [--page]`.
 
 Runs each script of BENCHMARKS in its own process, prints one table of their figures, and writes results/performance.md
-from the JSON files in benchmarks/out/, whenever each was made; `--page` only does the latter. A benchmark whose
-packages are missing is left out and named.
+from what each wrote to benchmarks/out/, or, of those that were not run again here, from what is committed in
+results/performance/, which it brings up to date; `--page` only does the latter. A benchmark whose packages are missing is
+left out and named.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from benchmarks import record
 
 PAGE = Path(__file__).resolve().parents[1] / "results" / "performance.md"
+KEPT = PAGE.with_suffix("")  # what the page is made of
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,25 @@ def run(benchmark: Benchmark, *, short: bool) -> str:
 
 
 def stored() -> list[dict[str, Any]]:
-    """What the benchmarks wrote, in the order of BENCHMARKS."""
+    """What the benchmarks wrote, in the order of BENCHMARKS: of each the latest, here or committed."""
     names = [benchmark.name for benchmark in BENCHMARKS]
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(record.OUT.glob("*.json"))]
-    known = [each for each in found if _script(each) in names]
-    return sorted(known, key=lambda each: names.index(_script(each)))
+    latest: dict[str, dict[str, Any]] = {}
+    for path in (*sorted(KEPT.glob("*.json")), *sorted(record.OUT.glob("*.json"))):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if _script(content) in names and content["date"] >= latest.get(path.stem, content)["date"]:
+            latest[path.stem] = content
+    return sorted(latest.values(), key=lambda each: (names.index(_script(each)), each["benchmark"]))
+
+
+def keep(contents: Sequence[dict[str, Any]]) -> None:
+    """Write what the page is made of, so that figures that are not measured again stay with their dates."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for content in contents:
+        details = content["details"]
+        if isinstance(details, dict):  # single readings are not shown
+            details = {name: value for name, value in details.items() if name != "readings"}
+        text = json.dumps({**content, "details": details}, indent=1, ensure_ascii=False)
+        (KEPT / f"{content['benchmark']}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _script(content: dict[str, Any]) -> str:
@@ -112,15 +128,25 @@ def page(contents: Sequence[dict[str, Any]]) -> str:
         "## Figures",
         table(("figure", "value", "target", "met"), figure_rows(contents)),
     ]
-    for content in contents:
-        made = DETAILS.get(_script(content))
-        if made is not None:
-            parts += made(content["details"])
+    for script, made in DETAILS.items():
+        details = [content["details"] for content in contents if _script(content) == script]
+        if details and isinstance(details[0], list):  # one table of all
+            details = [[row for rows in details for row in rows]]
+        for each in details:
+            parts += made(each)
     parts += [
         "## Commands",
         table(
-            ("command", "date", "form"),
-            [(f"`{each['command']}`", each["date"], "short" if each["short"] else "full") for each in contents],
+            ("command", "date", "form", "processor"),
+            [
+                (
+                    f"`{each['command']}`",
+                    each["date"],
+                    "short" if each["short"] else "full",
+                    each["machine"]["processor"],
+                )
+                for each in contents
+            ],
         ),
     ]
     return "\n\n".join(parts) + "\n"
@@ -196,6 +222,17 @@ def network_details(found: list[dict[str, Any]]) -> list[str]:
 DETAILS = {"training_speed": training_details, "growth": growth_details, "network_speed": network_details}
 
 
+def write(contents: Sequence[dict[str, Any]]) -> None:
+    """Print the table, and write the page with what it is made of."""
+    print()
+    for what, value, target, met in figure_rows(contents):
+        print(f"{what:90} {value:>14}  {target:8} {met.strip('*')}")
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(contents), encoding="utf-8")
+    keep(contents)
+    print(f"written: {PAGE}")
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--short", action="store_true", help="the short form of each")
@@ -209,15 +246,9 @@ def main() -> int:
                 reason = run(benchmark, short=chosen.short)
                 if reason:
                     left_out[benchmark.name] = reason
-    contents = stored()
-    print()
-    for what, value, target, met in figure_rows(contents):
-        print(f"{what:90} {value:>14}  {target:8} {met.strip('*')}")
+    write(stored())
     for name, reason in left_out.items():
         print(f"left out: {name}: {reason}", file=sys.stderr)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(contents), encoding="utf-8")
-    print(f"written: {PAGE}")
     return 1 if left_out else 0
 
 

@@ -56,6 +56,7 @@ from harness.worker import device
 device.configure(threads=1, gpu=None)
 from harness.metrics import features
 from harness.metrics.evaluation import Evaluator
+from harness.scores import ScoreName
 from benchmarks.user_study import Scores
 images, extractor = data.load(spec.builtin().data), features.load("digits")
 ours = Evaluator(extractor, train=images.train, held_out=images.held_out, reference="train", generated=5000, cache=None,
@@ -64,7 +65,7 @@ noise = np.random.default_rng(0).integers(0, 64, (5000, 8, 8, 1))
 made = np.clip(images.train[np.arange(5000) % len(images.train)] + noise, 0, 255).astype(np.uint8)
 mine, theirs = ours.scores(made), Scores(extractor, images.train)(made)
 for name, value in theirs.items():
-    other = mine[ours.name(name)]
+    other = mine[str(ScoreName(name, "digits", 5000))]
     print(f"{name}: ours {other:.9g}, the script's {value:.9g}")
     assert abs(other - value) <= 1e-6 * abs(value), name
 """
@@ -198,14 +199,14 @@ def main() -> None:
     figures = [record.figure("whole quick study: runs per minute", mine.runs_per_minute, "/min")]
     for other in others:
         ratio = mine.runs_per_minute / other.runs_per_minute
-        straightforward = other is others[0]
+        target = 4.0 if other is others[0] else 2.5
         figures.append(
             record.figure(
                 f"whole quick study: harness against a user's {other.name}",
                 ratio,
                 "x",
-                target="≥ 3" if straightforward else "",
-                met=ratio >= 3 if straightforward else None,
+                target=f"≥ {target:g}",
+                met=ratio >= target,
             )
         )
         saved = other.cpu_s_per_run / mine.cpu_s_per_run

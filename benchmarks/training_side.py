@@ -1,7 +1,7 @@
 """One side of `training_speed` in its own process: set up once, then timed whenever a line with seconds arrives.
 
-`python -m benchmarks.training_side '{"side": "ours", "network": "quick", "threads": 1}'`; the sides are ours,
-torch, jax, keras, and matmul (the largest rate of float32 matrix products). `layout` is for torch.
+`python -m benchmarks.training_side '{"side": "ours", "network": "quick", "threads": 1}'`; the sides are those of SIDES and
+matmul (the largest rate of float32 matrix products). `layout` is for torch.
 Answers are JSON lines.
 """
 
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ BATCH, EMA, STEPS, RATE, IMAGES = 64, 0.999, 2000, 1e-4, 2048
 SIZES = (1024, 2048)  # of square matrices: the best of both is the peak
 
 
-def ours(plan, images, settings):
+def ours(plan, images, settings, *, precision="float32"):
     """Our trainer as a worker sets it up."""
     from threadpoolctl import threadpool_limits
 
@@ -30,18 +31,17 @@ def ours(plan, images, settings):
     from harness.seeds import Seeds
     from harness.spec.models import TrainSpec
 
-    precision = settings.get("precision", "float32")
     train = TrainSpec(steps=STEPS, batch=BATCH, ema=EMA, threads=settings["threads"], precision=precision)
     trainer = ours.model(plan.name, train, images, latent=plan.latent)
     trainer.start(Seeds(1, 2, 3, 4))
     return trainer
 
 
-def torch(plan, images, settings):
+def torch(plan, images, settings, **form):
     from benchmarks.peers import torch_gan
 
     torch_gan.settle(settings["threads"])
-    return torch_gan.TorchGan(plan, images, batch=BATCH, ema=EMA, layout=settings["layout"])
+    return torch_gan.TorchGan(plan, images, batch=BATCH, ema=EMA, layout=settings["layout"], **form)
 
 
 def jax(plan, images, settings):
@@ -61,7 +61,15 @@ def keras(plan, images, settings):
     return keras_gan.KerasGan(plan, images, batch=BATCH, ema=EMA, rates=(rates, rates))
 
 
-SIDES = {"ours": ours, "torch": torch, "jax": jax, "keras": keras}
+SIDES = {
+    "ours": ours,
+    "ours_bfloat16": partial(ours, precision="mixed_bfloat16"),
+    "torch": torch,
+    "torch_bfloat16": partial(torch, autocast=True),
+    "torch_compiled": partial(torch, compiled=True),
+    "jax": jax,
+    "keras": keras,
+}
 
 
 class Training:

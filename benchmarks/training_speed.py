@@ -1,8 +1,9 @@
 """A training step against PyTorch, JAX and Keras: `python -m benchmarks.training_speed [--network quick] [--quick]`.
 
-Same networks, batch and precision on every side (`benchmarks.peers.check` is run first and shows it), each in its
+Same networks and batch on every side (`benchmarks.peers.check` is run first and shows it), each in its
 own process with its own threads: one worker of one thread, one of two, and two of one thread at the same time. The sides
-take turns, round after round, and every figure is a median over the rounds. PyTorch is taken in its faster layout.
+take turns, round after round, and every figure is a median over the rounds. PyTorch is taken in its faster layout. Sides in
+bfloat16 are set against each other, and ours against ours in float32. What compiling takes is not in the steps.
 "Peak" is the best rate of float32 square matrix products, measured in the same rounds; CPU ms is processor time per step,
 which other work on the machine hardly changes where wall time suffers (on two threads it also counts waiting).
 """
@@ -23,7 +24,18 @@ from benchmarks.peers.plan import PLANS, step_flop
 from benchmarks.training_side import BATCH, STEPS
 
 WORKERS = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1)}  # workers x threads
-TITLES = {"ours": "ours", "torch": "PyTorch eager", "jax": "JAX jit", "keras": "Keras tutorial"}
+TITLES = {
+    "ours": "ours",
+    "ours_bfloat16": "ours, mixed_bfloat16",
+    "torch": "PyTorch eager",
+    "torch_bfloat16": "PyTorch eager, bfloat16 autocast",
+    "torch_compiled": "torch.compile",
+    "jax": "JAX jit",
+    "keras": "Keras tutorial",
+}
+OURS = {"torch_bfloat16": "ours_bfloat16"}  # which of ours is set against a peer; else "ours"
+LAYOUTS = {"torch": ("standard", "channels_last"), "torch_bfloat16": ("standard", "channels_last")}
+TOGETHER = (("1 x 1", "2 x 1"), ("1 x 2",))  # workers whose processes live at the same time, for the memory's sake
 
 
 class Worker:
@@ -100,21 +112,37 @@ class Contender:
         return max(self.readings[0], key=self.median)
 
 
-def started(network: str, sides: list[str], opened: list[Worker]) -> list[Contender]:
+def started(network: str, sides: list[str], together: tuple[str, ...], opened: list[Worker]) -> list[Contender]:
     """All that take turns, set up; every process is also put into `opened`. Both workers of a pair are of one kind."""
     found = []
     for side in (*sides, "matmul"):
-        for variant in ("standard", "channels_last") if side == "torch" else ("",):
-            settings = {"side": side, "network": network, "layout": variant}
-            first, second, wide = (Worker({**settings, "threads": threads}) for threads in (1, 1, 2))
-            opened += [first, second, wide]
-            facts = first.answer()
-            second.answer()
-            for workers, processes in (("1 x 1", [first]), ("1 x 2", [wide]), ("2 x 1", [first, second])):
-                found.append(
-                    Contender(side, workers, variant, processes, wide.answer() if workers == "1 x 2" else facts)
-                )
-    return sorted(found, key=lambda each: list(WORKERS).index(each.workers))
+        for variant in LAYOUTS.get(side, ("standard",)):
+            count, threads = max(WORKERS[workers] for workers in together)
+            settings = {"side": side, "network": network, "layout": variant, "threads": threads}
+            processes = [Worker(settings) for _ in range(count)]
+            opened += processes
+            facts = [process.answer() for process in processes]
+            found += [
+                Contender(side, workers, variant, processes[: WORKERS[workers][0]], facts[0]) for workers in together
+            ]
+    return sorted(found, key=lambda each: together.index(each.workers))
+
+
+def timed(network: str, sides: list[str], *, rounds: int, seconds: float) -> list[Contender]:
+    """All contenders with their readings."""
+    found = []
+    for together in TOGETHER:
+        opened: list[Worker] = []
+        try:
+            contenders = started(network, sides, together, opened)
+            for _ in range(rounds):
+                for each in contenders:
+                    each.read(seconds)
+        finally:
+            for process in opened:
+                process.close()
+        found += contenders
+    return found
 
 
 def table(network: str, found: list[Contender]) -> list[dict[str, Any]]:
@@ -123,19 +151,19 @@ def table(network: str, found: list[Contender]) -> list[dict[str, Any]]:
     peaks = {each.workers: each.rate() for each in found if each.side == "matmul"}
     rows = []
     for workers in WORKERS:
-        mine = next(each.rate() for each in found if (each.side, each.workers) == ("ours", workers))
+        own = {each.side: each.rate() for each in found if each.workers == workers and each.side.startswith("ours")}
         for side, title in TITLES.items():
             same = [each for each in found if (each.side, each.workers) == (side, workers)]
             if not same:
                 continue
             best = max(same, key=Contender.rate)
-            rate = best.rate()
+            rate, mine = best.rate(), own[side if side in own else OURS.get(side, "ours")]
             spread = [reading["steps_per_s"] for reading in best.readings]
             row = {
                 "network": network,
                 "workers": workers,
                 "side": title,
-                "variant": best.variant,
+                "variant": best.variant if side in LAYOUTS else "",
                 "ms_per_step": 1e3 * WORKERS[workers][0] / rate,
                 "images_per_s": BATCH * rate,
                 "low": BATCH * min(spread),
@@ -163,22 +191,24 @@ def figures(network: str, rows: list[dict[str, Any]], peak: float) -> list[dict[
         )
 
     one, everything = ("1 x 1", "1 x 2"), tuple(WORKERS)
-    made = []
+    made = _of_bfloat16(network, rows)
     targets = {"article": {"PyTorch eager": 1.5, "JAX jit": 3.0}}.get(network, {})
-    peers = [title for title in TITLES.values() if title != "ours" and fastest(title, everything)]
-    for peer in peers:
+    sides = [side for side, title in TITLES.items() if not side.startswith("ours") and fastest(title, everything)]
+    for side in sides:
+        own, peer = TITLES[OURS.get(side, "ours")], TITLES[side]
         for scope, workers in (("one process", one), ("both cores", everything)):
-            ratio = fastest("ours", workers) / fastest(peer, workers)
+            ratio = fastest(own, workers) / fastest(peer, workers)
             target = targets.get(peer) if scope == "both cores" else None
             made.append(
                 record.figure(
-                    f"training step, {network}, {scope}: ours against {peer}",
+                    f"training step, {network}, {scope}: {own} against {peer}",
                     ratio,
                     "x",
                     target=f"≥ {target:g}" if target else "",
                     met=ratio >= target if target else None,
                 )
             )
+    peers = [TITLES[side] for side in sides if side not in OURS]
     if network == "quick" and peers:
         ratio = fastest("ours", one) / max(fastest(peer, one) for peer in peers)
         made.append(
@@ -208,11 +238,33 @@ def figures(network: str, rows: list[dict[str, Any]], peak: float) -> list[dict[
     return made
 
 
+def _of_bfloat16(network: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Ours in bfloat16 against ours in float32, on each number of workers and threads; none where it was not timed."""
+    rates = {(row["side"], row["workers"]): row["images_per_s"] for row in rows}
+    made = []
+    for workers in WORKERS:
+        coarse, fine = (rates.get((TITLES[side], workers)) for side in ("ours_bfloat16", "ours"))
+        if coarse and fine:
+            ratio, aimed = coarse / fine, network == "article"
+            made.append(
+                record.figure(
+                    f"training step, {network}, {workers}: mixed_bfloat16 against float32",
+                    ratio,
+                    "x",
+                    target="≥ 1.6" if aimed else "",
+                    met=ratio >= 1.6 if aimed else None,
+                )
+            )
+    return made
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--network", choices=list(PLANS), help="default: both")
     options.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    options.add_argument("--sides", nargs="+", choices=list(TITLES)[1:], default=list(TITLES)[1:], help="peers")
+    options.add_argument(
+        "--sides", nargs="+", choices=list(TITLES)[1:], default=list(TITLES)[1:], help="which besides ours in float32"
+    )
     options.add_argument("--no-check", action="store_true", help="do not first compare the networks")
     chosen = options.parse_args()
     rounds, seconds = (5, 0.5) if chosen.quick else (9, 0.8)
@@ -222,24 +274,14 @@ def main() -> None:
             sys.exit(f"a peer is another network:\n{checked.stdout}{checked.stderr[-2000:]}")
         print("the peers' networks are ours: outputs and losses agree to 1e-4 (benchmarks.peers.check)")
     for network in [chosen.network] if chosen.network else list(PLANS):
-        opened: list[Worker] = []
-        try:
-            found = started(network, ["ours", *chosen.sides], opened)
-            for _ in range(rounds):
-                for each in found:
-                    each.read(seconds)
-        finally:
-            for process in opened:
-                process.close()
+        found = timed(network, ["ours", *chosen.sides], rounds=rounds, seconds=seconds)
         rows = table(network, found)
         peaks = {each.workers: (each.kind(), each.rate()) for each in found if each.side == "matmul"}
         peak = max(rate for _, rate in peaks.values())
         made = figures(network, rows, peak)
         show(network, rows, peaks, made)
         details = {"rows": rows, "peaks": peaks, "step_gflop": 1e-9 * step_flop(PLANS[network](), BATCH)}
-        details["readings"] = {
-            f"{each.side} {each.variant} {each.workers}".replace("  ", " "): each.readings for each in found
-        }
+        details["readings"] = {f"{each.side} {each.variant} {each.workers}": each.readings for each in found}
         record.save(f"training_speed-{network}", made, details, short=chosen.quick)
 
 
@@ -253,7 +295,7 @@ def show(network: str, rows: list[dict[str, Any]], peaks: dict[str, Any], made: 
     for workers, (kind, rate) in peaks.items():
         print(f"peak of {workers} thread: {rate:.0f} GFLOP/s ({kind})")
     print(
-        f"{'workers x threads':18}{'side':26}{'ms/step':>9}{'CPU ms':>8}{'images/s':>10}{'(low-high)':>16}{'peak':>7}{'ours':>8}"
+        f"{'workers x threads':18}{'side':34}{'ms/step':>9}{'CPU ms':>8}{'images/s':>10}{'(low-high)':>16}{'peak':>7}{'ours':>8}"
     )
     for row in rows:
         name = f"{row['side']} {row['variant']}".strip()
@@ -262,7 +304,7 @@ def show(network: str, rows: list[dict[str, Any]], peaks: dict[str, Any], made: 
         if "ms_per_step_with_trace" in row:
             end = f"  with its trace of {row['first_step_s']:.1f} s per trial of {STEPS} steps: {row['ms_per_step_with_trace']:.2f} ms, x{row['ours_is_faster_with_trace']:.2f}"
         print(
-            f"{row['workers']:18}{name:26}{row['ms_per_step']:9.2f}{row['cpu_ms_per_step']:8.2f}{row['images_per_s']:10.0f}{spread:>16}"
+            f"{row['workers']:18}{name:34}{row['ms_per_step']:9.2f}{row['cpu_ms_per_step']:8.2f}{row['images_per_s']:10.0f}{spread:>16}"
             f"{row['share_of_peak']:7.1%}{'x' + format(row['ours_is_faster'], '.2f'):>8}{end}"
         )
     for each in made:

@@ -43,6 +43,7 @@ smartquotes = False  # they make a dash of the two hyphens of an option
 html_theme = "furo"
 html_title = project
 html_copy_source = False
+html_show_search_summary = False  # it would fetch every page found, which a folder on a disk cannot
 html_show_sphinx = False
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
@@ -56,7 +57,9 @@ def navigate(app, page, source):
         for heading, pages in NAVIGATION.items():
             entries = [f"{title} <{'self' if name == HOME else '/' + name}>" for title, name in pages]
             source[0] += "\n".join(["\n```{toctree}", ":hidden:", f":caption: {heading}", "", *entries, "```\n"])
-    elif page in REPORTS - LISTED or page == "docs/index":
+    if page in REPORTS:  # the study's own page takes its place: what the search finds of it is its first screen
+        source[0] = source[0].partition("\n## ")[0]
+    if page in REPORTS - LISTED or page == "docs/index":
         source[0] = f"---\norphan: true\n---\n{source[0]}"
 
 

@@ -16,6 +16,10 @@ COMMANDS = {
     "reproduce": ("harness.reproduce", "train stored runs again and grade every number"),
     "archive": ("harness.archive", "one zip file that holds a study's results, for others to report and reproduce"),
     "features": ("harness.features", "train a feature network on a folder of images, for scores of images like them"),
+    "doctor": (
+        "harness.doctor.__main__",
+        "say what this machine is, test that it trains as it should, and what to set",
+    ),
     "score": ("harness.metrics.__main__", "FID, KID and other scores of two sets of images, outside a study"),
 }
 

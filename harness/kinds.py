@@ -220,9 +220,10 @@ class Part:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that follows a name, such as "(did you mean 'x'?)"; empty where no known name is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """A hint that follows a name, such as "(did you mean 'x'?)"; empty where no known name is near, capitals or not."""
+    folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
 
 
 # --- registry --------------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def test_page_states_every_figure_with_its_target_and_machine():
     assert "| fast | 2 x | ≥ 1.5 | yes |" in made
     assert "| slow | 1,234 ms | ≤ 10 | **no** |" in made
     assert "P, 2 cores, 24 GiB, Linux, Python 3.11.7" in made
-    assert "| `python -m benchmarks.study_speed` | 2026-11-24 23:30 UTC | short |" in made
+    assert "| `python -m benchmarks.study_speed` | 2026-11-24 23:30 UTC | short | P |" in made
     assert "numpy 2.4.6" in made
 
 
@@ -142,10 +142,26 @@ def test_page_of_nothing_is_refused():
 
 def test_results_are_read_in_the_order_of_the_list(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "OUT", tmp_path)
+    monkeypatch.setattr(performance, "KEPT", tmp_path / "kept")
     for name in ("growth", "training_speed-quick", "training_speed-article", "unknown"):
         (tmp_path / f"{name}.json").write_text(json.dumps(content(name, [])), encoding="utf-8")
     found = [each["benchmark"] for each in performance.stored()]
     assert found == ["training_speed-article", "training_speed-quick", "growth"]
+
+
+def test_figures_that_are_not_measured_again_stay_with_their_dates(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "OUT", tmp_path / "out")
+    monkeypatch.setattr(performance, "KEPT", tmp_path / "kept")
+    dates = {"growth": "2026-11-24 10:00 UTC", "workers": "2026-11-24 11:00 UTC"}
+    performance.keep([content(name, [], date=date) for name, date in dates.items()])
+    record.OUT.mkdir()
+    measured = content("workers", [], date="2026-11-25 09:00 UTC", details={"readings": [1.0], "rows": []})
+    (record.OUT / "workers.json").write_text(json.dumps(measured), encoding="utf-8")
+    performance.keep(performance.stored())
+    (record.OUT / "workers.json").unlink()
+    found = {each["benchmark"]: each for each in performance.stored()}
+    assert [found[name]["date"] for name in dates] == ["2026-11-24 10:00 UTC", "2026-11-25 09:00 UTC"]
+    assert found["workers"]["details"] == {"rows": []}
 
 
 def test_every_benchmark_is_listed():

@@ -56,6 +56,21 @@ ALLOWED = {
     "archive": {"results", "command_line"},
     "reproduce": {"driver", "command_line"},
     "features": {"metrics", "command_line", "files", "kinds"},
+    "doctor": {
+        *(
+            "command_line",
+            "driver",
+            "executors",
+            "files",
+            "kinds",
+            "lazy",
+            "metrics",
+            "models",
+            "seeds",
+            "spec",
+            "worker",
+        )
+    },
     "check_network": {"command_line", "executors", "metrics", "models", "worker"},
 }
 # What a driver takes from the worker's side: how to start one and ask it, never what it runs.
@@ -168,6 +183,14 @@ LIGHT = (
     ("import harness.elsewhere", ("tensorflow", "optuna")),
     ("import harness.compare as c; c.parser().format_help()", ("tensorflow", "optuna", "pandas", "matplotlib")),
     ("import harness.driver.command", ("tensorflow",)),
+    (
+        "import harness.doctor.__main__ as d; d.parser().format_help()",
+        ("tensorflow", "optuna", "matplotlib", "pandas", "numpy"),
+    ),
+    (
+        "import harness.doctor.selftest, harness.doctor.page, harness.doctor.machine",
+        ("tensorflow", "optuna", "matplotlib"),
+    ),
     ("import harness.features", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.frechet, harness.metrics.evaluation", ("tensorflow", "optuna", "matplotlib")),

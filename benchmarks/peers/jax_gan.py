@@ -167,10 +167,10 @@ class JaxGan:
         real = images[chosen].astype(jnp.float32) * (1.0 / 127.5) - 1.0
         return self._updated(state, real, jax.random.normal(keys[1], (self._batch, self.plan.latent)), rates)
 
-    def advance(self, generator_rates: np.ndarray, discriminator_rates: np.ndarray) -> tuple[float, float]:
-        """Train as many steps as there are rates; the last losses."""
-        for rates in zip(generator_rates, discriminator_rates, strict=True):
-            self.state, losses = self._drawn(self.state, self._images, rates)
+    def advance(self, rates: dict[str, np.ndarray]) -> tuple[float, float]:
+        """Train as many steps as there are rates, by network; the last losses."""
+        for pair in zip(rates["generator"], rates["discriminator"], strict=True):
+            self.state, losses = self._drawn(self.state, self._images, pair)
         return tuple(float(loss) for loss in losses)
 
     # --- what the check asks ----------------------------------------------------------------------------------------

@@ -105,9 +105,9 @@ class KerasGan:
     def _draw_and_update(self, real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._update(real, tf.random.normal((self._batch, self.plan.latent)))
 
-    def advance(self, generator_rates: np.ndarray, discriminator_rates: np.ndarray) -> tuple[float, float]:
-        """Train as many steps as there are rates, which are those of its schedule; the last losses."""
-        for _ in range(len(generator_rates)):
+    def advance(self, rates: dict[str, np.ndarray]) -> tuple[float, float]:
+        """Train as many steps as there are rates, by network, which are those of its schedule; the last losses."""
+        for _ in rates["generator"]:
             losses = self._drawn_step(next(self._batches))
         return tuple(float(loss) for loss in losses)
 

@@ -1,7 +1,8 @@
 """The pair in PyTorch eager, as its DCGAN tutorial has it, with what makes it fast on a processor.
 
 One pass of generator and discriminator serves both gradients, as ours; Adam is the fused one; the moving average is one
-call over all tensors; `layout` is 'standard' or 'channels_last'. PyTorch pads strided convolutions at the other end than
+call over all tensors; `layout` is 'standard' or 'channels_last'. With `autocast` layers compute in bfloat16, as
+`torch.autocast` has it; with `compiled` both networks are. PyTorch pads strided convolutions at the other end than
 TensorFlow. So that it needs no copy to pad, this is our network with all images mirrored; `load` mirrors the weights.
 """
 
@@ -73,12 +74,29 @@ def network(
 class TorchGan:
     """Both networks with their optimizers and the moving average of the generator."""
 
-    def __init__(self, plan: Plan, images: np.ndarray, *, batch: int, ema: float, layout: str = "standard") -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        images: np.ndarray,
+        *,
+        batch: int,
+        ema: float,
+        layout: str = "standard",
+        autocast: bool = False,
+        compiled: bool = False,
+    ) -> None:
         self._memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.plan, self._batch, self._ema = plan, batch, ema
         self._images = torch.from_numpy(np.ascontiguousarray(images[:, ::-1, ::-1].transpose(0, 3, 1, 2)))
         self.generator = network(plan.generator, self._memory, flat=True)
         self.discriminator = network(plan.discriminator, self._memory, flat=False)
+        self._autocast = autocast
+        self._make, self._judge = self.generator, self.discriminator
+        if compiled:
+            from torch._functorch import config as functorch_config
+
+            functorch_config.donated_buffer = False  # both losses go back through the discriminator
+            self._make, self._judge = torch.compile(self.generator), torch.compile(self.discriminator)
         self._trained = {
             "generator": list(self.generator.parameters()),
             "discriminator": list(self.discriminator.parameters()),
@@ -98,9 +116,11 @@ class TorchGan:
 
     def update(self, real: torch.Tensor, latents: torch.Tensor, rates: tuple[float, float]) -> tuple[float, float]:
         """One step; the losses of generator and discriminator (tensors)."""
-        fake = self.generator(latents)
-        logits = self.discriminator(fake)
-        loss_d = F.softplus(-self.discriminator(real)).mean() + F.softplus(logits).mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            fake = self._make(latents)
+            logits, of_real = self._judge(fake), self._judge(real)
+        logits, of_real = logits.float(), of_real.float()
+        loss_d = F.softplus(-of_real).mean() + F.softplus(logits).mean()
         loss_g = F.softplus(-logits).mean()
         losses = {"discriminator": loss_d, "generator": loss_g}
         gradients = {
@@ -118,14 +138,14 @@ class TorchGan:
         self.step += 1
         return loss_g, loss_d
 
-    def advance(self, generator_rates: np.ndarray, discriminator_rates: np.ndarray) -> tuple[float, float]:
-        """Train as many steps as there are rates; the last losses."""
+    def advance(self, rates: dict[str, np.ndarray]) -> tuple[float, float]:
+        """Train as many steps as there are rates, by network; the last losses."""
         self.generator.train()
         self.discriminator.train()
-        for rates in zip(generator_rates.tolist(), discriminator_rates.tolist(), strict=True):
+        for pair in zip(rates["generator"].tolist(), rates["discriminator"].tolist(), strict=True):
             chosen = torch.randint(len(self._images), (self._batch,))
             real = (self._images[chosen].float() * (1.0 / 127.5) - 1.0).contiguous(memory_format=self._memory)
-            losses = self.update(real, torch.randn(self._batch, self.plan.latent), rates)
+            losses = self.update(real, torch.randn(self._batch, self.plan.latent), pair)
         return tuple(loss.item() for loss in losses)
 
     # --- what the check asks ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from harness import data, kinds
+from harness.executors import limits
 from harness.spec import StudySpec
 
 _WORKER_MB = 950.0  # of a worker, measured on CPU: TensorFlow with the quick study
@@ -37,8 +39,10 @@ class WorkerOptions:
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """CPU cores this process may use: by its affinity, and by its container's quota."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    quota = limits.cores()
+    return here if quota is None else max(1, min(here, math.ceil(quota)))
 
 
 def gpus() -> list[str]:
@@ -59,8 +63,9 @@ def gpus() -> list[str]:
 
 
 def machine() -> Machine:
-    """The machine as it is now."""
-    return Machine(cores(), len(gpus()), psutil.virtual_memory().available / 1e6)
+    """The machine as it is now, as far as its container lets it."""
+    free, left = psutil.virtual_memory().available / 1e6, limits.memory_mb()
+    return Machine(cores(), len(gpus()), free if left is None else min(free, left))
 
 
 def worker_mb(spec: StudySpec) -> float:

@@ -7,7 +7,7 @@ the spread over overlapping subsets is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -226,16 +226,6 @@ class _Powers:
         twice[np.cumsum(np.arange(dimensions, 0, -1)) - np.arange(dimensions, 0, -1)] = 1.0
         return twice
 
-    def rows_with(self, values: Array) -> Array:
-        """Sum of k of each row of `values` with all rows of this set, (n,)."""
-        dimensions, twice = len(self.singles), self._twice
-        triples = np.ascontiguousarray((twice[:, None] * self.triples).T) / dimensions**3
-        sums = self.count + 3.0 * (values @ self.singles) / dimensions
-        for place, rows, products in _products(values):
-            sums[place] += 3.0 * ((twice * self.pairs) @ products) / dimensions**2
-            sums[place] += np.einsum("dr,dr->r", rows, triples @ products)
-        return np.asarray(sums)
-
     def sum_with(self, other: _Powers) -> float:
         """Sum of k over all pairs of a row of this set and a row of the other."""
         dimensions, twice = len(self.singles), self._twice
@@ -251,9 +241,25 @@ class _Powers:
         return self.sum_with(self) - self.own
 
 
+def _rows_with(values: Array, sets: Sequence[_Powers]) -> list[Array]:
+    """Sum of k of each row of `values` with all rows of each set, (n,) each; the products of pairs are made once for all."""
+    dimensions = values.shape[1]
+    found = []
+    for each in sets:
+        twice = each._twice
+        triples = np.ascontiguousarray((twice[:, None] * each.triples).T) / dimensions**3
+        sums = np.asarray(each.count + 3.0 * (values @ each.singles) / dimensions)
+        found.append((sums, twice * each.pairs, triples))
+    for place, rows, products in _products(values):
+        for sums, pairs, triples in found:
+            sums[place] += 3.0 * (pairs @ products) / dimensions**2
+            sums[place] += np.einsum("dr,dr->r", rows, triples @ products)
+    return [sums for sums, _, _ in found]
+
+
 @dataclass(frozen=True)
 class Reference:
-    """Features (n, d) of real images, with what sums of k over them need, computed once."""
+    """Features (n, d) of a set of images, real or generated, with what sums of k over them need, computed once."""
 
     features: Array
 
@@ -281,35 +287,38 @@ def _by_powers(values: Array, reference: Reference) -> bool:
     return bool(values.shape[1] ** 2 < len(values) + 2 * len(reference.features))
 
 
-def distance_to(generated: NDArray[np.floating], reference: Reference) -> float:
+def distance_to(generated: NDArray[np.floating] | Reference, reference: Reference) -> float:
     """The all-pairs unbiased estimate against a reference, without its standard error, in float64.
 
-    Few dimensions go through sums of powers, many through Gram matrices: the same number, whichever is less work.
+    `generated` are features (n, d), or they with what was computed of them. Few dimensions go through sums of powers, many through Gram matrices: the same number, whichever is less work.
     """
-    values = checked(generated)
+    sample = generated if isinstance(generated, Reference) else Reference.of(generated)
+    values = sample.features
     n, m = len(values), len(reference.features)
-    if n < 2:
-        raise ValueError(f"there are {n} features, but each set needs at least 2")
     if _by_powers(values, reference):
-        powers = _Powers.of(values)
-        own, within, across = powers.within(), reference.powers.within(), powers.sum_with(reference.powers)
+        own, within, across = (
+            sample.powers.within(),
+            reference.powers.within(),
+            sample.powers.sum_with(reference.powers),
+        )
     else:
-        own, within = _total_within(values), reference.within
+        own, within = sample.within, reference.within
         across = sum(float(gram.sum()) for _, _, gram in _tiles(values, reference.features))
     return own / (n * (n - 1)) + within / (m * (m - 1)) - 2.0 * across / (n * m)
 
 
-def error_to(generated: NDArray[np.floating], reference: Reference) -> float:
+def error_to(generated: NDArray[np.floating] | Reference, reference: Reference) -> float:
     """The standard error of `distance_to` for want of generated images: the jackknife's over their rows; infinite for two.
 
     The reference counts as given: all scores of a study are taken against the same.
     """
-    values = checked(generated)
+    sample = generated if isinstance(generated, Reference) else Reference.of(generated)
+    values = sample.features
     if len(values) < 3:
         return float("inf")
     if _by_powers(values, reference):
-        across = reference.powers.rows_with(values)
-        within = _Powers.of(values).rows_with(values) - (np.square(values).mean(axis=1) + 1.0) ** 3
+        across, own = _rows_with(values, (reference.powers, sample.powers))
+        within = own - (np.square(values).mean(axis=1) + 1.0) ** 3
     else:
         across = np.zeros(len(values))
         for rows, _, gram in _tiles(values, reference.features):

@@ -298,6 +298,9 @@ def _follows(fault: Mapping[str, Any]) -> bool:
     return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
+_WORDS = {"a valid integer": "a whole number", "a valid number": "a number", "a valid string": "text"}  # pydantic's
+
+
 def _fault(fault: Mapping[str, Any]) -> str:
     """One sentence for one of pydantic's faults: key, value, what is allowed."""
     # Words in angle brackets are ours, for the variants of a table; no user wrote them, or pydantic's "[key]".
@@ -310,6 +313,9 @@ def _fault(fault: Mapping[str, Any]) -> str:
         known = _keys_at(fault["loc"][:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
+        others = [section for section in StudySpec.model_fields if section != location[0]]
+        if homes := [section for section in others if str(location[-1]) in _keys_at((section,))]:
+            hint = f"it is a key of {' and of '.join(_table_of(name) for name in homes)}; "
         return f"unknown key '{path}': {hint}allowed here: {', '.join(known)}"
     if kind == "missing":
         return f"missing key '{path}', which has no default"
@@ -322,6 +328,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
         return said if said.startswith(f"{path}.") or path == "the study" else f"{path}: {said}"
     message = str(fault["msg"])
     message = message.replace("Input should be ", "allowed is ", 1)
+    for word, plain in _WORDS.items():
+        message = message.replace(word, plain)
     message = message[0].lower() + message[1:]
     if kind == "string_pattern_mismatch":
         message = "names have 1 to 60 letters, digits or . _ + -, and begin with a letter or digit"
@@ -337,6 +345,11 @@ def _fault(fault: Mapping[str, Any]) -> str:
         message = "allowed is a finite number, or a range such as { low = 1e-4, high = 1e-2, log = true }"
     shown = repr(fault["input"])
     return f"{path} is {shown if len(shown) <= 80 else shown[:77] + '...'}: {message}"
+
+
+def _table_of(section: str) -> str:
+    """A section as it stands in a file."""
+    return "[schedules.LABEL]" if section == "schedules" else f"[{section}]"
 
 
 def _path(location: Iterable[int | str]) -> str:

@@ -131,9 +131,9 @@ class DataSpec(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         part: Any = kinds.find("data", self.name, key="data.name")
-        for key, meaning in part.needs.items():
-            if getattr(self, key) is None:
-                raise ValueError(f"name is '{self.name}', which needs {key}: {meaning}")
+        lacking = [f"{key}: {meaning}" for key, meaning in part.needs.items() if getattr(self, key) is None]
+        if lacking:
+            raise ValueError(f"name is '{self.name}', which needs {'; and '.join(lacking)}")
         return self
 
 

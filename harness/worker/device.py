@@ -7,7 +7,7 @@ import platform
 from typing import Any
 
 # Variables that change how the same numbers are computed; recorded where they are set.
-_MOVING = (
+MOVING = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
     "TF_DETERMINISTIC_OPS",
@@ -64,7 +64,7 @@ def numerics() -> dict[str, Any]:
     """The settings of this process that move numbers, as TensorFlow has them; after `configure`.
 
     `onednn` is whether TensorFlow takes oneDNN's kernels, of which the variable TF_ENABLE_ONEDNN_OPTS, the build and
-    the processor decide. Those of the variables in `_MOVING` that are set stand under their own names.
+    the processor decide. Those of the variables in `MOVING` that are set stand under their own names.
     """
     import tensorflow as tf
     from tensorflow.python.util import _pywrap_util_port  # no public name says it
@@ -74,5 +74,29 @@ def numerics() -> dict[str, Any]:
         "tf32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
         "intra_op_threads": int(tf.config.threading.get_intra_op_parallelism_threads()),
         "inter_op_threads": int(tf.config.threading.get_inter_op_parallelism_threads()),
-        **{name: os.environ[name] for name in _MOVING if name in os.environ},
+        **{name: os.environ[name] for name in MOVING if name in os.environ},
+    }
+
+
+def facts() -> dict[str, Any]:
+    """What TensorFlow is built for, and the GPUs that it sees with name and generation (compute capability).
+
+    Keys: version, cuda, cudnn ("" where it is built without), kernels, gpus, tf32, onednn. Needs no `configure`.
+    """
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port  # no public name says it
+
+    build = tf.sysconfig.get_build_info()
+    details = [tf.config.experimental.get_device_details(each) for each in tf.config.list_physical_devices("GPU")]
+    return {
+        "version": str(tf.__version__),
+        "cuda": str(build.get("cuda_version", "")),
+        "cudnn": str(build.get("cudnn_version", "")),
+        "kernels": tuple(map(str, build.get("cuda_compute_capabilities", ()))),
+        "gpus": [
+            {"name": str(each.get("device_name", "GPU")), "capability": each.get("compute_capability")}
+            for each in details
+        ],
+        "tf32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
+        "onednn": bool(_pywrap_util_port.IsMklEnabled()),
     }

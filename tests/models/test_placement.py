@@ -1,104 +1,191 @@
-"""What training and sampling consist of can run on a GPU, as far as TensorFlow's registry of kernels says.
+"""What training, sampling and feature networks consist of can run on a GPU, as far as TensorFlow's registry of kernels says.
 
-Its wheel for Linux knows the kernels of GPUs on machines without one. An operation without any is placed on the processor,
-and what it reads and makes is copied over at every step; nothing else says so.
+An operation without a kernel is placed on the processor, and what it reads and makes is copied over at every step; nothing
+else says so. Sampling is one function, whichever weights it is given, those of averages too. Metrics themselves are computed
+by NumPy and scikit-learn, on the processor.
 """
 
-import functools
-from collections import Counter
+import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import kernels
 
 from benchmarks import ours
-from harness import kinds
+from harness import kinds, lazy
+from harness.metrics.features import dinov2, inception, inception_architecture
+from harness.metrics.own import compact
+from harness.metrics.own.compact_file import Compact
+from harness.models import operations
+from harness.models.nn.draws import Draw
 from harness.spec.models import TrainSpec
+from tests.models.conftest import part
 
 SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3))
 SMALL = {  # of the networks that take minutes to trace: each kind of block once
     "unet_adm": {"width": 8, "blocks": 1, "attention": 4, "heads": 2},
     "ncsnpp": {"width": 8, "levels": 2, "blocks": 1, "attention": 4, "style": 32, "time": 32, "discriminator_width": 8},
 }
+# A graph of mixed_float16 holds what those of float32 and mixed_bfloat16 do, with another type in half of its places.
+PRECISIONS = (tf.float32, tf.bfloat16)
 
 
-def nodes(function):
-    """All operations of a traced function, those of its loops and branches among them."""
-    graph = function.graph.as_graph_def()
-    return [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
-
-
-@functools.cache
-def on_gpu(name):
-    """For each kernel of an operation on a GPU: which types it takes, by attribute."""
-    found = [
-        each for each in kernels.get_registered_kernels_for_op(name).kernel if each.device_type in ("GPU", "DEFAULT")
-    ]
-    return [{rule.name: set(rule.allowed_values.list.type) for rule in each.constraint} for each in found]
-
-
-def left_behind(function):
-    """The operations without a kernel for their types, with these; those that are no kernels' work have none anywhere."""
-    faults = Counter()
-    for node in nodes(function):
-        types = {name: value.type for name, value in node.attr.items() if value.type}
-        takes = [all(types.get(name) in (None, *allowed) for name, allowed in each.items()) for each in on_gpu(node.op)]
-        known = kernels.get_registered_kernels_for_op(node.op).kernel
-        if known and not any(takes):
-            words = ", ".join(f"{name} {tf.as_dtype(each).name}" for name, each in sorted(types.items()))
-            faults[f"{node.op} of {words} ({node.name})"] += 1
-    return list(faults)
+@pytest.fixture(autouse=True)
+def a_gpu(monkeypatch):
+    """Networks take the forms that they have on a GPU."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [SimpleNamespace(device_type="GPU")])
 
 
 def model(network="dcgan", **train):
-    """The model of a built-in network on the first images that it fits."""
-    part = kinds.find("network", network, key="network.name")
-    shape = next(shape for shape in SHAPES if part.fits(shape) is None)
+    """The model of a built-in network on the first images that it fits, in a plain graph."""
+    found = kinds.find("network", network, key="network.name")
+    shape = next(shape for shape in SHAPES if found.fits(shape) is None)
     images = np.zeros((16, *shape), np.uint8)
-    return ours.model(network, TrainSpec(steps=1, batch=4, **train), images, kind=part.model, **SMALL.get(network, {}))
+    train = TrainSpec(steps=1, batch=4, xla=False, **train)
+    return ours.model(network, train, images, kind=found.model, **SMALL.get(network, {}))
 
 
-def faults(made):
+def faults(made, also=()):
     """What of the training loop and of sampling has no kernel on a GPU."""
-    return left_behind(made._chunk.get_concrete_function()) + left_behind(made._sample.get_concrete_function())
+    loops = (made._chunk, made._sample)
+    return [fault for loop in loops for fault in operations.without_kernel(loop.get_concrete_function(), also=also)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", kinds.parts("network"))
-def test_every_network_trains_and_samples_on_a_gpu(network):
-    for precision in ("mixed_float16",) if network in SMALL else ("float32", "mixed_float16"):
-        assert faults(model(network, precision=precision)) == []
+def test_every_network_trains_and_samples_on_a_gpu_in_every_precision(network):
+    assert faults(model(network, precision="mixed_float16"), also=PRECISIONS) == []
 
 
 @pytest.mark.parametrize(
     "train",
     [
+        {"precision": "float32"},
         {"precision": "mixed_bfloat16"},
-        {"flip": True, "updates": "alternating", "ema": (0.9, 0.99)},
-        *({"optimizer": {"name": name}} for name in kinds.parts("optimizer")),
-        *({"loss": {"name": name}} for name in kinds.parts("loss")),
-        *({"penalties": ({"name": name},)} for name in kinds.parts("penalty")),
-        *({"augment": ({"name": name},)} for name in kinds.parts("augmentation")),
+        {
+            "precision": "mixed_float16",
+            "flip": True,
+            "updates": "alternating",
+            "ema": (0.9, 0.99),
+            "penalties": [{"name": name, "every": 2} for name in kinds.parts("penalty")],
+            "augment": [{"name": name} for name in kinds.parts("augmentation")],
+        },
     ],
-    ids=str,
+    ids=lambda train: train["precision"],
 )
-def test_every_loss_penalty_augmentation_and_optimizer_does(train):
-    made = model(**train)
-    assert faults(made) == []
+def test_every_penalty_augmentation_and_form_of_a_step_does(train):
+    also = PRECISIONS if train["precision"] == "mixed_float16" else ()
+    assert faults(model(**train), also=also) == []
+
+
+@pytest.mark.parametrize("name", kinds.parts("loss"))
+def test_every_loss_does(name):
+    loss = kinds.find("loss", name, key="train.loss").builder(part("loss", name).settings)
+
+    @tf.function(autograph=False)
+    def slopes(real, fake, images, seed):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch((real, fake))
+            values = (loss.discriminator(real, fake), loss.generator(real, fake))
+        penalty = loss.penalty(lambda x: tf.reduce_sum(tf.square(x), (1, 2, 3)), images, 0.5 * images, Draw(seed))
+        return [tape.gradient(value, (real, fake)) for value in values], penalty
+
+    logits = tf.TensorSpec((4,), tf.float32)
+    images, seed = tf.TensorSpec((4, 8, 8, 1), tf.float32), tf.TensorSpec((2,), tf.int64)
+    assert operations.without_kernel(slopes.get_concrete_function(logits, logits, images, seed)) == []
+
+
+@pytest.mark.parametrize("name", kinds.parts("optimizer"))
+def test_every_optimizer_does(name):
+    settings = part("optimizer", name, clip_norm=1.0).settings
+    moments = SimpleNamespace(beta1=0.5, beta2=0.999, momentum=0.5)
+    optimizer = kinds.find("optimizer", name, key="train.optimizer").builder(settings, moments)
+    weights, *slots = (
+        tf.Variable(each) for each in (np.ones(4, np.float32), *optimizer.initial(np.ones(4, np.float32)))
+    )
+
+    @tf.function(autograph=False)
+    def update(gradient, rate, count, decay):
+        optimizer.update(weights, gradient, slots, rate, count, {"weight_decay": decay, "beta2": decay})
+
+    scalar = tf.TensorSpec((), tf.float32)
+    traced = update.get_concrete_function(tf.TensorSpec((4,)), scalar, tf.TensorSpec((), tf.int64), scalar)
+    assert operations.without_kernel(traced) == []
+
+
+def _classifier(name):
+    return kinds.find("features", name, key="").builder()
+
+
+def _compact():
+    architecture = compact.Architecture(side=8, channels=1, width=4, outputs=10)
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
+    return Compact("own", SimpleNamespace(architecture=architecture), arrays, sha256="")
+
+
+def _dinov2():
+    small = dinov2.Architecture(width=8, depth=1, heads=2)
+    weights = {name: np.ones(shape, np.float32) for name, shape in small.shapes().items()}
+    return dinov2.DinoV2(weights, small, name="dinov2", resize=lambda image: image, sha256="")
+
+
+def _inception():
+    weights = {name: np.ones(shape, np.float32) for name, shape in inception_architecture.shapes().items()}
+    return inception.Inception(weights, sha256="")
+
+
+NETWORKS = {
+    "digits": lambda: _classifier("digits"),
+    "fashion_mnist": lambda: _classifier("fashion_mnist"),
+    "cifar10": lambda: _classifier("cifar10"),
+    "compact": _compact,
+    "dinov2": _dinov2,
+    "inception": _inception,
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_feature_network_does(name, monkeypatch):
+    made, function = [], tf.function
+    kept = lambda *given, **named: made.append(function(*given, **named)) or made[-1]  # noqa: E731
+    monkeypatch.setattr(lazy.tf, "function", kept, raising=False)
+    NETWORKS[name]()
+    assert made
+    assert [fault for each in made for fault in operations.without_kernel(each.get_concrete_function())] == []
+
+
+def test_no_feature_network_is_forgotten():
+    told = {name.partition("_")[0] if name.startswith("dinov2") else name for name in kinds.parts("features")}
+    assert told <= {*NETWORKS}
 
 
 def test_training_images_lie_where_they_are_gathered():
     """TensorFlow keeps int32 in host memory, also where a kernel for it exists on a GPU."""
-    gathered = [node for node in nodes(model()._chunk.get_concrete_function()) if node.op == "GatherV2"]
+    traced = model()._chunk.get_concrete_function()
+    gathered = [each.node_def for each in operations.all_of(traced) if each.type == "GatherV2"]
     assert [tf.as_dtype(node.attr["Tparams"].type).name for node in gathered] == ["int64"]
 
 
-def test_an_operation_without_a_kernel_is_named_with_its_types():
-    @tf.function
-    def gather(images, places):
+def test_an_operation_without_a_kernel_is_named_with_its_types_and_the_line_that_made_it():
+    def gathered(images, places):
         return tf.gather(images, places)
 
-    traced = gather.get_concrete_function(tf.TensorSpec((4, 4), tf.uint8), tf.TensorSpec((2,), tf.int32))
-    (fault,) = left_behind(traced)
-    assert fault.startswith("GatherV2 of Taxis int32, Tindices int32, Tparams uint8 (")
+    @tf.function(autograph=False)
+    def loop(images, places):
+        return tf.while_loop(lambda x: tf.reduce_all(x > 0), lambda x: (gathered(x, places),), (images,))
+
+    traced = loop.get_concrete_function(tf.TensorSpec((4, 4), tf.uint8), tf.TensorSpec((4,), tf.int32))
+    faults = operations.without_kernel(traced)
+    line = inspect.getsourcelines(gathered)[1] + 1
+    named = f"GatherV2 of Taxis int32, Tindices int32, Tparams uint8, made in test_placement.py, line {line} ("
+    assert any(fault.startswith(named) for fault in faults)
+    assert faults == operations.without_kernel(traced, also=(tf.bfloat16,))
+
+
+def test_a_kernel_is_missed_in_the_precision_that_lacks_it():
+    found = tf.function(tf.linalg.inv).get_concrete_function(tf.TensorSpec((2, 2), tf.float16))
+    single = tf.function(tf.linalg.inv).get_concrete_function(tf.TensorSpec((2, 2), tf.float32))
+    assert operations.without_kernel(single) == []
+    (fault,) = operations.without_kernel(found, also=(tf.float32,))
+    assert fault.startswith("MatrixInverse of T float16")

@@ -69,8 +69,8 @@ def test_the_builtin_study_loads():
     [
         ("steps = 100", "stpes = 100", ["train.stpes", "did you mean 'steps'", "train.steps"]),
         ("steps = 100", "steps = 0", ["train.steps", "0", "greater than or equal to 1"]),
-        ("steps = 100", 'steps = "100"', ["train.steps", "'100'", "integer"]),
-        ("steps = 100", "steps = true", ["train.steps", "True", "integer"]),
+        ("steps = 100", 'steps = "100"', ["train.steps", "'100'", "whole number"]),
+        ("steps = 100", "steps = true", ["train.steps", "True", "whole number"]),
         ('name = "digits"', 'name = "digit"', ["data.name", "'digit'", "'digits'"]),
         ('name = "mine"', 'name = "../mine"', ["name", "'../mine'", "letters, digits"]),
         ("low = 1e-4", "low = 1e-1", ["space.peak", "low must be below high"]),

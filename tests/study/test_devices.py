@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import types
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,34 @@ def test_workers_take_the_gpus_in_turn_and_without_gpus_none():
     five = local.LocalExecutor(setup, workers=5, gpus=2)
     assert [each.gpu for each in five._setups] == [0, 1, 0, 1, 0]
     assert [each.gpu for each in local.LocalExecutor(setup, workers=2)._setups] == [None, None]
+
+
+class Pool:
+    """Stands for a worker's process: notes what it is to do."""
+
+    def __init__(self, noted):
+        self._noted = noted
+
+    def submit(self, task, *_):
+        self._noted.append(task.__name__)
+        done = Future()
+        done.set_result({})
+        return done
+
+
+def test_all_workers_start_and_get_ready_while_the_first_measures_unless_no_runs_follow(monkeypatch):
+    setup = WorkerSetup(make(), work=None, cache=None, gpu=None, commit="c")
+    for question, expected in {"summary": ["get_ready"] * 2, "probe": []}.items():
+        executor, noted = local.LocalExecutor(setup, workers=3), [[], [], []]
+
+        def started(slot, executor=executor, noted=noted):
+            executor._pools[slot] = executor._pools[slot] or Pool(noted[slot])
+            return executor._pools[slot]
+
+        monkeypatch.setattr(executor, "_pool", started)
+        executor.ask(question).result()
+        assert noted[0] == ["answer", *expected[:1]]
+        assert noted[1] + noted[2] == expected
 
 
 def test_gpus_are_those_that_this_process_may_see(monkeypatch):

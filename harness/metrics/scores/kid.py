@@ -16,15 +16,20 @@ class KernelDistance:
 
     def score(self, sample: Sample, prepared: Reference) -> float:
         """The unbiased estimate over all pairs, which may be slightly below 0."""
-        return distance_to(sample.features, prepared)
+        return distance_to(_once(sample), prepared)
 
     def error(self, sample: Sample, prepared: Reference) -> float:
         """The jackknife's over the generated images."""
-        return error_to(sample.features, prepared)
+        return error_to(_once(sample), prepared)
 
     def protocol(self, real: Real) -> str:
         """How many images are on either side, and the kernel."""
         return f"{real.generated} generated against {real.sampled} {real.reference} images, degree 3"
+
+
+def _once(sample: Sample) -> Reference:
+    """The features of a sample with the sums over them that its score and its standard error share."""
+    return sample.once("kernel distance", lambda: Reference.of(sample.features))
 
 
 PART = MetricPart(
