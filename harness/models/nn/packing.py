@@ -31,14 +31,31 @@ class Packing:
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
-        split = self._split_rounded if self._bfloat16 else self._split
+        split = self._split_rounded if self._bfloat16 else self._cut
         parts = {False: iter(split(trained)), True: iter(self._split(moving, moving=True))}
         unpacked = []
         for weight in self.weights:
             part = next(parts[weight.moving])
             # The gradient of a slice is a copy, so only those with zeros at their end are cut.
-            unpacked.append(tf.reshape(part[: weight.size] if weight.size % _ALIGNED else part, weight.shape))
+            unpacked.append(tf.reshape(part[: weight.size] if part.shape[0] > weight.size else part, weight.shape))
         return unpacked
+
+    def _cut(self, trained: tf.Tensor) -> Sequence[tf.Tensor]:
+        """The values of each trained weight, without the zeros at its end, whose gradients are one operation for all."""
+        places, lengths = self.sizes(moving=False), [weight.size for weight in self.weights if not weight.moving]
+
+        def cut(vector: tf.Tensor) -> Any:
+            def gradient(*slopes: tf.Tensor) -> tf.Tensor:
+                pieces = []
+                for slope, place, length in zip(slopes, places, lengths, strict=True):
+                    pieces += [slope, tf.zeros(place - length, slope.dtype)] if place > length else [slope]
+                return tf.concat(pieces, 0)
+
+            sized = zip(self._split(vector), places, lengths, strict=True)
+            return [part[:length] if place > length else part for part, place, length in sized], gradient
+
+        parts: Sequence[tf.Tensor] = tf.custom_gradient(cut)(trained) if places else ()
+        return parts
 
     def _split(self, vector: tf.Tensor, *, moving: bool = False) -> Sequence[tf.Tensor]:
         """The places of each weight, in order."""
