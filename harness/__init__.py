@@ -5,21 +5,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from harness.version import __version__
+
 if TYPE_CHECKING:
+    from harness.driver.actions import StudyFailed as StudyFailed
     from harness.elsewhere import compare as compare
     from harness.metrics.in_python import score as score
-    from harness.results import Results as Results
-    from harness.results import load as load_results
+    from harness.report.in_python import Results as Results
+    from harness.report.in_python import load_results as load_results
+    from harness.spec import StudyError as StudyError
+    from harness.study import Study as Study
 
-__version__ = "0.1.0"
-__all__ = ["Results", "__version__", "compare", "load_results", "score"]
+__all__ = ["Results", "Study", "StudyError", "StudyFailed", "__version__", "compare", "load_results", "score"]
 
-# public name -> its module, and its name there
+# public name -> its module
 _LAZY = {
-    "load_results": ("harness.results", "load"),
-    "Results": ("harness.results", "Results"),
-    "compare": ("harness.elsewhere", "compare"),
-    "score": ("harness.metrics.in_python", "score"),
+    "load_results": "harness.report.in_python",
+    "Results": "harness.report.in_python",
+    "compare": "harness.elsewhere",
+    "score": "harness.metrics.in_python",
+    "Study": "harness.study",
+    "StudyError": "harness.spec",
+    "StudyFailed": "harness.driver.actions",
 }
 
 
@@ -27,8 +34,7 @@ def __getattr__(name: str) -> Any:
     """What is imported when it is first asked for: `import harness` alone loads no pandas and no TensorFlow."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, found = _LAZY[name]
-    return getattr(importlib.import_module(module), found)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

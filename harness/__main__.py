@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from harness import __version__
+from harness.version import __version__
 
 # name -> (module with `main`, what it does)
 COMMANDS = {

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, command_line
+from harness import command_line
+from harness.version import __version__
 
 EPILOG = """\
 examples:

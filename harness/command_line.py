@@ -8,9 +8,12 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+EXIT_UNDECIDED = 3  # with --fail-if-undecided: a verdict is neither better, worse nor equivalent
+FORMAT = 1  # of what `--json` prints: another number where a key changes its meaning or goes
 
 # What stands for a character of ours that an output cannot show. A sign must never be lost.
 _PLAIN = {
@@ -57,9 +60,14 @@ def folder_fault(path: Path, *, option: str) -> str | None:
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; first makes output safe, and answers a shell that asks for completions."""
-    _make_output_safe()
+    make_output_safe()
     _offer_completion(parser)
     return parser.parse_args(arguments)
+
+
+def versioned(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` prints, with the number of its format (docs/output.schema.json)."""
+    return {"format": FORMAT, **values}
 
 
 def print_json(value: Any, *, indent: int) -> None:
@@ -84,7 +92,7 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
     return "".join(found), error.end
 
 
-def _make_output_safe() -> None:
+def make_output_safe() -> None:
     """A terminal or log that is not UTF-8 shows what it can: nothing printed ends a command."""
     codecs.register_error("harness.plainer", _plainer)
     for stream in (sys.stdout, sys.stderr):

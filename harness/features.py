@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from harness import __version__, command_line, files, kinds
+from harness import command_line, files, kinds
 from harness.metrics.own import making
 from harness.metrics.own.network import FeaturesFilePart
+from harness.version import __version__
 
 EPILOG = """\
 examples:
@@ -130,7 +131,8 @@ def _show(made: making.Made, path: Path, *, as_json: bool) -> None:
     about = made.about
     if as_json:
         values = asdict(about) | {"chance": about.chance, "sha256": made.sha256, "bytes": len(made.content)}
-        command_line.print_json(values | {"file": str(path), "warnings": made.cautions}, indent=1)
+        values |= {"file": str(path), "warnings": made.cautions}
+        command_line.print_json(command_line.versioned(values), indent=1)
         return
     task = f"{len(about.classes)} classes" if about.classes else "the four turns"
     print(f"{path}: {about.architecture.dimensions} features, {len(made.content) / 1000:.0f} kB, SHA-256 {made.sha256}")

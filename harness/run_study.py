@@ -7,12 +7,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from harness import __version__, command_line
-
-if TYPE_CHECKING:
-    from harness.spec import StudySpec
+from harness import command_line
+from harness.version import __version__
 
 EXIT_BAD_INPUT = 2
 
@@ -22,8 +19,8 @@ examples:
   python -m harness.run_study studies/mine.toml        your study; the same command again resumes it
   python -m harness.run_study studies/mine.toml --dry-run
 
-exit status: 0 done; 1 the study could not go on; 2 the input cannot be run (nothing was written);
-130 interrupted (everything finished is stored; the same command resumes).
+exit status: 0 done; 1 the study could not go on; 2 the input cannot be run (nothing was written); 3 done, but with
+--fail-if-undecided a verdict is missing; 130 interrupted (everything finished is stored; the same command resumes).
 """
 
 
@@ -90,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--verbose", action="store_true", help="first print version, machine, and where everything goes"
     )
+    options.add_argument(
+        "--fail-if-undecided",
+        action="store_true",
+        help="exit with status 3 unless every schedule is better, worse or equivalent in the end",
+    )
     options.add_argument("--json", action="store_true", help="print a machine-readable summary at the end")
     options.add_argument(
         "--list",
@@ -99,16 +101,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--schema", action="store_true", help="print the JSON schema of study files, then stop")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
-
-
-def _study(path: Path | None, *, allow_code: bool = False) -> tuple[StudySpec, str]:
-    """The study of a file, or the built-in one of that name, and what messages call it; raises SpecError."""
-    from harness import spec as specs
-
-    name = specs.BUILTIN if path is None else str(path)
-    if path is None or (name == specs.BUILTIN and not path.exists()):
-        return specs.builtin(), f"built-in study '{name}'"
-    return specs.load(path, allow_code=allow_code), name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,8 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.noise_from is not None and not options.dry_run:
         print(f"--noise-from is {options.noise_from}, which nothing reads without --dry-run", file=sys.stderr)
         return EXIT_BAD_INPUT
+    if options.fail_if_undecided and options.dry_run:
+        print("--fail-if-undecided is set, but a --dry-run gives no verdict", file=sys.stderr)
+        return EXIT_BAD_INPUT
     try:
-        spec, source = _study(options.study, allow_code=options.allow_code)
+        spec, source = specs.named(options.study, allow_code=options.allow_code)
     except specs.SpecError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -152,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tensorboard=options.tensorboard,
             allow_code=options.allow_code,
             noise_from=options.noise_from,
+            fail_if_undecided=options.fail_if_undecided,
         ),
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import __main__ as everything
-from harness import __version__, command_line, run_study
+from harness import __version__, command_line
 from harness import spec as specs
 from tests.report.example import results
 
@@ -139,10 +139,10 @@ def test_python_m_harness_says_what_there_is_and_runs_it(capsys):
 
 def test_the_built_in_study_has_a_name_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run_study._study(None) == run_study._study(Path("quick")) == (specs.builtin(), "built-in study 'quick'")
+    assert specs.named(None) == specs.named(Path("quick")) == (specs.builtin(), "built-in study 'quick'")
     (tmp_path / "quick").write_text('name = "mine"', encoding="utf-8")  # a file of the user's comes first
     with pytest.raises(specs.SpecError, match="quick: missing key"):
-        run_study._study(Path("quick"))
+        specs.named(Path("quick"))
 
 
 def test_the_readme_s_commands_set_nothing_but_the_path():

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of schedules, statistics and the report's numbers and sentences are true."""
+"""The examples in the docstrings of schedules, statistics, studies in Python and the report's numbers and sentences are true."""
 
 import doctest
 import importlib
@@ -10,8 +10,9 @@ import harness.report.numbers
 import harness.report.sentences
 import harness.schedules
 import harness.stats
+import harness.study
 
-PARTS = (harness.schedules, harness.stats, harness.report.numbers, harness.report.sentences)
+PARTS = (harness.schedules, harness.stats, harness.report.numbers, harness.report.sentences, harness.study)
 MODULES = [part.__name__ for part in PARTS] + [
     f"{part.__name__}.{module.name}" for part in PARTS for module in pkgutil.iter_modules(getattr(part, "__path__", ()))
 ]

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__, command_line
+from harness import command_line
+from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.doctor.advice import Advice

@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 
-from harness import __version__
 from harness import spec as specs
 from harness.doctor.children import Child, ProbeFault
 from harness.doctor.findings import Build, Driver, Gpu, Machine
@@ -24,6 +23,7 @@ from harness.driver import code_version
 from harness.executors import resources
 from harness.executors.resources import WorkerOptions
 from harness.metrics.features import dinov2, inception
+from harness.version import __version__
 from harness.worker import context, device
 
 _PCI, _NVIDIA, _DISPLAY = Path("/sys/bus/pci/devices"), "0x10de", "0x03"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from harness import __version__
+from harness.version import __version__
 
 
 def commit() -> str:

@@ -7,13 +7,24 @@ from contextlib import closing
 
 from rich.console import Console
 
-from harness import command_line, files
-from harness.driver import event_files, interrupts, pictures, preflight, preview, progress, restored, spool, study_json
+from harness import files
+from harness.driver import (
+    event_files,
+    interrupts,
+    pictures,
+    preflight,
+    preview,
+    progress,
+    restored,
+    spool,
+    study_json,
+)
 from harness.driver.code_version import commit
 from harness.driver.engine import Display, Engine, Stopped
 from harness.driver.folder import DATABASE, Folder, FolderError
 from harness.driver.looks import Looks
 from harness.driver.session import Options, Session, warn
+from harness.driver.sharing import Sharing
 from harness.driver.store import TrialStore
 from harness.executors.executor import Executor, ask
 from harness.executors.start import start
@@ -21,17 +32,18 @@ from harness.spec import StudySpec
 from harness.worker.process import WorkerSetup
 
 
-def conduct(spec: StudySpec, options: Options, console: Console, folder: Folder) -> bool:
-    """Train what is missing of a study and report it; False if it was stopped before its end."""
+def conduct(spec: StudySpec, options: Options, console: Console, folder: Folder) -> None:
+    """Train what is missing of a study and report it; raises KeyboardInterrupt, with a sentence, if it is stopped."""
     with interrupts.heard():
         opened = TrialStore(spec, options.database, primary=preflight.primary_score(spec))
     with closing(opened) as store:
         session = Session(spec, options, console, folder, store)
         _recover(session)
-        if not _finish(session):
-            return False
-    _conclude(options, folder)
-    return True
+        _finish(session)
+    if options.report:
+        from harness import report
+
+        report.build(folder.path)
 
 
 def _recover(session: Session) -> None:
@@ -52,15 +64,15 @@ def _recover(session: Session) -> None:
         )
 
 
-def _finish(session: Session) -> bool:
-    """Train what is missing and write the tables; False if the study was stopped before its end."""
+def _finish(session: Session) -> None:
+    """Train what is missing and write the tables."""
     folder = session.folder
     session.console.print(preview.plan_table(session.spec, session.store.records))
     if session.queue.ready or folder.study() is None or not folder.holds_runs():
-        if not _train(session):
-            return False
+        _train(session)
     else:
         session.console.print("All runs are stored already.")
+        Sharing(session.spec, session.folder.work).clear()
         _take_over(session)
         session.write_tables()
         study_json.refresh(session)
@@ -69,11 +81,10 @@ def _finish(session: Session) -> bool:
     unsaved = dashboard.save(session.store.study, folder.path)
     if unsaved:
         print(unsaved, file=sys.stderr)
-    return True
 
 
-def _train(session: Session) -> bool:
-    """Have an executor train what is missing; False if the study was stopped before its end."""
+def _train(session: Session) -> None:
+    """Have an executor train what is missing."""
     executor = _executor(session)
     session.console.print(executor.describe(), highlight=False)
     try:
@@ -81,19 +92,16 @@ def _train(session: Session) -> bool:
             _freeze(session, executor)
         _run_engine(session, executor)
         study_json.note_mixed_numerics(session)
-    except Stopped:
+    except Stopped as stopped:
         executor.close(at_once=True)
-        print(
+        raise KeyboardInterrupt(
             f"stopped: {len(session.store.records)} runs are stored, unfinished ones have checkpoints; go on with: "
-            f"{session.options.command}",
-            file=sys.stderr,
-        )
-        return False
+            f"{session.options.again}"
+        ) from stopped
     except BaseException:
         executor.close(at_once=True)
         raise
     executor.close(at_once=False)
-    return True
 
 
 def _executor(session: Session) -> Executor:
@@ -141,30 +149,17 @@ def _run_engine(session: Session, executor: Executor) -> None:
     """Train all that is missing, shown live in a terminal and line by line elsewhere."""
     looks = Looks(session.queue.confirmed) if session.spec.replicated else None
     tally = progress.Tally(session.spec, session.primary, executor.slots, session.store.records, looks=looks)
-    live = session.console.is_terminal and not session.console.quiet
-    on_screen = (
-        progress.LiveDisplay(tally, session.console, session.folder.work)
-        if live
-        else progress.PlainDisplay(tally, session.console)
-    )
-    with on_screen:
+    with _on_screen(session, tally) as on_screen:
         display: Display = on_screen
         if session.options.tensorboard is not None:
             display = event_files.Recorder(on_screen, session.options.tensorboard, session.folder.samples)
         Engine(session, executor, display).conduct()
 
 
-def _conclude(options: Options, folder: Folder) -> None:
-    """Make the report and print the small table."""
-    from harness import report
-
-    page = report.build(folder.path) if options.report else None
-    summary = report.headline(folder.path)
-    if options.json:
-        command_line.print_json(summary, indent=2)
-        return
-    console = Console()
-    console.print(report.terminal_table(folder.path))
-    lines = [summary["sentence"], *(f"warning: {warning}" for warning in summary["warnings"])]
-    for line in [*lines, *([f"Report: {page}"] if page is not None else [])]:
-        console.print(line, highlight=False, markup=False)
+def _on_screen(session: Session, tally: progress.Tally) -> progress.PlainDisplay:
+    """What shows the study where its output goes: a terminal, a notebook, or a log."""
+    console = session.console
+    if console.quiet or not (console.is_terminal or console.is_jupyter):
+        return progress.PlainDisplay(tally, console)
+    display = progress.CellDisplay if console.is_jupyter else progress.LiveDisplay
+    return display(tally, console, session.folder.work)

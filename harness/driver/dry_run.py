@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from harness.executors.executor import ask
 from harness.executors.resources import WorkerOptions
 from harness.executors.start import start
 from harness.spec import Planned, StudySpec, to_toml
+from harness.spec.loading import Placed
 from harness.worker.process import WorkerSetup
 
 
@@ -29,6 +31,19 @@ def dry_run(spec: StudySpec, options: Options, console: Console, folder: Folder)
     if not options.json:
         print(to_toml(spec))
         console.print(preview.plan_table(spec, stored))
+    page = preview_of(spec, options, folder, stored, measured)
+    if options.json:
+        command_line.print_json(page.values(), indent=2)
+    else:
+        page.show(console)
+    for warning in page.warnings:
+        warn(warning)
+
+
+def preview_of(
+    spec: StudySpec, options: Options, folder: Folder, stored: Mapping[str, Placed], measured: noise.Noise | None
+) -> preview.Preview:
+    """What a worker here measures of the study, whose runs `stored` are there; `measured` is the noise of earlier results."""
     seconds, facts = _measured(spec, options)
     study_json.refuse_other_material(folder, facts, folder.study() if folder.holds_runs() else None)
     confirmed = any(run.phase == "confirm" for run in stored.values())
@@ -37,13 +52,7 @@ def dry_run(spec: StudySpec, options: Options, console: Console, folder: Folder)
     runs = max(1, preview.remaining(spec, stored) if looks is None else looks.to_end)
     workers = resources.local_workers(spec, resources.machine(), options.worker_options, runs=runs)
     prospect = Prospect(spec, measured)
-    page = preview.Preview(spec, stored, facts, seconds, workers, prospect, looks, planned.passed_by(spec))
-    if options.json:
-        command_line.print_json(page.values(), indent=2)
-    else:
-        page.show(console)
-    for warning in page.warnings:
-        warn(warning)
+    return preview.Preview(spec, stored, facts, seconds, workers, prospect, looks, planned.passed_by(spec))
 
 
 def _looks(spec: StudySpec, options: Options, folder: Folder, planned: Planned) -> Looks:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness import files
-from harness.driver import pictures, spool
+from harness.driver import interrupts, pictures, spool
 from harness.driver.database import StorageAway
 from harness.driver.queue import summary
 from harness.driver.session import Session
@@ -213,9 +213,14 @@ class Engine:
         def handle(number: int, frame: Any) -> None:
             if self.stopping:
                 self.executor.kill()
+                if self.session.options.in_python:  # the caller's process goes on
+                    raise KeyboardInterrupt
                 os._exit(130)
             self.stopping = True
 
+        if not interrupts.in_main_thread():  # signals are the caller's
+            yield
+            return
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield

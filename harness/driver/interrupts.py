@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+def in_main_thread() -> bool:
+    """Whether this is the thread that hears signals."""
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
@@ -13,7 +19,8 @@ def heard() -> Iterator[None]:
     """Raise KeyboardInterrupt at the latest at the end of the block if Ctrl-C came within it.
 
     Python raises it wherever the main thread happens to be: inside a callback, a destructor or an import that catches
-    everything it is lost, and the program would go on. Where Ctrl-C is ignored (a script's background job), it stays so.
+    everything it is lost, and the program would go on. Where Ctrl-C is ignored (a script's background job), it stays so;
+    a thread besides the main one never hears it.
     """
     came = False
 
@@ -23,7 +30,7 @@ def heard() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
+    if before is not signal.default_int_handler or not in_main_thread():
         yield
         return
     signal.signal(signal.SIGINT, handle)

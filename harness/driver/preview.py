@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from harness import command_line
 from harness.driver import cautions, preflight, progress
 from harness.driver.looks import Looks
 from harness.driver.prospect import Prospect
@@ -124,7 +125,7 @@ class Preview:
     def values(self) -> dict[str, Any]:
         """Everything as plain JSON values."""
         data, features = self.facts["data"], self.facts["features"]
-        return {
+        found = {
             "study": self.spec.name,
             "spec": resolved(self.spec),
             "published": self.spec.published.said,
@@ -147,6 +148,7 @@ class Preview:
             "sanity": self.facts["sanity"],
             "warnings": self.warnings,
         }
+        return command_line.versioned(found)
 
     def _first_look(self) -> dict[str, Any]:
         """What the next look of a replicated study costs, the first where none is taken."""

@@ -10,18 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from harness.driver import notebook
 from harness.driver.looks import Looks
 from harness.plan import stages
 from harness.plan.design import JUDGED, Design
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
+
+SAID = 10  # lines about looks and failures that a notebook shows, the latest ones
 
 
 @dataclass
@@ -174,17 +178,33 @@ class PlainDisplay:
         ended = (
             f"[{len(tally.stored)}/{tally.planned}] {record.run}: {ending(record, tally.primary)}, {tally.remaining}"
         )
-        for line in (ended, *(tally.looks.taken() if tally.looks is not None else ())):
-            # one line per run, also where the output is a file
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._log(ended)
+        for line in tally.looks.taken() if tally.looks is not None else ():
+            self._say(line)
 
     def retrying(self, design: Design, error: str) -> None:
         """Print what went wrong."""
         self._tally.running.pop(design.run, None)
-        self._console.print(f"{design.run}: {error}; trying again", highlight=False, markup=False, soft_wrap=True)
+        self._say(f"{design.run}: {error}; trying again")
+
+    def _log(self, line: str) -> None:
+        """Say how a run ended."""
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        # one line, also where the output is a file
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def tick(self) -> None:
         """Lines are printed only when something happens."""
+
+
+class Screen(Protocol):
+    """Something that shows a text in place of the one before: a terminal's last lines, or the output of a notebook."""
+
+    def __enter__(self) -> object: ...
+    def __exit__(self, kind: None, error: None, trace: None) -> object: ...
+    def update(self, renderable: RenderableType) -> None: ...
 
 
 class LiveDisplay(PlainDisplay):
@@ -193,7 +213,7 @@ class LiveDisplay(PlainDisplay):
     def __init__(self, tally: Tally, console: Console, work: Path) -> None:
         super().__init__(tally, console)
         self._work = work
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._live: Screen = Live(console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveDisplay:
         self._live.__enter__()
@@ -201,11 +221,16 @@ class LiveDisplay(PlainDisplay):
         return self
 
     def __exit__(self, *details: object) -> None:
+        self.tick()
         self._live.__exit__(None, None, None)
 
     def tick(self) -> None:
         """Redraw."""
-        self._live.update(Group(self._leaderboard(), self._runs(), self._footer()))
+        self._live.update(Group(self._leaderboard(), self._runs(), *self._below(), self._footer()))
+
+    def _below(self) -> list[RenderableType]:
+        """What stands between the runs and the last line: nothing in a terminal, where lines are printed above."""
+        return []
 
     def _leaderboard(self) -> Table:
         if self._tally.looks is not None:
@@ -234,6 +259,24 @@ class LiveDisplay(PlainDisplay):
         stored, total = len(self._tally.stored), self._tally.planned
         elapsed = duration(time.monotonic() - self._tally.began)
         return Text(f"{stored} of {total} runs stored, elapsed {elapsed}, {self._tally.remaining}", style="dim")
+
+
+class CellDisplay(LiveDisplay):
+    """The same as the one output of a notebook's cell; how single runs ended is left to the table."""
+
+    def __init__(self, tally: Tally, console: Console, work: Path) -> None:
+        super().__init__(tally, console, work)
+        self._live = notebook.Output()
+        self._said: list[str] = []
+
+    def _log(self, line: str) -> None:
+        pass
+
+    def _say(self, line: str) -> None:
+        self._said = [*self._said, line][-SAID:]
+
+    def _below(self) -> list[RenderableType]:
+        return [Text(line) for line in self._said]
 
 
 def reached(path: Path) -> tuple[int, dict[str, float]]:

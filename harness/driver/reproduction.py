@@ -269,7 +269,16 @@ def _conclude(compared: list[Agreement], named: Path, *, as_json: bool) -> int:
     runs = len({number.run for number in compared})
     if as_json:
         summary = {"results": str(named), "runs": runs, "verdict": verdict}
-        command_line.print_json({**summary, "numbers": [asdict(number) for number in compared]}, indent=1)
+        found = command_line.versioned({**summary, "numbers": [_values(number) for number in compared]})
+        command_line.print_json(found, indent=1)
     else:
         print(f"{named}: {runs} runs trained again, {counts(compared)}: {verdict}")
     return EXIT[verdict]
+
+
+def _values(number: Agreement) -> dict[str, Any]:
+    """A number as plain JSON values: None for what is no number."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in asdict(number).items()
+    }

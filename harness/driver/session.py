@@ -39,6 +39,9 @@ class Options:
     tensorboard: Path | None = None
     allow_code: bool = False
     noise_from: Path | None = None
+    fail_if_undecided: bool = False
+    in_python: bool = False  # asked for by harness.Study: the process is its caller's, not the study's alone
+    of_keywords: bool = False  # built in Python: the study has no file but the one in its results folder
 
     @property
     def worker_options(self) -> WorkerOptions:
@@ -50,13 +53,20 @@ class Options:
     def command(self) -> str:
         """The command that resumes the study."""
         words = ["python", "-m", "harness.run_study"]
-        if not self.source.startswith("built-in"):
+        if self.of_keywords:
+            words.append(str(self.output / "study.toml"))
+        elif not self.source.startswith("built-in"):
             words.append(self.source)
         if self.output.parts[:1] != ("results",):
             words += ["--output", str(self.output)]
         if self.allow_code:
             words.append("--allow-code")
         return shlex.join(words)
+
+    @property
+    def again(self) -> str:
+        """What goes on with the study: the command, or the call."""
+        return f"run(output={str(self.output)!r}) again" if self.in_python else self.command
 
     @property
     def database(self) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import __version__, files, own_code
+from harness import files, own_code
 from harness.driver import cautions, numerics, preflight
 from harness.driver.folder import Folder, FolderError
 from harness.driver.session import Session, warn
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import Planned, SpecError, StudySpec, digest, refused_changes, resolved, to_toml, validate
+from harness.version import __version__
 
 _MATERIAL = (
     ("data", "fingerprint"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 
 from harness.executors import resources
 from harness.executors.executor import DIED
+from harness.executors.spawn import SpawnAlone
 from harness.plan.design import Design
 from harness.worker import process
 from harness.worker.process import Question, RunOutcome, WorkerSetup
@@ -77,17 +77,17 @@ class LocalExecutor:
         if pool is None:
             pool = ProcessPoolExecutor(
                 max_workers=1,
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=SpawnAlone(),
                 initializer=process.start,
                 initargs=(self._setups[slot], os.getpid()),
             )
             self._pools[slot] = pool
             # Blocked while the process starts, Ctrl-C stays blocked in the worker: the driver alone answers it.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 pool.submit(os.getpid)
             finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pool
 
     def _finish(self, slot: int, inner: Future[RunOutcome], outer: Future[RunOutcome]) -> None:

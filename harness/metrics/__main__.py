@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import __version__, command_line, kinds
+from harness import command_line, kinds
 from harness.metrics import extractor, metric, requests, scoring, statistics_files
 from harness.metrics.own.network import SCALINGS
+from harness.version import __version__
 
 EPILOG = """\
 examples:
@@ -123,7 +124,7 @@ def _show(report: scoring.Report, *, as_json: bool) -> None:
         values = {name: getattr(report, name) for name in ("scores", "protocol", "inputs", "warnings")}
         values |= {"floor": report.floor} if report.floor is not None else {}
         values |= {"sanity": report.sanity} if report.sanity is not None else {}
-        command_line.print_json(values, indent=1)
+        command_line.print_json(command_line.versioned(values), indent=1)
         return
     for line in report.lines():
         print(line)

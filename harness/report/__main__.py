@@ -7,8 +7,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from harness import __version__, command_line
+from harness import command_line
+from harness.version import __version__
 
 EPILOG = """\
 examples:
@@ -16,7 +18,8 @@ examples:
   python -m harness.report results/a results/b         of two, and a page across them in results/cross
   python -m harness.report --check results/*           do committed results follow from their own tables?
 
-exit status: 0 done; 1 --check found something stale, or a file could not be written; 2 a folder cannot be read.
+exit status: 0 done; 1 --check found something stale, or a file could not be written; 2 a folder cannot be read; 3 done,
+but with --fail-if-undecided a verdict is missing.
 """
 
 
@@ -47,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
     verbosity = options.add_mutually_exclusive_group()
     verbosity.add_argument("--quiet", action="store_true", help="print errors only")
     verbosity.add_argument("--verbose", action="store_true", help="also print each study's table and verdicts")
+    options.add_argument(
+        "--fail-if-undecided",
+        action="store_true",
+        help="exit with status 3 unless every schedule of every study is better, worse or equivalent",
+    )
     options.add_argument("--json", action="store_true", help="print a machine-readable summary of every study")
     options.add_argument("--version", action="version", version=f"harness {__version__}")
     return options
@@ -60,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if chosen.check:
             return _check(chosen.results)
-        _build(chosen)
+        decided = _build(chosen)
     except ResultsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -70,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0
+    return 0 if decided or not chosen.fail_if_undecided else command_line.EXIT_UNDECIDED
 
 
 def _check(places: Sequence[Path]) -> int:
@@ -86,7 +94,8 @@ def _check(places: Sequence[Path]) -> int:
     return status
 
 
-def _build(chosen: argparse.Namespace) -> None:
+def _build(chosen: argparse.Namespace) -> bool:
+    """Make the pages; return whether every study is decided."""
     from rich.console import Console
 
     from harness import report
@@ -98,11 +107,13 @@ def _build(chosen: argparse.Namespace) -> None:
         raise ResultsError(fault)
     console = Console(quiet=chosen.quiet or chosen.json, highlight=False)
     folders = [archive.unpacked(place) for place in chosen.results]
+    summaries: list[dict[str, Any]] = []
     for folder in folders:
         page = report.build(folder, pdf=chosen.pdf)
+        summaries.append(report.headline(folder))
         if chosen.verbose:
             console.print(report.terminal_table(folder))
-            summary = report.headline(folder)
+            summary = summaries[-1]
             console.print(summary["sentence"], markup=False)
             for warning in summary["warnings"]:
                 console.print(f"Warning: {warning}", markup=False)
@@ -111,7 +122,8 @@ def _build(chosen: argparse.Namespace) -> None:
         page = cross_study.build(folders, output=chosen.output, pdf=chosen.pdf)
         console.print(str(page), markup=False, soft_wrap=True)
     if chosen.json:
-        command_line.print_json([report.headline(folder) for folder in folders], indent=2)
+        command_line.print_json(summaries, indent=2)
+    return all(summary["decided"] for summary in summaries)
 
 
 if __name__ == "__main__":

@@ -495,6 +495,15 @@ class Analysis:
         return None
 
     @property
+    def decided(self) -> bool:
+        """Whether every planned schedule is better, worse or equivalent."""
+        return (
+            self.nothing is None
+            and len(self.contrasts) > 0
+            and bool(self.contrasts["verdict"].isin(stats.DECIDED).all())
+        )
+
+    @property
     def way(self) -> sentences.Way:
         """How the verdicts come about, as far as sentences say it."""
         trials = self.results.study.phases.search.trials

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from harness import files
+from harness import command_line, files
 from harness.report import catalogue, numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.figures import style
@@ -78,19 +78,24 @@ def _holds(path: Path, content: str) -> bool:
 
 
 def headline(path: str | Path) -> dict[str, Any]:
+    """What `--json` prints of a results folder: see `values`."""
+    return values(Analysis(load(path)))
+
+
+def values(analysis: Analysis) -> dict[str, Any]:
     """The main statements as plain values: verdicts in one line and in sentences, warnings, one entry per schedule.
 
     `scale`: whether differences are in units of the score, or fractions of the baseline ('relative': -0.18 is 18 %
     lower). `looks`, `look`, `replicates`: those planned, how many were taken, replicates that have ended; of a study that
-    tunes once none. `exploratory`: whether the verdicts are; what came after the plan stands under `later`.
+    tunes once none. `decided`: whether every schedule is better, worse or equivalent. `exploratory`: whether the verdicts
+    are; what came after the plan stands under `later`.
     """
-    analysis = Analysis(load(path))
-    study = analysis.results.study.name
-    return {"study": study, **statements(analysis, levels="schedules"), "results": str(path)}
+    study, path = analysis.results.study.name, analysis.results.path
+    return command_line.versioned({"study": study, **statements(analysis, levels="schedules"), "results": str(path)})
 
 
 def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
-    """As `headline`, of runs of whatever origin; `levels` is what the entries are under, one per schedule."""
+    """As `values`, of runs of whatever origin; `levels` is what the entries are under, one per schedule."""
     summary = analysis.summary.set_index("schedule")
     contrasts = analysis.contrasts.set_index("schedule")
     plan, known = analysis.plan, "difference" in contrasts
@@ -109,6 +114,7 @@ def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
         "scale": analysis.results.study.question.scale,
         "baseline": analysis.baseline,
         "verdict": analysis.headline,
+        "decided": analysis.decided,
         "scope": analysis.scope,
         "sentence": analysis.sentence,
         "exploratory": bool(plan.changed),

@@ -29,7 +29,11 @@ NUMBERS = ("train.ema_half_lives",)  # keys that hold a list of numbers
 BUILTIN = "quick"  # name of the study that ships with the package
 
 
-class SpecError(ValueError):
+class StudyError(ValueError):
+    """What was asked for cannot be done as it is; the message has one line per fault. Nothing was trained or written."""
+
+
+class SpecError(StudyError):
     """A study file that cannot be run; the message has one line per fault."""
 
 
@@ -63,14 +67,19 @@ def load(path: Path, *, allow_code: bool = False) -> StudySpec:
         inside = path / "study.toml"
         hint = f"; the study file in it is {inside}" if inside.is_file() else ""
         raise SpecError(f"{path}: cannot be read as a text file ({_reason(error)}{hint})") from error
+    return of_tables(_toml(text, source=str(path)), source=str(path), folder=path.parent, allow_code=allow_code)
+
+
+def of_tables(raw: dict[str, Any], *, source: str, folder: Path, allow_code: bool = False) -> StudySpec:
+    """As `load`, of the tables of a study file, which messages call `source`; its files are looked for in `folder`."""
     kinds.forget("schedule")  # of a study that was loaded before
-    raw = _with_tables(_toml(text, source=str(path)), path)
-    spec = validate(raw, source=str(path))
+    raw = _with_tables(raw, source, folder)
+    spec = validate(raw, source=source)
     files = spec.code or spec.named_code() or spec.named_networks()
-    return _with_code(spec, raw, path, allowed=allow_code) if files else spec
+    return _with_code(spec, raw, (source, folder), allowed=allow_code) if files else spec
 
 
-def _with_tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+def _with_tables(raw: dict[str, Any], source: str, folder: Path) -> dict[str, Any]:
     """A study whose schedules state what the CSV files say that they name, so that the study is what they held.
 
     A file that is stated already, in the study of a results folder, need not be there; if it is, it must say the same.
@@ -78,23 +87,23 @@ def _with_tables(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     faults = []
     for key, table in _naming_files(raw):
         name, stated = table["file"], {each: table[each] for each in ("at", "values", "unit") if each in table}
-        place = path.parent / name
+        place = folder / name
         if stated and not place.is_file():
             continue
         try:
             found = piecewise.read(place.read_text(encoding="utf-8-sig"), name=str(place))
         except (OSError, UnicodeDecodeError) as error:
             faults.append(
-                f"{path}: {key}.file is {name!r}, but {place} cannot be read as a text file ({_reason(error)})"
+                f"{source}: {key}.file is {name!r}, but {place} cannot be read as a text file ({_reason(error)})"
             )
             continue
         except schedules.ScheduleError as error:
-            faults.append(f"{path}: {key}.file is {name!r}: {error}")
+            faults.append(f"{source}: {key}.file is {name!r}: {error}")
             continue
         said = {each: list(value) if isinstance(value, tuple) else value for each, value in found.items()}
         if stated and stated != said:
             faults.append(
-                f"{path}: {key} has both a file, {name!r}, and at, values or unit that say otherwise: give one of them"
+                f"{source}: {key} has both a file, {name!r}, and at, values or unit that say otherwise: give one of them"
             )
         table |= said
     if faults:
@@ -115,21 +124,45 @@ def _naming_files(raw: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
                 yield f"schedules.{key}", table if key == label else table[key.removeprefix(f"{label}.")]
 
 
-def _with_code(spec: StudySpec, raw: Mapping[str, Any], path: Path, *, allowed: bool) -> StudySpec:
-    """The study with the files of the user's own that it names."""
+def _with_code(spec: StudySpec, raw: Mapping[str, Any], place: tuple[str, Path], *, allowed: bool) -> StudySpec:
+    """The study with the files of the user's own that it names; `place` is what messages call it, and their folder."""
     named, networks = spec.named_code(), spec.named_networks()
+    source, folder = place
     try:
-        sources = own_code.read([*named, *networks], [path.parent, path.parent / own_code.FOLDER], written=spec.code)
-        if allowed:  # a schedule's file needs NumPy alone; workers execute the others
-            shapes = [each for each in named if each.role == "schedule"]
-            own_code.adopt(shapes, sources, make={"schedule": lambda _, shape: schedules.ShapePart.of(shape)})
+        sources = own_code.read([*named, *networks], [folder, folder / own_code.FOLDER], written=spec.code)
+        if allowed:
+            _adopt_schedules(named, sources)
         own_code.adopt_networks(networks, sources)
     except (CodeError, kinds.KindError) as error:
-        raise SpecError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+        raise SpecError("\n".join(f"{source}: {line}" for line in str(error).splitlines())) from error
     code = {file: own_code.sha256(content) for file, content in sources.items()}
-    checked = validate(raw, source=str(path)) if allowed else spec  # with the schedules that are known now
+    checked = validate(raw, source=source) if allowed else spec  # with the schedules that are known now
     data = {each.file: sources[each.file] for each in networks}
     return checked.with_code(code, sources if allowed else data)
+
+
+def _adopt_schedules(named: Iterable[own_code.Named], sources: Mapping[str, bytes]) -> None:
+    """Execute the files of schedules, which need NumPy alone; workers execute the others."""
+    shapes = [each for each in named if each.role == "schedule"]
+    own_code.adopt(shapes, sources, make={"schedule": lambda _, shape: schedules.ShapePart.of(shape)})
+
+
+def adopt(spec: StudySpec) -> None:
+    """Let this process know the files of the user's own that `spec` carries, after another study was loaded."""
+    kinds.forget("schedule")
+    _adopt_schedules([each for each in spec.named_code() if each.file in spec.sources], spec.sources)
+    own_code.adopt_networks(spec.named_networks(), spec.sources)
+
+
+def named(path: Path | None, *, allow_code: bool = False) -> tuple[StudySpec, str]:
+    """The study of a file, or without one the built-in study, and what messages call it; raises SpecError.
+
+    A file that has the name of the built-in study comes first.
+    """
+    name = BUILTIN if path is None else str(path)
+    if path is None or (name == BUILTIN and not path.exists()):
+        return builtin(), f"built-in study '{name}'"
+    return load(path, allow_code=allow_code), name
 
 
 def builtin() -> StudySpec:

@@ -16,9 +16,10 @@ from harness.stats.search import (
 )
 from harness.stats.sequential import Judgement, judge
 from harness.stats.training import cost, curve_bands, ema_interaction, final_against_best, time_to_target
-from harness.stats.words import DESCRIPTIVE
+from harness.stats.words import DECIDED, DESCRIPTIVE
 
 __all__ = [
+    "DECIDED",
     "DESCRIPTIVE",
     "EDGE",
     "Judgement",

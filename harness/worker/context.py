@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__, data, files, kinds, own_code, schedules
+from harness import data, files, kinds, own_code, schedules
 from harness.metrics import features, sanity
 from harness.metrics.evaluation import Evaluator
 from harness.models.model import Model
@@ -24,6 +24,7 @@ from harness.own_code import CodeError
 from harness.schedules import ALL, ShapePart
 from harness.seeds import Seeds
 from harness.spec import StudySpec, TrainedWith
+from harness.version import __version__
 from harness.worker import device
 from harness.worker.compilation import Models
 from harness.worker.run import WorkerContext, grid

@@ -25,6 +25,7 @@ from harness.elsewhere.comparison import judge
 from harness.elsewhere.question import Condition, command
 from harness.elsewhere.runs import tidy
 from harness.report.render import markdown
+from tests.printed import check
 
 ROOT = Path(__file__).parents[2]
 ASKED = {"factor": "schedule", "pair": "seed", "score": "fid", "baseline": "constant"}
@@ -482,6 +483,7 @@ def test_the_command_prints_verdicts_and_says_by_its_status_whether_they_are_dec
     table(effects={"constant": 0.0, "linear": 0.0}).to_csv(path, index=False)
     assert main([str(path), *OPTIONS, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    check("Comparison", found)
     assert found["levels"]["linear"]["against_baseline"]["verdict"] == "undecided"
     assert (found["decided"], found["factor"], found["pair"], found["direction"]) == (
         False,

@@ -16,6 +16,7 @@ from PIL import Image
 from harness.metrics import arrays, extractor, features, images, kernel, spectrum
 from harness.metrics.__main__ import main
 from harness.metrics.frechet import Moments, frechet_jackknife, frechet_to
+from tests.printed import check
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,6 +129,7 @@ def test_inception_gives_the_inception_score_and_a_held_out_set_the_floor(two, c
     report = json.loads(capsys.readouterr().out)
     scores = report["scores"]
     assert status == 0
+    check("Scores", report)
     assert scores["inception_score"] == pytest.approx(inception_score(network.outputs(pictures(2, n=12)).logits)[0])
     assert report["floor"]["images"] == 12
     assert {name: scores[name] for name in report["floor"] if name != "images"} == {

@@ -10,6 +10,7 @@ import pytest
 
 from harness import reproduce
 from harness.results import agreement, load
+from tests.printed import check
 from tests.study.test_command import run, write
 
 
@@ -48,6 +49,7 @@ def test_runs_come_back_identical_and_moved_numbers_are_graded(made, tmp_path, c
     copy = changed(made, tmp_path, nudge)
     assert reproduce.main([str(copy), "--run", RUN, "--json", "--workers", "1"]) == 5
     told = json.loads(capfd.readouterr().out)
+    check("Reproduction", told)
     moved = {each["name"]: each["verdict"] for each in told["numbers"] if each["verdict"] != "identical"}
     assert moved == {"kid_digits_100": "within rounding", "loss_generator": "different"}
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import __version__
 from harness.data import DataError, ImageSet
 from harness.lazy import tf
 from harness.metrics import native_output, sanity
@@ -18,6 +17,7 @@ from harness.metrics.own import compact_file, material, training
 from harness.metrics.own.compact import Architecture
 from harness.metrics.own.compact_file import CLASSES, TURNS, About, Compact
 from harness.metrics.own.training import Progress, Recipe
+from harness.version import __version__
 
 WIDTH, NARROWEST, WIDEST = 24, 4, 128
 

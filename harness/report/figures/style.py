@@ -82,6 +82,13 @@ def context() -> Iterator[None]:
         yield
 
 
+class Shown(Figure):
+    """A figure that a notebook shows in our look, whether pyplot is there or not."""
+
+    def _repr_png_(self) -> bytes:
+        return rendered(self, "png")
+
+
 def figure(
     width: float = COLUMN,
     height: float = 2.6,
@@ -94,7 +101,7 @@ def figure(
 
     Made within `context`.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Shown(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
     return figure, axes

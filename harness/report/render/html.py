@@ -32,7 +32,7 @@ def render(contents: Contents[Analysis], *, folder: Path) -> str:
             study=analysis.results.study,
             analysis=analysis,
             weights=WEIGHTS[analysis.primary.weights],
-            verdicts=list(zip(_judged(analysis), analysis.sentences, strict=True)),
+            verdicts=judged(analysis),
             colours=style.colours(analysis.schedules),
             grids=[{"title": grid.title, "alt": grid.alt, "source": _inline(grid.path)} for grid in pictures],
             contents=contents,
@@ -86,9 +86,10 @@ def pictures_of(contents: Contents[Any], folder: Path) -> Callable[[str], markup
     return picture
 
 
-def _judged(analysis: Analysis) -> list[str]:
-    """The schedule of each sentence."""
-    return [] if analysis.nothing else [str(label) for label in analysis.contrasts["schedule"]]
+def judged(analysis: Analysis) -> list[tuple[str, str]]:
+    """Each schedule that was judged with its sentence."""
+    labels = [] if analysis.nothing else [str(label) for label in analysis.contrasts["schedule"]]
+    return list(zip(labels, analysis.sentences, strict=True))
 
 
 FOLDED = 20  # rows from which on a table is opened by a click: few readers want it, and the page stays short
