@@ -40,6 +40,7 @@ BENCHMARKS = (
     Benchmark("evaluation_speed"),
     Benchmark("metrics_speed"),
     Benchmark("checkpoint_cost"),
+    Benchmark("operations", ("dcgan", "conv_vae")),
     Benchmark("driver_cost", ("--runs", "10", "100", "--concurrent", "100", "--seconds", "5")),
     Benchmark("worker_memory", ("--runs", "40")),
     Benchmark("report_scale", ("1000",)),
@@ -219,7 +220,32 @@ def network_details(found: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-DETAILS = {"training_speed": training_details, "growth": growth_details, "network_speed": network_details}
+def operations_details(details: dict[str, Any]) -> list[str]:
+    """What a step launches on a GPU without XLA, by network."""
+    rows = [
+        (
+            each["network"],
+            f"{each['before']:,}",
+            f"{each['now']:,}",
+            f"{100 * (1 - each['now'] / each['before']):.0f} %",
+        )
+        for each in details["rows"]
+    ]
+    return [
+        "## Operations of a step",
+        "Counted in the plain loop after TensorFlow's own optimisations, for each network on the smallest images that it "
+        "fits, without those that compute nothing or that the processor does (harness/models/operations.py). On a GPU each is "
+        "a launch; XLA, the default there, fuses most of them.",
+        table(("network", f"at {details['commit']}", "now", "fewer"), rows),
+    ]
+
+
+DETAILS = {
+    "training_speed": training_details,
+    "growth": growth_details,
+    "network_speed": network_details,
+    "operations": operations_details,
+}
 
 
 def write(contents: Sequence[dict[str, Any]]) -> None:

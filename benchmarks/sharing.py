@@ -63,6 +63,12 @@ def _search_shares(designs: list[Design], found: dict[str, Beginning], steps: in
     return {label: share for label, share in shares.items() if share}
 
 
+def _named(row: dict[str, Any]) -> dict[str, float]:
+    """The shares of a study by what they are of."""
+    of_schedules = {f"search runs of {label}": share for label, share in row["by_schedule"].items()}
+    return {"all runs": row["share"], **of_schedules}
+
+
 def main() -> None:
     """Print a table and write benchmarks/out/sharing.json."""
     argparse.ArgumentParser(description=__doc__).parse_args()
@@ -79,8 +85,10 @@ def main() -> None:
             f"| {row['hours']:.2f} | {row['hours_saved']:.2f} |"
         )
     figures = [
-        record.figure(f"steps trained once for several runs, {row['study']}", round(100 * row["share"], 1), "%")
+        record.figure(f"steps trained once for several runs: {row['study']}, {name}", round(100 * share, 1), "%")
         for row in rows
+        for name, share in _named(row).items()
+        if share
     ]
     record.save("sharing", figures, rows)
 

@@ -22,11 +22,11 @@ __all__ = ["Results", "Study", "StudyError", "StudyFailed", "__version__", "comp
 _LAZY = {
     "load_results": "harness.report.in_python",
     "Results": "harness.report.in_python",
+    "compare": "harness.elsewhere",
     "score": "harness.metrics.in_python",
     "Study": "harness.study",
     "StudyError": "harness.spec",
     "StudyFailed": "harness.driver.actions",
-    "compare": "harness.elsewhere",
 }
 
 

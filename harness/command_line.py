@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+EXIT_UNDECIDED = 3  # with --fail-if-undecided: a verdict is neither better, worse nor equivalent
 FORMAT = 1  # of what `--json` prints: another number where a key changes its meaning or goes
 
 # What stands for a character of ours that an output cannot show. A sign must never be lost.

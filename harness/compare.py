@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.elsewhere import Comparison
     from harness.elsewhere.question import Condition
 
-EXIT_BAD_INPUT, EXIT_UNDECIDED = 2, 3
+EXIT_BAD_INPUT = 2
 
 EPILOG = """\
 examples:
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.filename or chosen.output}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         return 1
     _show(found, page, as_json=chosen.json, quiet=chosen.quiet)
-    return EXIT_UNDECIDED if chosen.fail_if_undecided and not found.decided else 0
+    return command_line.EXIT_UNDECIDED if chosen.fail_if_undecided and not found.decided else 0
 
 
 def _conditions(given: Sequence[str]) -> tuple[Condition, ...]:

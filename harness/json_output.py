@@ -106,31 +106,36 @@ class Study(Versioned):
 
 
 class Comparison(Versioned):
-    """`harness compare TABLE --json`: runs trained elsewhere."""
+    """`harness compare TABLE --json`."""
 
     table: str
-    """what was read"""
+    """the file, or what was given in Python"""
     factor: str
-    """column whose values, the levels, are compared"""
+    """column that is compared"""
     pair: str
-    """column, or columns, that runs to compare have in common"""
+    """what runs to compare have in common"""
     direction: Literal["lower", "higher"]
-    """which way the score is better"""
+    """which scores are better"""
     alpha: float
     rope: float
+    """half the width of the region of equivalence, in per cent where scale is relative"""
     score: str
     scale: Literal["absolute", "relative"]
+    """whether differences are in units of the score, or fractions of the baseline"""
     baseline: str
     verdict: str
     """all verdicts in one line"""
     decided: bool
+    """whether every level is better, worse or equivalent"""
     scope: str
+    """what the verdicts are about"""
     sentence: str
+    """the verdicts as a paragraph"""
     warnings: list[str]
     levels: dict[str, Level]
-    """by name, in order"""
+    """by name, the baseline first"""
     page: str | None = None
-    """the page, where one was written"""
+    """file of the page, with --output"""
 
 
 class Damage(_Table):

@@ -11,7 +11,7 @@ from harness.driver import actions
 from harness.driver.session import Options
 from harness.spec import StudyError, StudySpec
 
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNDECIDED, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def run(spec: StudySpec, options: Options) -> int:
@@ -52,4 +52,4 @@ def _conclude(options: Options) -> int:
             lines.append(f"Report: {options.output / 'report.html'}")
         for line in lines:
             console.print(line, highlight=False, markup=False)
-    return EXIT_UNDECIDED if options.fail_if_undecided and not summary["decided"] else 0
+    return command_line.EXIT_UNDECIDED if options.fail_if_undecided and not summary["decided"] else 0

@@ -24,6 +24,7 @@ from harness.driver.engine import Display, Engine, Stopped
 from harness.driver.folder import DATABASE, Folder, FolderError
 from harness.driver.looks import Looks
 from harness.driver.session import Options, Session, warn
+from harness.driver.sharing import Sharing
 from harness.driver.store import TrialStore
 from harness.executors.executor import Executor, ask
 from harness.executors.start import start
@@ -71,6 +72,7 @@ def _finish(session: Session) -> None:
         _train(session)
     else:
         session.console.print("All runs are stored already.")
+        Sharing(session.spec, session.folder.work).clear()
         _take_over(session)
         session.write_tables()
         study_json.refresh(session)

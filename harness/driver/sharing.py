@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,15 @@ class Sharing:
             self._groups[design.run] = self._prefixes.group(design) if known else ""
         return self._groups[design.run]
 
+    def _alike(self, design: Design, others: Iterable[Design]) -> Iterator[Design]:
+        """Those of `others` that a run may agree with; there may be thousands of others, few with its seeds."""
+        group, seeds = self.group(design), design.seeds
+        return (
+            each
+            for each in others
+            if each.seeds.weights == seeds.weights and each.seeds == seeds and self.group(each) == group
+        )
+
     def begin(self, design: Design, others: Iterable[Design], running: Collection[str]) -> None:
         """Tell a run that is about to begin of its forks; `others` are the runs that are ready, too, and `running` names."""
         self._begun[design.run] = time.monotonic()
@@ -68,7 +77,7 @@ class Sharing:
 
     def _forks(self, design: Design, others: Iterable[Design], running: Collection[str]) -> Forks:
         group = self.group(design)
-        heirs = [each for each in others if each.run != design.run and self.group(each) == group]
+        heirs = [each for each in self._alike(design, others) if each.run != design.run]
         heirs += stages.following(self.spec, design)
         offer = self._offers.get(design.run) or self._left(design)
         if not heirs:
@@ -117,7 +126,7 @@ class Sharing:
         """A run is stored: remove the forks of its group that none of `others`, the runs that are left, may need."""
         self._offers.pop(design.run, None)
         group = self.group(design)
-        if not group or any(self.group(each) == group for each in others):
+        if not group or any(self._alike(design, others)):
             return
         needed = {offer.path for offer in self._offers.values()}
         for path in self._files(group):

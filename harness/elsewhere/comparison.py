@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 import harness
+from harness import command_line
 from harness.elsewhere import table as tables
 from harness.elsewhere.question import Condition, Question, call, command
 from harness.elsewhere.runs import Runs, tidy
@@ -19,7 +20,6 @@ from harness.report.analysis import Analysis
 from harness.report.build import named, statements, verdict_table, write
 from harness.results import Results, document
 from harness.results.tables import write_frame
-from harness.stats import words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +79,7 @@ class Comparison:
     @property
     def decided(self) -> bool:
         """Whether every verdict is better, worse or equivalent."""
-        return bool(self._analysis.contrasts["verdict"].isin(words.DECIDED).all())
+        return self._analysis.decided
 
     @cached_property
     def _drawings(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Comparison:
         asked |= {"direction": self._analysis.direction, "alpha": study.question.alpha, "rope": study.question.rope}
         said = statements(self._analysis, levels="levels")
         kept = {key: value for key, value in said.items() if key not in ("exploratory", "looks", "look", "replicates")}
-        return {**asked, **kept, "decided": self.decided}
+        return command_line.versioned({**asked, **kept})
 
     def table(self) -> RichTable:
         """The verdicts as a terminal shows them."""

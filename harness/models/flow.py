@@ -26,6 +26,7 @@ from harness.models.nn.layers import (
     Layer,
     Module,
     TransposedConvolution,
+    over_pixels,
     silu,
     zeros,
 )
@@ -89,7 +90,7 @@ class Flow:
         target = tf.cast(images, tf.float32)
         noise = draw.normal(tf.shape(images))
         time = self._times(draw, tf.shape(images)[0])
-        points = noise + time[:, :, None, None] * (target - noise)
+        points = noise + tf.reshape(time, (-1, 1, 1, 1)) * (target - noise)
         found = nets["velocity"](tf.cast(points, images.dtype), time)
         return {"velocity": tf.reduce_mean(tf.square(tf.cast(found, tf.float32) - (target - noise)))}
 
@@ -222,7 +223,7 @@ def _block(name: str, inputs: int, outputs: int, embedded: int) -> dict[str, Lay
 
 def _through(name: str, parts: Mapping[str, Called], x: tf.Tensor, embedded: tf.Tensor) -> tf.Tensor:
     """What a residual block makes of x (n, h, w, inputs)."""
-    timed = parts[f"{name}, before"](x) + parts[f"{name}, time"](embedded)[:, None, None]
+    timed = parts[f"{name}, before"](x) + over_pixels(parts[f"{name}, time"](embedded))
     return parts[f"{name}, after"](timed) + parts[f"{name}, past"](x)
 
 

@@ -91,7 +91,7 @@ class Descent(Training):
         with tf.GradientTape(persistent=len(self._descents) > 1) as tape:
             tape.watch([trained for trained, _ in vectors.values()])
             passes = {name: self._passes(name, vectors[name], step) for name in self.networks}
-            draw = Draw(draws.seed_at(self._roles, draws.LATENTS, step))
+            draw = Draw(draws.seed_at(self._seeds, draws.LATENTS, step))
             found = self._objective.loss({name: each.forward for name, each in passes.items()}, images, draw)
             losses = {name: tf.cast(found[name], tf.float32) for name in self.losses}
             sums = [self._scale * tf.add_n([losses[name] for name in terms]) for terms in self._descents.values()]
@@ -108,7 +108,7 @@ class Descent(Training):
 
     def _passes(self, name: str, vectors: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> Passes:
         index = self.networks.index(name)
-        seed = draws.seed_at(self._roles, draws.NOISE, step) + tf.constant([0, index * _NETWORK], tf.int64)
+        seed = draws.seed_at(self._seeds, draws.NOISE, step) + tf.constant([0, index * _NETWORK], tf.int64)
         return Passes(self._modules[name], self._packing[name], self._packing[name].unpack(*vectors), seed)
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:

@@ -9,9 +9,7 @@ A kind of model is a subclass that says what a step does (`_step`) and how image
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -90,6 +88,7 @@ class Training(ABC):
         self._optimizer: Optimizer = part.builder(train.optimizer.settings, train)
         self._settled: dict[str, dict[str, tf.Tensor]] = {}  # of the present weights, those that were asked for
         self._roles = tf.Variable(tf.zeros(3, tf.int64), trainable=False)
+        self._seeds: Any = self._roles  # while the loop is traced, its three numbers, read before it
         self._vectors = {name: tf.Variable(tf.zeros(size), trainable=False) for name, size in self._layout().items()}
         self.xla = compiles(train.xla)  # whether XLA compiles the training loop
         scalar = tf.TensorSpec((), tf.int64)
@@ -290,18 +289,20 @@ class Training(ABC):
 
     def _train_chunk(self, first: tf.Tensor, count: tf.Tensor, *vectors: tf.Tensor) -> Any:
         """Train `count` steps from step `first` on by vectors as long or longer; return the bad step or -1, and losses."""
+        self._seeds = tf.unstack(self._roles.value())
         with draws.by_xla(self.xla):
             done = self._loop(first, tf.cast(count, tf.int32), vectors)
+        self._seeds = self._roles
         return done
 
     def _loop(self, first: tf.Tensor, count: tf.Tensor, vectors: Sequence[tf.Tensor]) -> Any:
         rates = dict(zip(self.networks, vectors, strict=False))
         controls = dict(zip(self.controls, vectors[len(self.networks) :], strict=True))
 
-        def going(index: tf.Tensor, bad: tf.Tensor, *_: tf.TensorArray) -> tf.Tensor:
-            return tf.logical_and(index < count, bad < 0)
+        def going(index: tf.Tensor, sound: tf.Tensor, *_: tf.TensorArray) -> tf.Tensor:
+            return tf.logical_and(index < count, sound)
 
-        def body(index: tf.Tensor, bad: tf.Tensor, *written: tf.TensorArray) -> Any:
+        def body(index: tf.Tensor, _: tf.Tensor, *written: tf.TensorArray) -> Any:
             step = first + tf.cast(index, tf.int64)
             losses = self._step(
                 step,
@@ -309,15 +310,14 @@ class Training(ABC):
                 {name: values[index] for name, values in controls.items()},
             )
             # Sums are finite only if all terms are; adding them up is the cheapest look at every weight.
-            seen = functools.reduce(operator.add, losses) + sum(
-                tf.reduce_sum(self._vectors[name]) for name in self.networks
-            )
-            bad = tf.where(tf.math.is_finite(seen), bad, step)
-            return index + 1, bad, *(array.write(index, loss) for array, loss in zip(written, losses, strict=True))
+            sums = [tf.reduce_sum(self._vectors[name]) for name in self.networks]
+            sound = tf.math.is_finite(tf.add_n([*losses, *sums]))
+            return index + 1, sound, *(array.write(index, loss) for array, loss in zip(written, losses, strict=True))
 
         arrays = [tf.TensorArray(tf.float32, size=tf.size(vectors[0]), element_shape=()) for _ in self.losses]
-        start = (tf.constant(0), tf.constant(-1, tf.int64), *arrays)
-        _, bad, *written = tf.while_loop(going, body, start, parallel_iterations=1)
+        start = (tf.constant(0), tf.constant(value=True), *arrays)
+        done, sound, *written = tf.while_loop(going, body, start, parallel_iterations=1)
+        bad = tf.where(sound, tf.constant(-1, tf.int64), first + tf.cast(done, tf.int64) - 1)
         return bad, *(array.stack() for array in written)
 
     def _pixels(self, latents: tf.Tensor, *vectors: tf.Tensor) -> tf.Tensor:
@@ -377,7 +377,7 @@ class Training(ABC):
         pixels = tf.reshape(gathered, (count, -1))[:, : math.prod(self._shape)]
         images = tf.cast(tf.reshape(pixels, (count, *self._shape)), self._compute)
         if self._settings.flip:
-            seed = draws.seed_at(self._roles, draws.DATA, step, _FLIPS + part)
+            seed = draws.seed_at(self._seeds, draws.DATA, step, _FLIPS + part)
             flipped = draws.uniform((count, 1, 1, 1), seed) < 0.5
             images = tf.where(flipped, tf.reverse(images, (2,)), images)
         return images * (1.0 / 127.5) - 1.0
@@ -389,7 +389,7 @@ class Training(ABC):
     def _drawn(self, step: tf.Tensor, part: int, batch: int | None) -> tf.Tensor:
         """Indices of a batch of training images."""
         batch, images = batch or self._settings.batch, self._images.shape[0]
-        return draws.batch_indices(self._roles, step, part, batch=batch, images=images)
+        return draws.batch_indices(self._seeds, step, part, batch=batch, images=images)
 
     def _apply(
         self, name: str, gradient: tf.Tensor, rate: tf.Tensor, count: tf.Tensor, controls: Mapping[str, tf.Tensor]
@@ -431,6 +431,8 @@ class Training(ABC):
                 (average, self._vector(network, "raw")),
                 (f"{average}_moving", self._vectors[f"{network}_moving"]),
             ):
+                if not current.shape[0]:  # most networks have no moving statistics
+                    continue
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=self._vectors[name].handle,
                     alpha=1.0 - decay,

@@ -29,6 +29,7 @@ from harness.models.nn.layers import (
     Weight,
     doubled,
     halved,
+    over_pixels,
     silu,
     uniform_in,
     with_weights,
@@ -99,7 +100,7 @@ class Residual(Composed):
         self, x: tuple[tf.Tensor, tf.Tensor], weights: Sequence[tf.Tensor], call: Call, first: int
     ) -> tf.Tensor:
         before, of_time, normalised, after, past = self.called(weights, call, first)
-        inner, timed = before(x[0]), of_time(x[1])[:, None, None]
+        inner, timed = before(x[0]), over_pixels(of_time(x[1]))
         if self.scales:
             scale, shift = tf.split(timed, 2, -1)
             inner = normalised(inner) * (1.0 + scale) + shift

@@ -12,8 +12,6 @@ from typing import Any
 from harness import command_line
 from harness.version import __version__
 
-EXIT_UNDECIDED = 3
-
 EPILOG = """\
 examples:
   python -m harness.report results/mine                rebuild tables, figures and page of one study
@@ -80,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0 if decided or not chosen.fail_if_undecided else EXIT_UNDECIDED
+    return 0 if decided or not chosen.fail_if_undecided else command_line.EXIT_UNDECIDED
 
 
 def _check(places: Sequence[Path]) -> int:

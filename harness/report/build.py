@@ -90,8 +90,8 @@ def values(analysis: Analysis) -> dict[str, Any]:
     tunes once none. `decided`: whether every schedule is better, worse or equivalent. `exploratory`: whether the verdicts
     are; what came after the plan stands under `later`.
     """
-    said, study = statements(analysis, levels="schedules"), analysis.results.study.name
-    return {"format": said["format"], "study": study, **said, "results": str(analysis.results.path)}
+    study, path = analysis.results.study.name, analysis.results.path
+    return command_line.versioned({"study": study, **statements(analysis, levels="schedules"), "results": str(path)})
 
 
 def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
         {"schedule": str(row["schedule"]), "what": row["what"], **_against(row)}
         for _, row in analysis.exploratory.iterrows()
     ]
-    found = {
+    return {
         "score": analysis.score,
         "scale": analysis.results.study.question.scale,
         "baseline": analysis.baseline,
@@ -125,7 +125,6 @@ def statements(analysis: Analysis, *, levels: str) -> dict[str, Any]:
         levels: schedules,
         **({"later": later} if later else {}),
     }
-    return command_line.versioned(found)
 
 
 def _against(row: pd.Series) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib import resources
 from harness.report import numbers, sentences
 from harness.report.analysis import Analysis
 from harness.report.entries import Line
-from harness.results.document import Limits
+from harness.results.document import Limits, Spec
 
 _SAMPLERS = {
     "sobol": "one scrambled Sobol sequence, the same points for every schedule",
@@ -59,7 +59,7 @@ def _trained(analysis: Analysis) -> str:
     )
     return (
         f"Every run trained the same networks ({kind}{spec.network.name}) with {optimizers} for "
-        f"{numbers.count(spec.train.steps, 'step')} of {numbers.count(spec.train.batch, 'image')} on {data.name} "
+        f"{_up_to(spec)}{numbers.count(spec.train.steps, 'step')} of {numbers.count(spec.train.batch, 'image')} on {data.name} "
         f"({data.train:,} training images of {'×'.join(map(str, data.shape))}).{follows}"
     )
 
@@ -134,6 +134,11 @@ def tested(analysis: Analysis) -> str:
         f"We report mean {scale} to the baseline, paired by {analysis.plan.paired_by}, with {analysis.level} t intervals, and p "
         f"values of {test}{corrected} ({'family-wise ' if count > 1 else ''}error rate {alpha}).{equivalence}"
     )
+
+
+def _up_to(spec: Spec) -> str:
+    """Words for a study in which some schedules' runs end earlier."""
+    return "up to " if any(each.steps not in (None, spec.train.steps) for each in spec.schedules.values()) else ""
 
 
 def _lost(analysis: Analysis) -> str:

@@ -19,14 +19,8 @@ from harness.metrics.own import compact
 from harness.metrics.own.compact_file import Compact
 from harness.models import operations
 from harness.models.nn.draws import Draw
-from harness.spec.models import TrainSpec
 from tests.models.conftest import part
 
-SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3))
-SMALL = {  # of the networks that take minutes to trace: each kind of block once
-    "unet_adm": {"width": 8, "blocks": 1, "attention": 4, "heads": 2},
-    "ncsnpp": {"width": 8, "levels": 2, "blocks": 1, "attention": 4, "style": 32, "time": 32, "discriminator_width": 8},
-}
 # A graph of mixed_float16 holds what those of float32 and mixed_bfloat16 do, with another type in half of its places.
 PRECISIONS = (tf.float32, tf.bfloat16)
 
@@ -35,15 +29,6 @@ PRECISIONS = (tf.float32, tf.bfloat16)
 def a_gpu(monkeypatch):
     """Networks take the forms that they have on a GPU."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [SimpleNamespace(device_type="GPU")])
-
-
-def model(network="dcgan", **train):
-    """The model of a built-in network on the first images that it fits, in a plain graph."""
-    found = kinds.find("network", network, key="network.name")
-    shape = next(shape for shape in SHAPES if found.fits(shape) is None)
-    images = np.zeros((16, *shape), np.uint8)
-    train = TrainSpec(steps=1, batch=4, xla=False, **train)
-    return ours.model(network, train, images, kind=found.model, **SMALL.get(network, {}))
 
 
 def faults(made, also=()):
@@ -55,7 +40,7 @@ def faults(made, also=()):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", kinds.parts("network"))
 def test_every_network_trains_and_samples_on_a_gpu_in_every_precision(network):
-    assert faults(model(network, precision="mixed_float16"), also=PRECISIONS) == []
+    assert faults(ours.smallest(network, precision="mixed_float16"), also=PRECISIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +61,7 @@ def test_every_network_trains_and_samples_on_a_gpu_in_every_precision(network):
 )
 def test_every_penalty_augmentation_and_form_of_a_step_does(train):
     also = PRECISIONS if train["precision"] == "mixed_float16" else ()
-    assert faults(model(**train), also=also) == []
+    assert faults(ours.smallest(**train), also=also) == []
 
 
 @pytest.mark.parametrize("name", kinds.parts("loss"))
@@ -162,7 +147,7 @@ def test_no_feature_network_is_forgotten():
 
 def test_training_images_lie_where_they_are_gathered():
     """TensorFlow keeps int32 in host memory, also where a kernel for it exists on a GPU."""
-    traced = model()._chunk.get_concrete_function()
+    traced = ours.smallest()._chunk.get_concrete_function()
     gathered = [each.node_def for each in operations.all_of(traced) if each.type == "GatherV2"]
     assert [tf.as_dtype(node.attr["Tparams"].type).name for node in gathered] == ["int64"]
 

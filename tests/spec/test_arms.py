@@ -225,3 +225,15 @@ def test_the_example_of_the_documentation_is_a_study():
     assert list(spec.sampled("mixed")) == ["peak", "weight_decay", "discriminator.floor"]
     about_verdicts = ("question.rope is 0", "the tuning is not repeated")
     assert [said for said in cautions.of_file(spec) if not said.startswith(about_verdicts)] == []
+
+
+def test_a_schedule_may_end_its_runs_earlier_and_never_later():
+    spec = loaded('[schedules.short]\nkind = "cosine"\nsteps = 40\n')
+    assert {label: spec.steps(label) for label in ("linear", "short")} == {"linear": 100, "short": 40}
+    assert any("'short' has another number of steps" in caution for caution in cautions.of_file(spec))
+    with pytest.raises(
+        SpecError, match=r"mine.toml: schedules.short.steps is 101, but allowed is at most train.steps = 100"
+    ):
+        loaded('[schedules.short]\nkind = "cosine"\nsteps = 101\n')
+    with pytest.raises(SpecError, match=r"steps is of a whole schedule"):
+        loaded('[schedules.short]\nkind = "cosine"\n[schedules.short.generator]\nsteps = 40\n')

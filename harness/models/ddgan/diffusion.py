@@ -51,4 +51,4 @@ class Diffusion:
 
 def _at(values: NDArray[np.float64], time: tf.Tensor) -> tf.Tensor:
     """Those of `values` at the times of a batch, float32 (n, 1, 1, 1)."""
-    return tf.gather(tf.constant(values, tf.float32), time)[:, None, None, None]
+    return tf.reshape(tf.gather(tf.constant(values, tf.float32), time), (-1, 1, 1, 1))

@@ -22,6 +22,7 @@ from harness.models.nn.layers import (
     Layer,
     Weight,
     glorot,
+    over_pixels,
     zeros,
 )
 from harness.models.nn.resampling import halved, taps
@@ -69,7 +70,7 @@ class StyledNormalization:
     ) -> tf.Tensor:
         image, style = x
         styled = tf.matmul(tf.cast(style, tf.float32), weights[0]) + weights[1]
-        scales, offsets = tf.split(styled[:, None, None], 2, -1)
+        scales, offsets = tf.split(over_pixels(styled), 2, -1)
         return normalization(self.channels)(image, (scales, offsets), call, first)
 
 
@@ -147,7 +148,7 @@ class StyledBlock(Composed):
         inner = tf.nn.silu(normal((image, style)))
         if self.resample is not None:
             inner, image = self.resample(inner), self.resample(image)
-        inner = convolve(inner) + timed(time)[:, None, None]
+        inner = convolve(inner) + over_pixels(timed(time))
         inner = convolve_again(tf.nn.silu(normal_again((inner, style))))
         return halfway(inner, past[0](image) if past else image)
 
@@ -175,7 +176,7 @@ class TimedBlock(Composed):
     ) -> tf.Tensor:
         image, time = x
         convolve, convolve_again, timed, past = self.called(weights, call, first)
-        inner = convolve(tf.nn.leaky_relu(image, 0.2)) + timed(time)[:, None, None]
+        inner = convolve(tf.nn.leaky_relu(image, 0.2)) + over_pixels(timed(time))
         inner = tf.nn.leaky_relu(inner, 0.2)
         if self.halves:
             inner, image = halved(inner), halved(image)
@@ -201,5 +202,5 @@ class BatchDeviation:
         grouped = tf.reshape(tf.cast(x, tf.float32), (count, -1, height, width, channels))
         centred = grouped - tf.reduce_mean(grouped, 0, keepdims=True)
         deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), 0) + 1e-8)
-        mean = tf.tile(tf.reduce_mean(deviation, (1, 2, 3)), [count])[:, None, None, None]
+        mean = tf.reshape(tf.tile(tf.reduce_mean(deviation, (1, 2, 3)), [count]), (-1, 1, 1, 1))
         return tf.concat([x, tf.cast(tf.broadcast_to(mean, (tf.shape(x)[0], height, width, 1)), x.dtype)], -1)

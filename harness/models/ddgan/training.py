@@ -90,7 +90,7 @@ class Denoising(Training):
     ) -> Sequence[tf.Tensor]:
         """One update of each network; both see the same real images, as in the published code."""
         images = tf.cast(self._real(step, 0), tf.float32)
-        draw = Draw(draws.seed_at(self._roles, draws.LATENTS, step))
+        draw = Draw(draws.seed_at(self._seeds, draws.LATENTS, step))
         loss_d = self._discriminator_update(step, self._transition(images, draw), rates["discriminator"], controls)
         loss_g = self._generator_update(step, self._transition(images, draw), rates["generator"], controls)
         self._average(step, controls)
@@ -159,7 +159,7 @@ class Denoising(Training):
         packing, (now, moving) = self._packing[name], self._read(name)
         weights = packing.unpack(now if trained is None else trained, moving)
         place = 2 * part + NETWORKS.index(name)
-        return Passes(self._modules[name], packing, weights, draws.seed_at(self._roles, draws.NOISE, step, 64 * place))
+        return Passes(self._modules[name], packing, weights, draws.seed_at(self._seeds, draws.NOISE, step, 64 * place))
 
     def _generated(self, passes: Passes, seen: _Transition) -> tf.Tensor:
         """x_t that the generator makes of x_{t+1}."""
@@ -168,11 +168,15 @@ class Denoising(Training):
 
     def _judged(self, passes: Passes, seen: _Transition, point: tf.Tensor) -> tf.Tensor:
         """Logits float32 (n,) of `point` as x_t."""
-        return tf.cast(passes.forward(*self._inputs(point, seen.time, seen.noisier)), tf.float32)[:, 0]
+        return tf.squeeze(tf.cast(passes.forward(*self._inputs(point, seen.time, seen.noisier)), tf.float32), 1)
 
     def _inputs(self, point: tf.Tensor, time: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """As networks take them: the diffusion itself stays in float32, and times are whole numbers float32 (n, 1)."""
-        return tf.cast(point, self._compute), tf.cast(time, tf.float32)[:, None], tf.cast(other, self._compute)
+        return (
+            tf.cast(point, self._compute),
+            tf.reshape(tf.cast(time, tf.float32), (-1, 1)),
+            tf.cast(other, self._compute),
+        )
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         steps, generator = self._diffusion.steps, self._modules["generator"]

@@ -47,4 +47,4 @@ class Judge:
             self.statistics.moved |= {index: self._packing.carried(index, moved) for index, moved in call.moved.items()}
             for index, moved in self.statistics.moved.items():
                 self._weights[index] = moved
-        return tf.cast(logits, tf.float32)[:, 0]
+        return tf.squeeze(tf.cast(logits, tf.float32), 1)

@@ -201,7 +201,7 @@ class Adversarial(Training):
                 lambda images: judge(images, PENALTY, classes),
                 real,
                 tf.stop_gradient(fake),
-                draws.seed_at(self._roles, draws.NOISE, step, part * 32 + 31),
+                draws.seed_at(self._seeds, draws.NOISE, step, part * 32 + 31),
                 count,
                 controls,
             )
@@ -229,12 +229,12 @@ class Adversarial(Training):
 
     def _judge_of(self, step: tf.Tensor, part: int, weights: list[tf.Tensor]) -> Judge:
         def seed(place: int) -> tf.Tensor:
-            return draws.seed_at(self._roles, draws.NOISE, step, part * 32 + place * 8)
+            return draws.seed_at(self._seeds, draws.NOISE, step, part * 32 + place * 8)
 
         return Judge(self._discriminator, self._packing["discriminator"], self._augmentations, weights, seed)
 
     def _pass(self, step: tf.Tensor, part: int) -> Call:
-        return Call(training=True, seed=draws.seed_at(self._roles, draws.NOISE, step, part * 32 + GENERATED * 8))
+        return Call(training=True, seed=draws.seed_at(self._seeds, draws.NOISE, step, part * 32 + GENERATED * 8))
 
     def _seen(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor | None:
         """The classes of a batch, one-hot, where networks see them; generated images have those of the real ones."""
@@ -247,7 +247,7 @@ class Adversarial(Training):
         return self._generator(joined([latents] if classes is None else [latents, classes]), weights, call)
 
     def _draw_latents(self, step: tf.Tensor, part: int, batch: int | None = None) -> tf.Tensor:
-        return draws.latents(self._roles, step, part, batch=batch or self._settings.batch, dimensions=self._noise)
+        return draws.latents(self._seeds, step, part, batch=batch or self._settings.batch, dimensions=self._noise)
 
     def _images_of(self, weights: Mapping[str, Sequence[tf.Tensor]], latents: tf.Tensor) -> tf.Tensor:
         classes = None

@@ -134,11 +134,29 @@ def _pixels(blocks: tf.Tensor, kernel: int) -> tf.Tensor:
 
 def _kernel_gradient(x: tf.Tensor, kernel: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
     """Of a 3x3 or 4x4 convolution of x, of even sides, with stride 2, whose output has the gradient `slope`."""
-    if slope.dtype == tf.bfloat16 and x.shape[3] > SOME:
+    if slope.dtype == tf.bfloat16 and x.shape[3] > SOME and _has_volumes():
         return _kernel_gradient_in_a_volume(x, kernel.shape[0], slope)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x, filter_sizes=kernel.shape.as_list(), out_backprop=slope, strides=[1, 2, 2, 1], padding="SAME"
     )
+
+
+@functools.cache
+def _has_volumes() -> bool:
+    """Whether this processor convolves volumes in bfloat16 with places apart: oneDNN does, TensorFlow's own kernel does not."""
+    with tf.init_scope():  # tried at once, also where a graph is being traced
+        volume, places = tf.zeros((1, 3, 3, 1, 1), tf.bfloat16), tf.zeros((2, 2, 1, 1, 1), tf.bfloat16)
+        try:
+            _convolved(volume, places)
+        except tf.errors.OpError:
+            return False
+        return True
+
+
+def _convolved(volume: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    # The last dilation, that of channels, of which the kernel has one, says nothing; TensorFlow's shapes confuse it with
+    # that of columns.
+    return tf.raw_ops.Conv3D(input=volume, filter=places, strides=[1] * 5, padding="VALID", dilations=[1, 2, 2, 2, 1])
 
 
 def _kernel_gradient_in_a_volume(x: tf.Tensor, size: int, slope: tf.Tensor) -> tf.Tensor:
@@ -151,7 +169,4 @@ def _kernel_gradient_in_a_volume(x: tf.Tensor, size: int, slope: tf.Tensor) -> t
     sides = [before, size - 2 - before]
     volume = tf.transpose(tf.pad(x, [[0, 0], sides, sides, [0, 0]]), (1, 2, 3, 0))[None]
     places = tf.transpose(slope, (1, 2, 0, 3))[:, :, None]
-    # That of channels, of which the kernel has one, says nothing; TensorFlow's shapes confuse it with that of columns.
-    return tf.raw_ops.Conv3D(input=volume, filter=places, strides=[1] * 5, padding="VALID", dilations=[1, 2, 2, 2, 1])[
-        0
-    ]
+    return _convolved(volume, places)[0]

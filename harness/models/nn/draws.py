@@ -88,17 +88,22 @@ def roles(seeds: Seeds) -> NDArray[np.int64]:
     return np.array([seeds.data, seeds.latents, seeds.noise], dtype=np.int64)
 
 
-def seed_at(roles: tf.Tensor, role: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
+def seed_at(roles: tf.Tensor | Sequence[tf.Tensor], role: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
     """The two-number seed of one draw: role's seed, and step with the number of the draw within the step."""
-    return tf.stack([roles[role], tf.cast(step, tf.int64) * 4096 + part])
+    first = tf.stack([roles[role], tf.cast(step, tf.int64) * 4096])  # TensorFlow makes it once for all draws of a step
+    return first + tf.constant([0, part], tf.int64) if part else first
 
 
-def batch_indices(roles: tf.Tensor, step: tf.Tensor, part: int, *, batch: int, images: int) -> tf.Tensor:
+def batch_indices(
+    roles: tf.Tensor | Sequence[tf.Tensor], step: tf.Tensor, part: int, *, batch: int, images: int
+) -> tf.Tensor:
     """Indices of a batch, int32 (batch,), drawn with replacement."""
     return integers((batch,), seed_at(roles, DATA, step, part), below=images)
 
 
-def latents(roles: tf.Tensor, step: tf.Tensor, part: int, *, batch: int, dimensions: int) -> tf.Tensor:
+def latents(
+    roles: tf.Tensor | Sequence[tf.Tensor], step: tf.Tensor, part: int, *, batch: int, dimensions: int
+) -> tf.Tensor:
     """Standard normal latents, float32 (batch, dimensions)."""
     return normal((batch, dimensions), seed_at(roles, LATENTS, step, part))
 

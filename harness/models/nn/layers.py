@@ -269,7 +269,7 @@ class GroupNormalization:
         """Means (n, 1, 1, channels) over pixels and groups of x (n, h, w, channels)."""
         size = self.channels // self.groups
         grouped = tf.reduce_mean(tf.reshape(tf.reduce_mean(x, (1, 2)), (-1, self.groups, size)), 2)
-        return tf.repeat(grouped, size, 1)[:, None, None]
+        return over_pixels(tf.repeat(grouped, size, 1))
 
 
 @dataclass(frozen=True)
@@ -368,6 +368,11 @@ def summed() -> Apply:
 def averaged() -> Apply:
     """Each channel's mean over all pixels, shape (n, channels)."""
     return Apply(lambda x: tf.reduce_mean(x, (1, 2)), per_example=True)
+
+
+def over_pixels(x: tf.Tensor) -> tf.Tensor:
+    """Values (n, channels) as (n, 1, 1, channels): a shape, where an index with None would be a copy."""
+    return tf.reshape(x, (-1, 1, 1, x.shape[-1]))
 
 
 def joined(inputs: Sequence[Any]) -> Any:

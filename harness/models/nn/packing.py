@@ -11,36 +11,51 @@ from numpy.typing import NDArray
 from harness.lazy import tf
 from harness.models.nn.layers import Call, Module
 
-_ALIGNED = 64  # bytes at whose multiples TensorFlow splits without copying
+_ALIGNED = 16  # numbers of float32 in the 64 bytes at whose multiples TensorFlow splits without copying
 
 
 class Packing:
     """Two flat vectors of a network's weights: trained ones, and moving statistics.
 
-    Each weight takes a multiple of `_ALIGNED` bytes, with zeros at its end, so that splitting a vector copies nothing. Where
+    Each weight takes a multiple of `_ALIGNED` places, with zeros at its end, so that splitting a vector copies nothing. Where
     layers compute in `bfloat16`, the whole vector is rounded to it at once, and so are the gradients of all weights: a pass
     over memory each, in place of one per layer and another to put float32 gradients together.
     """
 
     def __init__(self, network: Module, *, bfloat16: bool = False) -> None:
         self._network, self.weights, self._bfloat16 = network, tuple(network.weights()), bfloat16
-        self._multiple = _ALIGNED // (2 if bfloat16 else 4)
 
     def sizes(self, *, moving: bool) -> list[int]:
         """Places of each weight in its vector."""
-        multiple = self._multiple
-        return [-(-weight.size // multiple) * multiple for weight in self.weights if weight.moving == moving]
+        return [-(-weight.size // _ALIGNED) * _ALIGNED for weight in self.weights if weight.moving == moving]
 
     def unpack(self, trained: tf.Tensor, moving: tf.Tensor) -> list[tf.Tensor]:
         """All weights in the network's order, of the vectors `trained` (n,) and `moving` (m,)."""
-        split = self._split_rounded if self._bfloat16 else self._split
+        split = self._split_rounded if self._bfloat16 else self._cut
         parts = {False: iter(split(trained)), True: iter(self._split(moving, moving=True))}
         unpacked = []
         for weight in self.weights:
             part = next(parts[weight.moving])
             # The gradient of a slice is a copy, so only those with zeros at their end are cut.
-            unpacked.append(tf.reshape(part[: weight.size] if weight.size % self._multiple else part, weight.shape))
+            unpacked.append(tf.reshape(part[: weight.size] if part.shape[0] > weight.size else part, weight.shape))
         return unpacked
+
+    def _cut(self, trained: tf.Tensor) -> Sequence[tf.Tensor]:
+        """The values of each trained weight, without the zeros at its end, whose gradients are one operation for all."""
+        places, lengths = self.sizes(moving=False), [weight.size for weight in self.weights if not weight.moving]
+
+        def cut(vector: tf.Tensor) -> Any:
+            def gradient(*slopes: tf.Tensor) -> tf.Tensor:
+                pieces = []
+                for slope, place, length in zip(slopes, places, lengths, strict=True):
+                    pieces += [slope, tf.zeros(place - length, slope.dtype)] if place > length else [slope]
+                return tf.concat(pieces, 0)
+
+            sized = zip(self._split(vector), places, lengths, strict=True)
+            return [part[:length] if place > length else part for part, place, length in sized], gradient
+
+        parts: Sequence[tf.Tensor] = tf.custom_gradient(cut)(trained) if places else ()
+        return parts
 
     def _split(self, vector: tf.Tensor, *, moving: bool = False) -> Sequence[tf.Tensor]:
         """The places of each weight, in order."""

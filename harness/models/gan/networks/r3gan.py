@@ -17,7 +17,7 @@ from harness.kinds import Shape, number
 from harness.lazy import tf
 from harness.models.model import NetworkPart
 from harness.models.nn.blocks import Chain, Layered, Sum
-from harness.models.nn.layers import Apply, Call, Initial, Layer, Weight, leaky_relu, zeros
+from harness.models.nn.layers import Apply, Call, Initial, Layer, Weight, leaky_relu, over_pixels, zeros
 from harness.models.nn.resampling import doubled, halved
 
 _EXPANSION, _GROUP = 2, 16  # of a block's inner channels, and how many of these are convolved together
@@ -79,7 +79,7 @@ class Spread:
         return (Weight((_SMALLEST, _SMALLEST, self.channels), scaled(1.0, 1)),)
 
     def __call__(self, x: tf.Tensor, weights: Sequence[tf.Tensor], call: Call, first: int) -> tf.Tensor:
-        return tf.cast(weights[0], x.dtype) * x[:, None, None]
+        return tf.cast(weights[0], x.dtype) * over_pixels(x)
 
 
 @dataclass(frozen=True)
