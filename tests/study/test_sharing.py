@@ -1,8 +1,11 @@
 """Runs that begin alike are trained once, and no number shows it: whatever is lost, damaged or cut short on the way."""
 
+import errno
 import json
 from concurrent.futures import Future
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -18,9 +21,10 @@ from harness.driver.session import Options, Session
 from harness.driver.sharing import SILENT_SECONDS, Sharing
 from harness.driver.store import TrialStore
 from harness.models import checkpoints
-from harness.plan.prefixes import PATTERN, Prefixes
+from harness.plan.prefixes import PATTERN, Forks, Prefixes
 from harness.results import reading, tables
 from harness.worker import context, device, process
+from harness.worker.forks import RunForks
 from harness.worker.process import FORKS, STOP, WorkerSetup
 from tests.study.test_engine import Instant, Silent, conduct
 
@@ -253,3 +257,25 @@ def test_any_number_of_slots_trains_every_run_once(tmp_path):
         assert sorted(executor.made) == sorted(frame["run"])
         made.append(sorted(executor.made))
     assert made[0] == made[1]
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "no space left on device")
+
+
+def test_forks_take_at_most_a_tenth_of_the_free_disk_and_a_full_one_stops_no_run(tmp_path, monkeypatch):
+    name = f"fork-{Prefixes(SPEC).group(READY[0])}-30-0.npz"
+    forks = RunForks(SPEC, READY[0], {}, tmp_path, Forks(leaves={30: name}))
+    weights = {"weights": np.zeros(1000, np.float32)}
+    assert (forks.until(10, 50), forks.until(30, 50)) == (30, 50)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=39_999))
+    forks.leave(30, weights, {})
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=40_000))
+    with monkeypatch.context() as full:
+        full.setattr(checkpoints, "save", no_space)
+        forks.leave(30, weights, {})
+    assert not list(tmp_path.iterdir())
+    forks.leave(30, weights, {})
+    assert RunForks(SPEC, READY[0], {}, tmp_path, Forks(name)).found() is not None
+    assert RunForks(SPEC, READY[0], {"cpu": "another"}, tmp_path, Forks(name)).found() is None
