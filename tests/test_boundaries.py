@@ -29,7 +29,7 @@ ALLOWED = {
     "models": {"seeds", "kinds", "lazy", "files", "own_code"},
     "spec": {"schedules", "arms", "kinds", "own_code", "seeds", "scores"},
     "results": {"scores", "arms", "kinds", "files"},
-    "elsewhere": {"report", "results", "stats", "metrics"},
+    "elsewhere": {"command_line", "report", "results", "stats", "metrics"},
     "report": {"scores", "results", "stats", "schedules", "arms", "command_line", "kinds", "files"},
     "plan": {"seeds", "spec", "schedules", "kinds", "stats"},
     "worker": {
