@@ -41,6 +41,7 @@ ELSEWHERE = {
     # looking at results
     "trials have a duration": "study/test_storage.py::test_trials_say_when_their_run_began_and_ended",
     "the best trial is of the search": "study/test_storage.py::test_the_best_trial_is_of_the_search_also_in_databases_that_did_not_say_so",
+    "the axis is named": "study/test_engine.py::test_optunas_own_tools_read_the_study",
     "losses are curves": "study/test_events.py::test_losses_and_rates_have_the_density_of_the_trace_and_scores_that_of_evaluations",
     "a LaTeX table fits a column": "report/test_latex.py::test_a_papers_column_holds_mean_and_sd_difference_and_verdict_and_the_wide_table_lies_beside",
     "seconds per step are without evaluations": "report/test_report.py::test_the_cost_table_says_whether_evaluations_are_in_its_seconds",

@@ -24,15 +24,15 @@ class Advice:
 
 
 def advice(findings: Findings) -> list[Advice]:
-    """All advice, the most effective first."""
+    """All advice: first whether the speeds count, then the most effective."""
     return [
+        *_busy(findings),
         *_workers(findings),
         *_threads(findings),
         *_precision(findings),
         *_xla(findings),
         *_tf32(findings),
         *_room(findings.machine),
-        *_busy(findings),
         *_variables(findings.machine),
         *_generations(findings.machine),
     ]
@@ -113,7 +113,7 @@ def _xla(findings: Findings) -> Iterator[Advice]:
         elif plain in times and compiled in times:
             gain = times[plain] / times[compiled]
             told = f"a step of {network} on {on(device)} is {gain:.2f} times as fast with XLA"
-            yield Advice("train.xla", "true" if gain >= _WORTH else "false", told)
+            yield Advice("train.xla", "auto" if gain >= _WORTH else "false", f"{told}; auto is on wherever a GPU is")
 
 
 def _tf32(findings: Findings) -> Iterator[Advice]:
@@ -147,7 +147,8 @@ def _busy(findings: Findings) -> Iterator[Advice]:
         yield Advice(
             "run again",
             "on an idle machine",
-            f"others kept {machine.busy:.1f} of {machine.cores} cores busy as the test began: its speeds are too low",
+            f"its load was {machine.busy:.1f} on {machine.cores} cores as the test began, so that speeds, and what follows from them, "
+            "are those of a machine shared with others",
         )
 
 

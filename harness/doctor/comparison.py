@@ -48,6 +48,7 @@ class Differences:
 # normalisation with 8 images).
 BOUNDS = {
     "float32": Bounds(losses=5e-3, weights=1e-3, gradients=5e-4),
+    "float32, XLA": Bounds(losses=5e-3, weights=1e-3, gradients=5e-4),
     "TF32": Bounds(losses=5e-2, weights=1e-2, gradients=0.2),
     "mixed_float16": Bounds(losses=5e-2, weights=1e-2, gradients=0.2),
     "mixed_bfloat16": Bounds(losses=0.2, weights=2e-2, gradients=0.6),

@@ -68,7 +68,7 @@ class Machine:
     """What is there. Memory and disks are in MB.
 
     `cores` are those that this process may use (affinity and the container's quota), `all_cores` those of the machine; so
-    are `memory_mb`, free, and `all_memory_mb`. `busy` is how many cores others kept busy in the last minute. `workers` is how many a study like the quick one would get here, `worker_mb`
+    are `memory_mb`, free, and `all_memory_mb`. `busy` is the load of the minute before: how many processes ran or waited for a core. `workers` is how many a study like the quick one would get here, `worker_mb`
     what each of them takes. `packages` are versions that scores depend on, `cuda` those of NVIDIA's libraries, `variables`
     the environment variables that change numbers or hide devices, `weights` the published feature networks and whether
     their weights are in the cache.

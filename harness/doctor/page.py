@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.doctor.advice import Advice
 from harness.doctor.comparison import BOUNDS
 from harness.doctor.findings import Check, Findings, Machine, on
-from harness.doctor.selftest import AGREES, EQUALS, REPEATS, RESUMES
+from harness.doctor.selftest import AGREES, EQUALS, KERNELS, REPEATS, RESUMES
 
 WIDTH = 100
 _LABEL = 18
@@ -76,7 +76,7 @@ def _machine(machine: Machine) -> Iterator[str]:
 
 def _checks(findings: Findings) -> Iterator[str]:
     """A line for each network and device, with a column for each question; then all other checks."""
-    columns = (AGREES, REPEATS, RESUMES)
+    columns = (AGREES, REPEATS, RESUMES, KERNELS)
     rows: dict[tuple[str, str], dict[str, Check]] = {}
     for check in findings.checks:
         rows.setdefault((check.subject, check.device), {})[check.question] = check
@@ -89,18 +89,24 @@ def _checks(findings: Findings) -> Iterator[str]:
         return
     yield ""
     subject, device = (max(len(key[place]) for key in table) for place in (0, 1))
-    yield f"{'network':<{subject}}  {'device':<{device}}  repeats  resumes  agrees: losses, weights, gradients"
+    yield f"{'network':<{subject}}  {'device':<{device}}  repeats  resumes  kernels  agrees: losses, weights, gradients"
     for (name, place), row in table.items():
-        marks = [_MARKS[row[question].status] if question in row else "" for question in (REPEATS, RESUMES)]
-        yield f"{name:<{subject}}  {place:<{device}}  {marks[0]:<7}  {marks[1]:<7}  {_agreement(row)}"[: WIDTH - 2]
+        marks = [_MARKS[row[question].status] if question in row else "" for question in columns[1:]]
+        yield f"{name:<{subject}}  {place:<{device}}  {marks[0]:<7}  {marks[1]:<7}  {marks[2]:<7}  {_agreement(row)}"[
+            : WIDTH - 2
+        ]
     yield ""
     legend = (
-        "repeats: the same run twice has the same bits. resumes: so it has from a checkpoint. agrees: largest relative "
+        "repeats: the same run twice has the same bits. resumes: so it has from a checkpoint. kernels: a GPU has one for every operation of a step. agrees: largest relative "
         "differences from float32 on one thread of the processor, of the losses of three steps, and of weights and gradients "
         "after the first. Bounds of the three: "
     )
-    bounds = "; ".join(f"{way} {each.losses:g}, {each.weights:g}, {each.gradients:g}" for way, each in BOUNDS.items())
-    yield from _wrapped(f"{legend}{bounds}. float32 is compared with TensorFloat-32 off.", "")
+    bounds = "; ".join(
+        f"{way} {each.losses:g}, {each.weights:g}, {each.gradients:g}"
+        for way, each in BOUNDS.items()
+        if "XLA" not in way
+    )
+    yield from _wrapped(f"{legend}{bounds}. float32 is compared with TensorFloat-32 off, with XLA and without.", "")
 
 
 def _agreement(row: dict[str, Check]) -> str:
@@ -109,7 +115,7 @@ def _agreement(row: dict[str, Check]) -> str:
         numbers = "  ".join("inf" if value is None else f"{value:.0e}" for value in agrees.differences.values())
         same = row.get(EQUALS)
         return f"{_MARKS[agrees.status]:<5}{numbers}{f'  equals: {_MARKS[same.status]}' if same is not None else ''}"
-    return "(is compared with)"
+    return "(the others' reference)"
 
 
 def _speeds(findings: Findings) -> Iterator[str]:
@@ -117,13 +123,15 @@ def _speeds(findings: Findings) -> Iterator[str]:
     for network, device in devices:
         ways = [speed for speed in findings.speeds if (speed.network, speed.device) == (network, device)]
         told = "; ".join(
-            f"{each.way} {each.seconds * 1000:.3g}" if each.seconds is not None else f"{each.way} not: {each.reason}"
+            f"{each.way} {_number(each.seconds * 1000)}"
+            if each.seconds is not None
+            else f"{each.way} not: {each.reason}"
             for each in ways
         )
         yield from _wrapped(f"{network} 32x32x3, batch 64, on {on(device)}, milliseconds a step: {told}", "", hang=2)
     for device in dict.fromkeys(each.device for each in findings.throughput):
         told = "; ".join(
-            f"{each.workers} worker{'s' if each.workers > 1 else ''} {each.steps_per_second:.3g}"
+            f"{each.workers} worker{'s' if each.workers > 1 else ''} {_number(each.steps_per_second)}"
             for each in findings.throughput
             if each.device == device
         )
@@ -156,6 +164,11 @@ def _wrapped(words: str, first: str, *, hang: int = 0) -> list[str]:
         break_on_hyphens=False,
         break_long_words=True,
     )
+
+
+def _number(value: float) -> str:
+    """Three significant digits, large numbers whole."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _pairs(values: object, between: str = " ") -> str:

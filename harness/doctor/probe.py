@@ -82,12 +82,18 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class TrainAnswer:
-    """The first steps; what moved when they were done again, and when they went on from a checkpoint; memory of the GPU."""
+    """The first steps; what moved when they were done again, and when they went on from a checkpoint; memory of the GPU.
+
+    `launched` is how many operations a device starts in a step, `without_kernel` names those that a GPU cannot run; None and
+    empty where XLA compiles the step, whose operations are its own.
+    """
 
     trained: Trained
     again: tuple[str, ...]
     resumed: tuple[str, ...]
     gpu_mb: float | None
+    launched: int | None = None
+    without_kernel: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ def serve(connection: Connection, errors: str, place: Place | None) -> None:
     os.close(stream)
     if place is None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as workers have it
     else:
         from harness.worker import device
 
@@ -144,6 +151,7 @@ def _facts() -> dict[str, Any]:
 
 def _train(setup: Setup) -> TrainAnswer:
     model = _model(setup)
+    launched, without_kernel = (None, ()) if setup.xla else _operations(model)
     model.start(_SEEDS)
     losses = model.advance(_rates(model, 1))
     first = model.state()
@@ -151,8 +159,8 @@ def _train(setup: Setup) -> TrainAnswer:
     last = model.state()
     trained = Trained(
         losses={name: [float(x) for x in (*losses[name], *further[name])] for name in losses},
-        weights={name: first[name] for name in model.networks},
-        gradients={name: first[f"{name}_slot0"] for name in model.networks},
+        weights={name: _values(model, name, first[name]) for name in model.networks},
+        gradients={name: _values(model, name, first[f"{name}_slot0"]) for name in model.networks},
     )
     model.start(_SEEDS)
     model.advance(_rates(model, 1))
@@ -161,7 +169,23 @@ def _train(setup: Setup) -> TrainAnswer:
     model.start(Seeds.of(1, "doctor", 1))
     model.restore(_stored(first))
     model.advance(_rates(model, _STEPS - 1))
-    return TrainAnswer(trained, again, moved(last, model.state()), _gpu_mb())
+    return TrainAnswer(trained, again, moved(last, model.state()), _gpu_mb(), launched, without_kernel)
+
+
+def _operations(model: Any) -> tuple[int | None, tuple[str, ...]]:
+    """How many operations a step of a fresh model launches, and those that a GPU has no kernel for."""
+    from harness.models import operations
+
+    launched = operations.of_a_step(model).total() if model.traces == 0 else None
+    return launched, tuple(operations.without_kernel(model._chunk.get_concrete_function()))
+
+
+def _values(model: Any, network: str, vector: NDArray[Any]) -> NDArray[Any]:
+    """A vector of a network's state without the zeros between its weights, whose places depend on the precision."""
+    packing = model._packing[network]
+    parts = np.split(vector, np.cumsum(packing.sizes(moving=False))[:-1])
+    sizes = [weight.size for weight in packing.weights if not weight.moving]
+    return np.concatenate([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
 def _stored(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

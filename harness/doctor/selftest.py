@@ -32,7 +32,7 @@ from harness.doctor.findings import (
 from harness.doctor.probe import Evaluate, Place, Setup, Time, Train
 from harness.kinds import Shape
 
-AGREES, REPEATS, RESUMES, EQUALS = "agrees", "repeats", "resumes", "equals"
+AGREES, REPEATS, RESUMES, EQUALS, KERNELS = "agrees", "repeats", "resumes", "equals", "has kernels"
 _SHAPES: tuple[Shape, ...] = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3))
 _SMALL_BATCH, _BATCH = 4, 64
 _LIMIT = 240.0  # seconds for one request; tracing the largest network takes ten on a slow core
@@ -114,14 +114,18 @@ class _Test:
     speeds: list[Speed] = field(default_factory=list)
     throughput: list[Throughput] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
-    children: dict[Place, list[Asked]] = field(default_factory=dict)
+    operations: dict[str, int] = field(default_factory=dict)
+    children: dict[tuple[Place, bool], list[Asked]] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     references: dict[str, Trained] = field(default_factory=dict)  # of the processor on one thread, by network
     firsts: dict[str, Trained] = field(default_factory=dict)  # of the first GPU of a name
 
-    def child(self, place: Place, number: int = 0) -> Asked:
-        """A process at a place; the same one for the same number, since starting TensorFlow takes seconds."""
-        known = self.children.setdefault(place, [])
+    def child(self, place: Place, number: int = 0, *, tf32: bool = True) -> Asked:
+        """A process at a place; the same one for the same number, since starting TensorFlow takes seconds.
+
+        On a GPU, those with and without TensorFloat-32 are apart: cuDNN keeps the algorithms that it has chosen.
+        """
+        known = self.children.setdefault((place, tf32 or place.gpu is None), [])
         while len(known) <= number:
             known.append(self.stack.enter_context(self.start(place)))
         return known[number]
@@ -150,6 +154,7 @@ def run(
         speeds=tuple(test.speeds),
         throughput=tuple(test.throughput),
         evaluations=tuple(test.evaluations),
+        operations=test.operations,
         unchecked=tuple(_unchecked(machine, options)),
         seconds=time.monotonic() - began,
     )
@@ -180,22 +185,22 @@ def setup_of(network: str, *, shape: Shape | None = None, batch: int = _SMALL_BA
 
 def _processor(test: _Test) -> None:
     """Every network on one thread of the processor, which the other devices are compared with."""
-    child = test.child(Place(None, 1))
+    place = Place(None, 1)
     for network in test.options.tested:
-        trained = _train(test, child, setup_of(network), network, PROCESSOR)
+        trained = _train(test, place, setup_of(network), network, PROCESSOR)
         if trained is not None:
             test.references[network] = trained
     for network in test.options.timed if not test.machine.usable else ():
-        _lower(test, child, network, PROCESSOR, ("mixed_bfloat16",))
+        _ways_agree(test, place, network, PROCESSOR, ("mixed_bfloat16",))
 
 
 def _gpu(test: _Test, gpu: Gpu) -> None:
     """Every network on the first GPU of its kind; one network on each further one, whose bits must be the same."""
     twin = next((each for each in test.machine.usable if each.name == gpu.name), gpu)
     networks = test.options.tested if twin == gpu else test.options.tested[:1]
-    child = test.child(Place(gpu.index, 1))
+    place = Place(gpu.index, 1)
     for network in networks:
-        trained = _train(test, child, setup_of(network), network, gpu.device)
+        trained = _train(test, place, setup_of(network), network, gpu.device)
         if trained is None:
             continue
         _agrees(test, network, gpu.device, trained, "float32")
@@ -206,9 +211,9 @@ def _gpu(test: _Test, gpu: Gpu) -> None:
             found = f"other bits than {twin.device} in {', '.join(moved)}" if moved else f"bit for bit as {twin.device}"
             test.add(network, EQUALS, gpu.device, not moved, found)
     if twin == gpu:
-        ways = (*(("TF32",) if _has_tf32(gpu) else ()), "mixed_float16", "mixed_bfloat16")
+        ways = ("float32, XLA", *(("TF32",) if _has_tf32(gpu) else ()), "mixed_float16", "mixed_bfloat16")
         for network in test.options.timed:
-            _lower(test, child, network, gpu.device, ways)
+            _ways_agree(test, place, network, gpu.device, ways)
 
 
 def _other_threads(test: _Test) -> None:
@@ -217,33 +222,38 @@ def _other_threads(test: _Test) -> None:
     if threads < 2 or test.machine.usable:
         return
     device = f"{PROCESSOR}, {threads} threads"
-    child = test.child(Place(None, threads))
     for network in test.options.tested:
-        trained = _train(test, child, setup_of(network), network, device)
+        trained = _train(test, Place(None, threads), setup_of(network), network, device)
         if trained is not None:
             _agrees(test, network, device, trained, "float32")
 
 
-def _lower(test: _Test, child: Asked, network: str, device: str, ways: Iterable[str]) -> None:
-    """A network in lower precisions, against float32 on the processor."""
+def _ways_agree(test: _Test, place: Place, network: str, device: str, ways: Iterable[str]) -> None:
+    """A network in other ways of computing, against float32 on the processor."""
     for way in ways:
         setup = dataclasses.replace(setup_of(network), **_way(way))
-        trained = _train(test, child, setup, f"{network} {way}", device)
+        trained = _train(test, place, setup, f"{network} {way}", device)
         if trained is not None and network in test.references:
             _agrees(test, network, device, trained, way)
 
 
-def _train(test: _Test, child: Asked, setup: Setup, subject: str, device: str) -> Trained | None:
+def _train(test: _Test, place: Place, setup: Setup, subject: str, device: str) -> Trained | None:
     """The first steps of a run, after checks that the same again, and from a checkpoint, has the same bits."""
     test.say(f"{device}: {subject}")
     try:
-        answer = child.ask(Train(setup), seconds=_LIMIT)
+        answer = test.child(place, tf32=setup.tf32).ask(Train(setup), seconds=_LIMIT)
     except ProbeFault as fault:
         test.failed(subject, device, fault)
         return None
     for question, moved in ((REPEATS, answer.again), (RESUMES, answer.resumed)):
         found = f"other bits in {', '.join(moved)}" if moved else "bit for bit"
         test.add(subject, question, device, not moved, found)
+    if answer.launched is not None:  # else it was counted before
+        missing = answer.without_kernel
+        words = f"a GPU has none for {'; '.join(missing)}" if missing else "a GPU has one for every operation"
+        test.add(subject, KERNELS, device, not missing, words)
+        if setup.precision == "float32":
+            test.operations[subject] = answer.launched
     trained: Trained = answer.trained
     return trained
 
@@ -294,21 +304,20 @@ def _ways(machine: Machine, place: Place) -> tuple[str, ...]:
 
 def _timings(test: _Test, place: Place, device: str) -> None:
     """Seconds of a step of each timed network in each way; on a processor also on several threads."""
-    child = test.child(place)
     for network in test.options.timed:
         for way in _ways(test.machine, place):
-            _timing(test, child, network, device, way)
+            _timing(test, place, network, device, way)
     threads = min(test.machine.cores, _THREADS)
     if place.gpu is None and threads > 1:
-        child = test.child(Place(None, threads))
         for network in test.options.timed:
-            _timing(test, child, network, device, "float32", f", {threads} threads")
+            _timing(test, Place(None, threads), network, device, "float32", f", {threads} threads")
 
 
-def _timing(test: _Test, child: Asked, network: str, device: str, way: str, several: str = "") -> None:
+def _timing(test: _Test, place: Place, network: str, device: str, way: str, several: str = "") -> None:
     test.say(f"{device}: time of a step of {network}, {way}{several}")
     setup = setup_of(network, shape=TIMED[network], batch=_BATCH, **_way(way))
     try:
+        child = test.child(place, tf32=setup.tf32)
         seconds = child.ask(Time(setup, test.options.seconds), seconds=_LIMIT)
         test.speeds.append(Speed(network, device, f"{way}{several}", seconds))
     except ProbeFault as fault:
@@ -331,7 +340,8 @@ def _throughput(test: _Test, place: Place, device: str) -> None:
     network = next(iter(test.options.timed), None)
     if network is None:
         return
-    setup = setup_of(network, shape=TIMED[network], batch=_BATCH, tf32=True)
+    compiles = any("XLA" in speed.way and speed.seconds is not None for speed in test.speeds)
+    setup = setup_of(network, shape=TIMED[network], batch=_BATCH, tf32=True, xla=compiles)
     counts = crowd(test.machine, place, quick=test.options.quick)
     children = [test.child(place, number) for number in range(counts[-1])]
     test.say(f"{device}: {counts[-1]} workers start")

@@ -62,7 +62,7 @@ def paragraph(analysis: Analysis) -> Line:
         else "No run failed; failed runs would count"
     )
     return (
-        f"We compared {others} with {numbers.name(analysis.baseline)} (the baseline), each a {told.factor}, by {analysis.title} "
+        f"We compared the {told.factor} {numbers.name(analysis.baseline)} (the baseline) with {others}, by {analysis.title} "
         f"({analysis.direction} is better) of {numbers.count(len(runs), 'run')}. {methods.tested(analysis)} {failed} as the worst outcome "
         "and stay in every comparison.",
     )

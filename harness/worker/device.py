@@ -33,6 +33,7 @@ def configure(*, threads: int, gpu: int | None) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi counts, which counted the GPUs
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if gpu is not None:
         devices = [each for each in visible.split(",") if each.strip()]

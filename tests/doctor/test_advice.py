@@ -39,7 +39,10 @@ def test_what_is_faster_is_advised_with_the_measured_gain():
         "mixed_float16",
         "a step of article on GPU 0 is 1.50 times as fast in mixed_float16; it moves scores, so try it as an arm of a study first",
     )
-    assert found["train.xla"] == ("true", "a step of article on GPU 0 is 1.50 times as fast with XLA")
+    assert found["train.xla"] == (
+        "auto",
+        "a step of article on GPU 0 is 1.50 times as fast with XLA; auto is on wherever a GPU is",
+    )
     assert found["NVIDIA_TF32_OVERRIDE"][0] == "unset"
     assert "2.00 times" in found["NVIDIA_TF32_OVERRIDE"][1]
 
@@ -85,7 +88,7 @@ def test_little_memory_a_full_disk_set_variables_and_a_busy_machine_are_named():
     assert "0.5 GB of memory are free" in found["--workers"][1]
     assert found["disk"][0] == "cache"
     assert found["XLA_FLAGS"][0] == "x"
-    assert "others kept 2.0 of 2 cores busy" in found["run again"][1]
+    assert "load was 2.0 on 2 cores" in found["run again"][1]
 
 
 @pytest.mark.parametrize("here", [PLAIN, with_gpus(), with_gpus(8)], ids=["no GPU", "one", "eight"])

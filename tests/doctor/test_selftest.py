@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness import kinds
-from harness.doctor import probe, selftest
+from harness.doctor import comparison, probe, selftest
 from harness.doctor.__main__ import main
 from harness.doctor.children import Child, ProbeFault
 from harness.doctor.comparison import Trained
@@ -21,9 +21,9 @@ from tests.doctor.example import PLAIN, with_gpus
 class Answering:
     """A process whose answers are made up: numbers by device, times by way; `broken` says which request has none."""
 
-    def __init__(self, place, *, started, off=0.0, broken=lambda place, request: False, moved=()):
+    def __init__(self, place, *, started, off=0.0, broken=lambda place, request: False, moved=(), missing=()):
         started.append(place)
-        self.place, self.off, self.broken, self.moved = place, off, broken, moved
+        self.place, self.off, self.broken, self.moved, self.missing = place, off, broken, moved, missing
         self.asked = []
 
     def __enter__(self):
@@ -47,7 +47,9 @@ class Answering:
             off = self.off if self.place.gpu is not None else 0.0
             vector = {"generator": np.array([1.0 + off, 1.0], np.float32)}
             moved = self.moved if self.place.gpu is not None else ()
-            return TrainAnswer(Trained({"generator": [0.5, 0.5, 0.5]}, vector, vector), moved, (), None)
+            return TrainAnswer(
+                Trained({"generator": [0.5, 0.5, 0.5]}, vector, vector), moved, (), None, 7, self.missing
+            )
         return 0.01 if isinstance(request, Time) else 500.0
 
 
@@ -97,6 +99,14 @@ def test_numbers_beyond_the_bounds_and_other_bits_fail():
     assert "gradients differ by" in check.found
 
 
+def test_an_operation_that_no_gpu_can_run_fails_where_there_is_no_gpu_too():
+    missing = ("GatherV2 of Tparams uint8, made in mine.py, line 3 (gather)",)
+    found, _ = outcome(PLAIN, Options(networks=("dcgan",)), missing=missing)
+    assert {(check.subject, check.question) for check in found.failed} >= {("dcgan", "has kernels")}
+    assert all(missing[0] in check.found for check in found.failed)
+    assert found.operations == {"dcgan": 7}
+
+
 def test_a_check_that_crashes_fails_and_the_rest_goes_on():
     found, _ = outcome(
         with_gpus(),
@@ -107,7 +117,7 @@ def test_a_check_that_crashes_fails_and_the_rest_goes_on():
     )
     assert {(check.subject, check.question, check.found) for check in found.failed} == {
         (subject, "trains", "no kernel")
-        for subject in ("dcgan", "dcgan TF32", "dcgan mixed_float16", "dcgan mixed_bfloat16")
+        for subject in ("dcgan", "dcgan float32, XLA", "dcgan TF32", "dcgan mixed_float16", "dcgan mixed_bfloat16")
     }
     assert found.throughput
 
@@ -182,7 +192,9 @@ def test_in_earnest_on_the_smallest_network(tmp_path, capsys, monkeypatch):
     assert {check["question"]: check["status"] for check in printed["checks"] if check["subject"] == "unet"} == {
         "repeats": "passed",
         "resumes": "passed",
+        "has kernels": "passed",
     }
+    assert printed["operations"]["unet"] > 0
     assert printed["evaluations"][0]["images_per_second"] > 0
 
 
@@ -192,3 +204,13 @@ def test_an_unknown_network_or_folder_is_refused_before_anything_is_looked_at(tm
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert main(["--save", str(tmp_path / "file")]) == 2
     assert "--save is " in capsys.readouterr().err
+
+
+def test_lower_precision_is_compared_weight_by_weight_within_its_bounds():
+    exact, rounded = (
+        probe.answer(Train(replace(selftest.setup_of("dcgan"), precision=precision))).trained
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    found = comparison.differences(rounded, exact)
+    assert comparison.beyond(found, comparison.BOUNDS["mixed_bfloat16"]) == []
+    assert comparison.beyond(found, comparison.BOUNDS["float32"]) != []

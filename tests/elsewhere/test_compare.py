@@ -80,6 +80,14 @@ def test_relative_questions_and_higher_is_better_are_the_functions_of_studies():
     np.testing.assert_allclose(turned.verdicts["difference"], -straight.verdicts["difference"])
 
 
+def test_a_direction_that_its_metric_does_not_have_is_said():
+    found = compare(table(), **ASKED, direction="higher")
+    assert found.verdicts.loc[0, "verdict"] == "worse"
+    assert found.warnings == [
+        "fid is taken to be better when it is higher; the metric of that name is better when it is lower."
+    ]
+
+
 def test_the_order_of_rows_changes_nothing():
     frame = table(seeds=20, effects={"constant": 0.0, "linear": -0.3, "step": 0.2})
     one = compare(frame, **ASKED).verdicts.set_index("schedule")

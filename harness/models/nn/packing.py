@@ -67,14 +67,17 @@ class Packing:
         """The same of trained weights, in bfloat16 of those that layers round."""
 
         def split(vector: tf.Tensor) -> Any:
-            rounded, exact = (self._split(each) for each in (tf.cast(vector, tf.bfloat16), vector))
             weights = [weight for weight in self.weights if not weight.moving]
+            exact, sizes = self._split(vector), self.sizes(moving=False)
+            # Only as far as is read: a small bias at the end, a half of 64 bytes in bfloat16, would have all parts copied.
+            count = max((place + 1 for place, weight in enumerate(weights) if weight.rounded), default=0)
+            rounded = tf.split(tf.cast(vector[: sum(sizes[:count])], tf.bfloat16), sizes[:count]) if count else []
 
             def gradient(*slopes: tf.Tensor) -> tf.Tensor:
                 return tf.cast(tf.concat([tf.cast(slope, tf.bfloat16) for slope in slopes], 0), tf.float32)
 
-            parts = zip(weights, rounded, exact, strict=True)
-            return [low if weight.rounded else high for weight, low, high in parts], gradient
+            parts = enumerate(zip(weights, exact, strict=True))
+            return [rounded[place] if weight.rounded else part for place, (weight, part) in parts], gradient
 
         parts: Sequence[tf.Tensor] = tf.custom_gradient(split)(trained) if self._split(trained) else ()
         return parts
