@@ -195,7 +195,7 @@ LIGHT = (
     ),
     (
         "import harness.doctor.selftest, harness.doctor.page, harness.doctor.machine",
-        ("tensorflow", "matplotlib"),
+        ("tensorflow", "optuna", "matplotlib"),
     ),
     ("import harness.features", ("tensorflow", "optuna", "matplotlib", "pandas")),
     ("import harness.metrics.__main__", ("tensorflow", "optuna", "matplotlib", "pandas")),

@@ -16,8 +16,7 @@ from harness.driver import cautions, preflight, progress
 from harness.driver.looks import Looks
 from harness.driver.prospect import Prospect
 from harness.metrics import sanity
-from harness.plan import stages
-from harness.plan.prefixes import Prefixes
+from harness.plan import shares, stages
 from harness.seeds import SETS
 from harness.spec import StudySpec, resolved
 from harness.spec.loading import Placed
@@ -85,7 +84,7 @@ class Preview:
     @cached_property
     def shared(self) -> Mapping[str, float]:
         """By phase, the share of its steps that are those of earlier runs and are not trained again."""
-        return Prefixes(self.spec).expected()
+        return shares.expected(self.spec)
 
     @property
     def _saved(self) -> float:

@@ -18,16 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import schedules
-from harness.plan import stages
-from harness.plan.confirmed import Confirmed
 from harness.plan.design import Design
-from harness.spec import Planned, StudySpec, resolved
+from harness.spec import StudySpec, resolved
 
 Table = NDArray[np.uint32]
 
 LEAST = 0.05  # of a run's steps: a shorter beginning is not worth its checkpoint
 PATTERN = "fork-*.npz"  # the files of forks
-_LOOKED_AT = 500  # known runs from which the others' share is estimated
 _LAYOUT = 1  # of a checkpoint that another run begins from
 _OF_TRAINING = ("seed", "model", "data", "network", "train", "evaluate", "code")  # keys that every run depends on
 _PLACES = {"data": "data_dir", "evaluate": "weights"}  # where something lies, not what it is
@@ -152,23 +149,3 @@ class Prefixes:
                 if steps >= self.worth:
                     found[design.run] = Beginning(group[first].run, steps)
         return found
-
-    def expected(self) -> dict[str, float]:
-        """By phase, the share of its steps that are those of an earlier run, as far as the study's first stage tells.
-
-        Which configurations are confirmed is not known before a search, so that theirs counts as 0; a search's is estimated
-        from its first runs. Runs that score the end of another again share all of its steps.
-        """
-        if not self.spec.safety.share:
-            return {}
-        wave = next(stages.waves(self.spec, Confirmed(self.spec, {}, Planned.of(self.spec))))
-        known = [design for sequence in wave for design in next(sequence, [])]
-        looked_at = sorted(known, key=lambda each: (each.replicate or 0, each.repetition))[:_LOOKED_AT]
-        found = {}
-        if looked_at:
-            shared = sum(beginning.steps for beginning in self.beginnings(looked_at).values())
-            found[looked_at[0].phase] = shared / sum(self.spec.steps(each.schedule) for each in looked_at)
-        if self.spec.variance is not None:
-            runs = sum(map(self.spec.variance.runs, self.spec.variance.sources))
-            found["variance"] = self.spec.variance.runs("evaluation") / runs
-        return {phase: share for phase, share in found.items() if share}
