@@ -24,6 +24,8 @@ examples:
   python -m harness.compare runs.csv --factor schedule --pair seed --score fid --baseline constant
   python -m harness.compare runs.csv --factor optimizer --pair seed --score val_loss --lower-is-better --baseline adam \\
       --where 'dataset=cifar10' --same images --output adam_or_not
+  python -m harness.compare mine.zip --factor schedule --pair repetition --score fid_digits_5k --baseline constant \\
+      --where phase=confirm --where chosen=True              of a study's results, a folder or an archive
   python -m harness.compare history.csv --factor schedule --pair seed --score fid --step _step --baseline constant
 
 Runs whose State, state or status says that they failed, crashed, were pruned or killed count as the worst of their level.
@@ -40,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("table", type=Path, metavar="TABLE", help="CSV or Parquet file with one row per run")
+    options.add_argument(
+        "table", type=Path, metavar="TABLE", help="CSV or Parquet file with one row per run, or a study's results"
+    )
     options.add_argument("--factor", required=True, metavar="COLUMN", help="what is compared, such as schedule")
     options.add_argument(
         "--pair",

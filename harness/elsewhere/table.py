@@ -16,9 +16,13 @@ from typing import Any
 
 import pandas as pd
 
+from harness.results import ResultsError, archive
+
 # What exports put before the names that users gave: MLflow, Optuna, Weights & Biases.
 PREFIXES = ("params.", "metrics.", "tags.", "params_", "user_attrs_", "config.", "config/", "summary.", "summary/")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+RUNS = "runs.csv"  # the table of runs in a study's results
+_ALLOWED = "a CSV or Parquet file with one row per run, or a study's results"
 _LISTED = 30  # columns or values that a message lists
 _EXACT = 10**15  # whole numbers below it are written without an exponent
 
@@ -70,26 +74,39 @@ def listed(names: Sequence[str]) -> str:
 
 
 def read(source: str | Path | pd.DataFrame) -> Table:
-    """The table of a CSV or Parquet file, or of a frame; raises TableError if it cannot be read or has no rows."""
+    """The table of a CSV or Parquet file, of a frame, or of all runs of a study's results, a folder or an archive.
+
+    Raises TableError if it cannot be read or has no rows.
+    """
     if isinstance(source, pd.DataFrame):
         named = [name for name in source.index.names if name is not None and name not in source.columns]
         frame, name, about = source.reset_index(named).reset_index(drop=True), "the table", "a DataFrame"
         joined = ["_".join(map(str, filter(None, each))) if isinstance(each, tuple) else str(each) for each in frame]
         frame = frame.set_axis(joined, axis="columns")
     else:
-        path = Path(source)
-        name, frame = str(path), _file(path)
-        about = f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+        name, (frame, about) = str(source), _stored(Path(source))
     if frame.empty:
         raise TableError(f"{name}: holds no rows, but allowed is a table with one row per run")
     return Table(frame, name, about, is_file=not isinstance(source, pd.DataFrame))
 
 
+def _stored(path: Path) -> tuple[pd.DataFrame, str]:
+    """The table at a path, and what the page says of it."""
+    try:
+        with archive.opened(path) as place:
+            file = place / RUNS if (place / RUNS).is_file() else place
+            frame = _file(file)
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    except ResultsError as error:
+        raise TableError(str(error)) from error
+    return frame, f"{path.name}{'' if file == path else f', {RUNS}'}, SHA-256 {sha256}"
+
+
 def _file(path: Path) -> pd.DataFrame:
     if not path.exists():
-        raise TableError(f"{path}: not found; allowed is a CSV or Parquet file with one row per run")
+        raise TableError(f"{path}: not found; allowed is {_ALLOWED}")
     if path.is_dir():
-        raise TableError(f"{path}: is a folder, but allowed is a CSV or Parquet file with one row per run")
+        raise TableError(f"{path}: is a folder without {RUNS}, but allowed is {_ALLOWED}")
     try:
         return _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
     except (OSError, ValueError, OverflowError, pd.errors.ParserError, pd.errors.ParserWarning) as error:

@@ -25,6 +25,7 @@ from harness.elsewhere.comparison import judge
 from harness.elsewhere.question import Condition, command
 from harness.elsewhere.runs import tidy
 from harness.report.render import markdown
+from harness.results import archive
 from tests.printed import check
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,18 @@ def test_a_committed_study_as_a_plain_table_has_the_verdicts_of_its_report(name,
     assert markdown.plain(found.headline) in (folder / "report.md").read_text(encoding="utf-8")
     drawn = [list(line.get_xdata()) for line in found.figure("forest").axes[0].lines]
     assert [ends for ends in drawn if len(ends) == 2][1:] == found.verdicts[["low", "high"]].values.tolist()
+
+
+def test_a_study_s_results_are_a_table_as_a_folder_and_as_an_archive(tmp_path):
+    folder, packed = ROOT / "results" / "digits_25", tmp_path / "sent.zip"
+    archive.pack(folder, packed)
+    asked = {"factor": "schedule", "pair": "repetition", "score": "fid_digits_5k", "baseline": "constant", "rope": 0.3}
+    asked["where"] = {"phase": "confirm", "chosen": True}
+    said = [compare(place, **asked).verdicts.to_csv(index=False) for place in (folder, packed, folder / "runs.csv")]
+    assert said[0] == said[1] == said[2]
+    packed.write_bytes(packed.read_bytes()[:-1000])
+    with pytest.raises(TableError, match=r"sent\.zip: is damaged"):
+        compare(packed, **asked)
 
 
 def test_relative_questions_and_higher_is_better_are_the_functions_of_studies():
@@ -241,8 +254,9 @@ def test_a_file_that_is_no_table_is_named(content, said, tmp_path):
     with pytest.raises(TableError, match=said) as refused:
         compare(path, **ASKED)
     assert str(path) in str(refused.value)
-    with pytest.raises(TableError, match="is a folder"):
-        compare(tmp_path, **ASKED)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TableError, match=r"is a folder without runs\.csv"):
+        compare(tmp_path / "empty", **ASKED)
 
 
 def test_too_few_pairs_say_which_p_they_can_reach():
