@@ -354,8 +354,8 @@ def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named
     assert readme.overview({"one": analyses["one"]}, root=tmp_path).startswith("| against constant")
     both = readme.overview(analyses, root=tmp_path / "here")
     assert both.startswith("| schedule")
-    assert "[one](one)<br>300 steps<br>against constant" in both
-    assert "[two](../two)<br>300 steps<br>against flat" in both
+    assert "[one](one/README.md)<br>300 steps<br>against constant" in both
+    assert "[two](../two/README.md)<br>300 steps<br>against flat" in both
 
 
 def test_many_runs_stay_small(tmp_path):
