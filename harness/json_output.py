@@ -71,11 +71,9 @@ class Level(_Table):
     """not of the baseline, and not before there are pairs"""
 
 
-class Study(Versioned):
-    """`harness run STUDY.toml --json`, and each element of what `harness report --json` prints."""
+class Verdicts(Versioned):
+    """What is said of a study, or of runs trained elsewhere."""
 
-    study: str
-    """name of the study"""
     score: str
     """full name of the primary score"""
     scale: Literal["absolute", "relative"]
@@ -84,11 +82,19 @@ class Study(Versioned):
     verdict: str
     """all verdicts in one line"""
     decided: bool
-    """whether every schedule is better, worse or equivalent"""
+    """whether every verdict is better, worse or equivalent"""
     scope: str
     """what the verdicts are about"""
     sentence: str
     """the verdicts as a paragraph"""
+    warnings: list[str]
+
+
+class Study(Verdicts):
+    """`harness run STUDY.toml --json`, and each element of what `harness report --json` prints."""
+
+    study: str
+    """name of the study"""
     exploratory: bool
     """whether the verdicts are, since the study was changed after results were known"""
     looks: list[int]
@@ -97,7 +103,6 @@ class Study(Versioned):
     """how many looks were taken"""
     replicates: int | None
     """replicates that have ended"""
-    warnings: list[str]
     schedules: dict[str, Level]
     """by name, in the study's order"""
     later: list[Later] | None = None
@@ -105,7 +110,7 @@ class Study(Versioned):
     """results folder"""
 
 
-class Comparison(Versioned):
+class Comparison(Verdicts):
     """`harness compare TABLE --json`."""
 
     table: str
@@ -119,19 +124,6 @@ class Comparison(Versioned):
     alpha: float
     rope: float
     """half the width of the region of equivalence, in per cent where scale is relative"""
-    score: str
-    scale: Literal["absolute", "relative"]
-    """whether differences are in units of the score, or fractions of the baseline"""
-    baseline: str
-    verdict: str
-    """all verdicts in one line"""
-    decided: bool
-    """whether every level is better, worse or equivalent"""
-    scope: str
-    """what the verdicts are about"""
-    sentence: str
-    """the verdicts as a paragraph"""
-    warnings: list[str]
     levels: dict[str, Level]
     """by name, the baseline first"""
     page: str | None = None

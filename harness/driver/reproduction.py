@@ -73,7 +73,7 @@ def run(request: Request) -> int:
     try:
         with archive.opened(request.results) as folder:
             return _run(replace(request, results=folder), named=request.results)
-    except ResultsError as error:  # of an archive: of a folder it is told where it is met
+    except ResultsError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
 
@@ -86,7 +86,7 @@ def _run(request: Request, *, named: Path) -> int:
         chosen = choose(results, request)
         preflight.check(spec, source=str(request.results / "study.toml"))
         designs = [redesign(spec, row, source=request.results) for row in chosen.to_dict("records")]
-    except (ResultsError, SpecError, preflight.CheckError, Irreproducible) as error:
+    except (SpecError, preflight.CheckError, Irreproducible) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
     rerun = Rerun(request, results, spec, designs, Console(quiet=request.quiet, stderr=request.json))

@@ -20,9 +20,8 @@ from harness.plan.prefixes import PATTERN, Forks, Prefixes, agreeing
 from harness.spec import StudySpec
 from harness.worker.process import FORKS
 
-SILENT_SECONDS = (
-    60.0  # how long a run that was begun may show no sign: after that its worker may share no folder with us
-)
+# How long a run that was begun may show no sign: after that its worker may share no folder with us.
+SILENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from harness.elsewhere.runs import Runs, tidy
 from harness.report import catalogue
 from harness.report.analysis import Analysis
 from harness.report.build import named, statements, verdict_table, write
+from harness.report.elsewhere import told_of
 from harness.results import Results, document
 from harness.results.tables import write_frame
 
@@ -98,7 +99,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Verdicts in one line and in sentences, warnings, and one entry per level, as plain values for JSON."""
         plan, study = self._analysis.plan, self._analysis.results.study
-        asked: dict[str, Any] = {"table": self._told.table, "factor": plan.factor, "pair": plan.paired_by}
+        asked: dict[str, Any] = {"table": told_of(self._analysis).table, "factor": plan.factor, "pair": plan.paired_by}
         asked |= {"direction": self._analysis.direction, "alpha": study.question.alpha, "rope": study.question.rope}
         said = statements(self._analysis, levels="levels")
         kept = {key: value for key, value in said.items() if key not in ("exploratory", "looks", "look", "replicates")}
@@ -116,12 +117,6 @@ class Comparison:
         if len(self.curves):
             write_frame(place / "curves.csv", self.curves)
         return page
-
-    @property
-    def _told(self) -> document.Elsewhere:
-        told = self._analysis.plan.elsewhere
-        assert told is not None
-        return told
 
     def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
         unit = self._analysis.plan.unit

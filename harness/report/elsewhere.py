@@ -31,7 +31,7 @@ def lost_runs(analysis: Analysis) -> Table | None:
 
 def facts(analysis: Analysis) -> list[Line]:
     """What was read, what was asked of it, and what no table says."""
-    told, question = _told(analysis), analysis.results.study.question
+    told, question = told_of(analysis), analysis.results.study.question
     lines: list[Line] = [(fact,) for fact in told.facts]
     if analysis.pairing:
         lines += [(f"Pairing by {told.paired_by}: {analysis.pairing}",)]
@@ -48,12 +48,12 @@ def facts(analysis: Analysis) -> list[Line]:
 
 def command(analysis: Analysis) -> str:
     """What judges the same table again."""
-    return _told(analysis).command
+    return told_of(analysis).command
 
 
 def paragraph(analysis: Analysis) -> Line:
     """What was compared and how it was judged, for a paper; how the runs were made its writer knows."""
-    told, runs = _told(analysis), analysis.results.runs
+    told, runs = told_of(analysis), analysis.results.runs
     others = sentences.listed([label for label in analysis.schedules if label != analysis.baseline])
     lost = int((runs["status"] != "finished").sum())
     failed = (
@@ -70,11 +70,10 @@ def paragraph(analysis: Analysis) -> Line:
 
 def bibtex(analysis: Analysis) -> str:
     """The works that the verdicts rest on, as BibTeX."""
-    works = methods.works()
-    return "\n\n".join(works[key] for key in ("schedule_harness", "fisher1935design", "holm1979simple"))
+    return methods.cited()
 
 
-def _told(analysis: Analysis) -> Elsewhere:
+def told_of(analysis: Analysis) -> Elsewhere:
     """What is known of the runs; a study of the harness has no such page."""
     assert analysis.plan.elsewhere is not None
     return analysis.plan.elsewhere

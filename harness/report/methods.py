@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 
 from harness.report import numbers, sentences
@@ -230,6 +230,11 @@ def bibtex(analysis: Analysis) -> str:
     keys = [*_ALWAYS, *(key for table, used in rests for name, key in table.items() if used(name))]
     if analysis.plan.replicated:
         keys += ["obrien1979multiple"]
+    return cited(keys)
+
+
+def cited(keys: Sequence[str] = ()) -> str:
+    """BibTeX of this program, of the works with these keys, each once, and of the tests that every verdict rests on."""
     known = works()
     return "\n\n".join(
         known[key] for key in dict.fromkeys(["schedule_harness", *keys, "fisher1935design", "holm1979simple"])

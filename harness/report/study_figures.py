@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -148,35 +149,24 @@ def averages(analysis: Analysis) -> Drawing | None:
 
 
 def anytime(analysis: Analysis) -> Drawing | None:
-    """Score against step, with the learning rate beneath."""
+    """Score against step, with the learning rate beneath where it is known: no table from elsewhere says it."""
     if analysis.curves.empty:
         return None
     seeds = counted(analysis.curves.groupby("schedule")[analysis.plan.compared].nunique(), analysis.plan.unit)
+    factor, drawn = analysis.plan.factor, f"at most {figures.CURVES_DRAWN} single runs per {analysis.plan.factor} faint"
+    beneath: dict[str, Any] = {}
     if analysis.plan.elsewhere:
-        return _anytime_elsewhere(analysis, seeds)
-    used = rates.of(analysis)
-    dotted = " (dotted: of networks that take another course)" if used.others else ""
-    return Drawing(
-        lambda: figures.anytime(
-            analysis.curves,
-            analysis.bands,
-            schedules=analysis.schedules,
-            score=analysis.score,
-            label=axis(analysis),
-            rates=used.by_schedule,
-            rate_label=used.label if used.network == "discriminator" else "learning rate",
-            other_rates=used.others,
-            steps=analysis.steps,
-        ),
-        f"{analysis.title} against training step for each schedule, with the learning rate beneath. {_ranking(analysis)}",
-        f"{_scored(analysis)} against step: mean with {analysis.level} t band over {seeds}, at most "
-        f"{figures.CURVES_DRAWN} single runs per schedule faint; below, the {used.label}{_whose(analysis)}{dotted}. A decayed run before its end is "
-        "not a shorter run.",
-    )
-
-
-def _anytime_elsewhere(analysis: Analysis, seeds: str) -> Drawing:
-    """Score against step, of runs whose learning rates no table says."""
+        step, alt = analysis.steps, f"{analysis.title} against {analysis.steps} for each {factor}."
+        below = ". The verdicts are about the last value of each run."
+    else:
+        used = rates.of(analysis)
+        label = used.label if used.network == "discriminator" else "learning rate"
+        beneath = {"rates": used.by_schedule, "rate_label": label, "other_rates": used.others}
+        dotted = " (dotted: of networks that take another course)" if used.others else ""
+        step, alt = "step", f"{analysis.title} against training step for each {factor}, with the learning rate beneath."
+        below = (
+            f"; below, the {used.label}{_whose(analysis)}{dotted}. A decayed run before its end is not a shorter run."
+        )
     return Drawing(
         lambda: figures.anytime(
             analysis.curves,
@@ -185,10 +175,10 @@ def _anytime_elsewhere(analysis: Analysis, seeds: str) -> Drawing:
             score=analysis.score,
             label=axis(analysis),
             steps=analysis.steps,
+            **beneath,
         ),
-        f"{analysis.title} against {analysis.steps} for each {analysis.plan.factor}. {_ranking(analysis)}",
-        f"{_scored(analysis)} against {analysis.steps}: mean with {analysis.level} t band over {seeds}, at most "
-        f"{figures.CURVES_DRAWN} single runs per {analysis.plan.factor} faint. The verdicts are about the last value of each run.",
+        f"{alt} {_ranking(analysis)}",
+        f"{_scored(analysis)} against {step}: mean with {analysis.level} t band over {seeds}, {drawn}{below}",
     )
 
 
