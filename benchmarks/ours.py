@@ -16,21 +16,20 @@ def model(network: str, train: Any, images: np.ndarray, *, kind: str = "gan", **
 
 
 SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3))
-SMALL = {  # of the networks that take minutes to trace: each kind of block once
-    "unet_adm": {"width": 8, "blocks": 1, "attention": 4, "heads": 2},
-    "ncsnpp": {"width": 8, "levels": 2, "blocks": 1, "attention": 4, "style": 32, "time": 32, "discriminator_width": 8},
-}
+TRACED_LONG = ("unet_adm", "ncsnpp")  # minutes: in their place narrow ones, with each kind of block once
 
 
 def smallest(network: str = "dcgan", **train: Any) -> Any:
     """The model of a built-in network on the smallest images that it fits, in a plain graph."""
     from harness import kinds
+    from harness.doctor.selftest import NARROW
     from harness.spec.models import TrainSpec
 
     found = kinds.find("network", network, key="network.name")
     shape = next(shape for shape in SHAPES if found.fits(shape) is None)
     settings = TrainSpec(steps=1, batch=4, xla=False, **train)
-    return model(network, settings, np.zeros((16, *shape), np.uint8), kind=found.model, **SMALL.get(network, {}))
+    narrow = NARROW[network] if network in TRACED_LONG else {}
+    return model(network, settings, np.zeros((16, *shape), np.uint8), kind=found.model, **narrow)
 
 
 def both(rates: np.ndarray) -> dict[str, np.ndarray]:
