@@ -114,7 +114,9 @@ def test_a_run_stopped_at_any_place_ends_in_the_same_record_and_adds_its_times_u
     assert steady(found) == steady(wanted)
     assert found.started == spent[0]["started"] < found.ended
     assert [each["seconds"] for each in spent] == sorted(each["seconds"] for each in spent)
-    assert found.seconds_per_step * 450 >= spent[-1]["spent"]["training"] > spent[0]["spent"]["training"] > 0
+    assert spent[-1]["spent"]["training"] > spent[0]["spent"]["training"] > 0
+    # Seconds per step are the quotient: times the steps again, they may differ in the last bit.
+    assert found.seconds_per_step * 450 >= spent[-1]["spent"]["training"] * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("change", [{"numerics": {"onednn": "other"}}, {"trace": None}])
