@@ -49,3 +49,8 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write `content` to `path` whole, and durably unless that is not asked for. Raises OSError."""
     with whole(path, durable=durable) as stream:
         stream.write(content)
+
+
+def holds(path: Path, content: str) -> bool:
+    """Whether a file is there and holds just this text."""
+    return path.is_file() and path.read_bytes() == content.encode()

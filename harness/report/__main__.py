@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ EPILOG = """\
 examples:
   python -m harness.report results/mine                rebuild tables, figures and page of one study
   python -m harness.report results/a results/b         of two, and a page across them in results/cross
+  python -m harness.report results/a results/b --output results/pair --question "Does it carry over?"
   python -m harness.report --check results/*           do committed results follow from their own tables?
 
 exit status: 0 done; 1 --check found something stale, or a file could not be written; 2 a folder cannot be read; 3 done,
@@ -46,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
         default=Path("results/cross"),
         metavar="DIR",
         help="folder of the cross-study page, with several RESULTS (default: results/cross)",
+    )
+    options.add_argument(
+        "--question",
+        metavar="TEXT",
+        help="what the cross-study page asks (default: whether the answer depends on model and task, or on the number of steps)",
     )
     verbosity = options.add_mutually_exclusive_group()
     verbosity.add_argument("--quiet", action="store_true", help="print errors only")
@@ -83,12 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(places: Sequence[Path]) -> int:
     from harness import report
+    from harness.report import cross_study
     from harness.results import archive
 
     status = 0
     for place in places:
         with archive.opened(place) as folder:
-            for name in report.stale(folder):
+            for name in cross_study.stale(folder) if cross_study.is_cross(folder) else report.stale(folder):
                 print(f"{place / name}: does not follow from the stored tables", file=sys.stderr)
                 status = 1
     return status
@@ -119,11 +127,24 @@ def _build(chosen: argparse.Namespace) -> bool:
                 console.print(f"Warning: {warning}", markup=False)
         console.print(str(page), markup=False, soft_wrap=True)
     if len(chosen.results) > 1:
-        page = cross_study.build(folders, output=chosen.output, pdf=chosen.pdf)
+        page = cross_study.build(
+            folders,
+            output=chosen.output,
+            pdf=chosen.pdf,
+            question=chosen.question,
+            command=_command(chosen),
+        )
         console.print(str(page), markup=False, soft_wrap=True)
     if chosen.json:
         command_line.print_json(summaries, indent=2)
     return all(summary["decided"] for summary in summaries)
+
+
+def _command(chosen: argparse.Namespace) -> str:
+    """What makes a page across studies again."""
+    asked = ["--question", chosen.question] if chosen.question else []
+    words = [*map(str, chosen.results), "--output", str(chosen.output), *asked]
+    return f"python -m harness.report {shlex.join(words)}"
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class Analysis:
         names = [*self.results.study.scores]
         scores = [name for raw in names for name in self._by_weights(raw).values() if name in runs]
         seeds = self.results.study.phases.confirm.seeds
-        relative = list(self._by_weights(self.raw).values()) if self.relative else ()
+        relative = list(self.by_weights.values()) if self.relative else ()
         return self._ordered(units.of_replicates(runs, seeds=seeds, scores=scores, relative=relative))
 
     def _by_weights(self, raw: str) -> dict[str, str]:
@@ -235,17 +235,27 @@ class Analysis:
     def surface(self) -> pd.DataFrame:
         """The primary score by schedule and average, averages from short to long; empty of a study with one average.
 
-        Of the planned schedules. In a replicated study over the replicates of the first look, which every schedule has: when
-        its later ones end depends on what they say.
+        Of `balanced`.
         """
         averages = self.results.study.spec.train.averages
-        planned = self.units[self.units["schedule"].isin(self.plan.schedules)]
         if len(averages) < 2:
-            return planned.iloc[:0]
-        if self.plan.looks:
-            planned = planned[planned["repetition"] < self.plan.looks[0]]
-        scores = {name: column for name, column in self._by_weights(self.raw).items() if column in planned}
-        return stats.surface(planned, scores=scores, baseline=self.baseline, alpha=self.alpha, scale=self._scale)
+            return self.balanced.iloc[:0]
+        scores = {name: column for name, column in self.by_weights.items() if column in self.balanced}
+        return stats.surface(self.balanced, scores=scores, baseline=self.baseline, alpha=self.alpha, scale=self._scale)
+
+    @cached_property
+    def balanced(self) -> pd.DataFrame:
+        """The units of the planned schedules, in a replicated study those of the replicates of the first look.
+
+        Every schedule has these: when its later ones end depends on what they say.
+        """
+        planned = self.units[self.units["schedule"].isin(self.plan.schedules)]
+        return planned[planned["repetition"] < self.plan.looks[0]] if self.plan.looks else planned
+
+    @property
+    def by_weights(self) -> dict[str, str]:
+        """The column of the primary score by weights: raw ones, then each average from the shortest to the longest."""
+        return self._by_weights(self.raw)
 
     def weights_in_words(self, weights: str) -> str:
         """'raw weights', or which average: 'EMA 0.999'."""
@@ -468,21 +478,25 @@ class Analysis:
         return pd.concat([table, added], ignore_index=True)
 
     def all_scores(self) -> pd.DataFrame:
-        """Mean of every score by schedule, with the difference to the baseline and its interval."""
+        """As `scored`, of every score of raw weights and of the primary average."""
+        names = self.results.study.scores
+        return self.scored([column for name in names for column in (name, str(self.named(name).averaged))])
+
+    def scored(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Mean of scores by schedule, with the difference to the baseline and its interval, of those that were measured."""
         rows = []
-        for name in self.results.study.scores:
-            for column in (name, str(self.named(name).averaged)):
-                if column not in self.units or not self.units[column].notna().any():
-                    continue
-                means = self.summary_of(column).set_index("schedule")
-                against = self.compared(column)
-                differences = against.set_index("schedule") if "difference" in against else None
-                for schedule in means.index:
-                    row = {"score": column, "schedule": schedule, "n": int(means.loc[schedule, "finished"])}
-                    row |= {"mean": means.loc[schedule, "mean"], "sd": means.loc[schedule, "sd"]}
-                    if differences is not None and schedule in differences.index:
-                        row |= {key: differences.loc[schedule, key] for key in ("difference", "low", "high", "p")}
-                    rows.append(row)
+        for column in columns:
+            if column not in self.units or not self.units[column].notna().any():
+                continue
+            means = self.summary_of(column).set_index("schedule")
+            against = self.compared(column)
+            differences = against.set_index("schedule") if "difference" in against else None
+            for schedule in means.index:
+                row = {"score": column, "schedule": schedule, "n": int(means.loc[schedule, "finished"])}
+                row |= {"mean": means.loc[schedule, "mean"], "sd": means.loc[schedule, "sd"]}
+                if differences is not None and schedule in differences.index:
+                    row |= {key: differences.loc[schedule, key] for key in ("difference", "low", "high", "p")}
+                rows.append(row)
         return pd.DataFrame(rows, columns=["score", "schedule", "n", "mean", "sd", "difference", "low", "high", "p"])
 
     @property

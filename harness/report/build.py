@@ -63,18 +63,14 @@ def stale(path: str | Path) -> list[str]:
     wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
     wanted["README.md"] = readme.render(contents)
     wanted["report.md"] = markdown.render(contents, folder=folder)
-    files = [name for name, content in wanted.items() if not _holds(folder / name, content)]
+    found = [name for name, content in wanted.items() if not files.holds(folder / name, content)]
     pictures = [f"figures/{name}.svg" for name in contents.figures]
     missing = [name for name in pictures if not (folder / name).is_file()]
     page = folder / "report.html"
     # The page holds the pictures: without them it cannot be made again, and its own fault is theirs.
-    if not page.is_file() or (not missing and not _holds(page, html.render(contents, folder=folder))):
+    if not page.is_file() or (not missing and not files.holds(page, html.render(contents, folder=folder))):
         missing.append("report.html")
-    return files + missing
-
-
-def _holds(path: Path, content: str) -> bool:
-    return path.is_file() and path.read_bytes() == content.encode()
+    return found + missing
 
 
 def headline(path: str | Path) -> dict[str, Any]:

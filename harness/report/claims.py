@@ -7,18 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from harness import stats
 from harness.report import numbers
 from harness.report.analysis import WEIGHTS, Analysis
 from harness.report.tables import Cell, Row, Table, between, difference, table, value
+from harness.stats import variance
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the article says of decay, the metrics that measure it, and what they are."""
+    """What the article says of decay, the metrics that measure it, the first one best, and what they are.
+
+    `says`: whether they are 'lower' or 'higher' with decay, if the article is right.
+    """
 
     title: str
     metrics: tuple[str, ...]
     note: str
+    says: str = "lower"
 
 
 CLAIMS = (
@@ -30,13 +38,16 @@ CLAIMS = (
         "High-frequency content relative to real images (target 1), and variety (recall, coverage) beside "
         "fidelity (precision, density); higher is better. Each of these four fails some simple test of what it should do "
         "(Räisä et al., ICML 2025, arXiv 2505.22450): read them as hints.",
+        "higher",
     ),
     Claim(
         "Overfitting",
         ("overfit", "memorised"),
         "Distance to held-out minus to training images, and near copies of training images; lower is better.",
+        "higher",
     ),
 )
+STABLE, COSTS = "More stable training", "Costs compute"
 NONE = Claim("Other scores", (), "Scores of this study that measure none of the claims.")
 BETTER = {"lower": "↓", "higher": "↑", "one": "(target 1)"}
 
@@ -128,11 +139,11 @@ def _differences(analysis: Analysis, score: str) -> list[Cell]:
 def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
     """Divergence, spread, late losses, roughness and time: one value per schedule."""
     measures = (
-        ("More stable training", f"{analysis.plan.compared}s that diverged", "summary", "diverged"),
-        ("More stable training", f"standard deviation over {analysis.plan.unit}s", "summary", "sd"),
-        ("More stable training", "final over best score of a run", "final_against_best", "final_over_best"),
-        ("More stable training", "roughness of the curve", "final_against_best", "roughness"),
-        ("Costs compute", "seconds per step, relative", "cost", "ratio"),
+        (STABLE, f"{analysis.plan.compared}s that diverged", "summary", "diverged"),
+        (STABLE, f"standard deviation over {analysis.plan.unit}s", "summary", "sd"),
+        (STABLE, "final over best score of a run", "final_against_best", "final_over_best"),
+        (STABLE, "roughness of the curve", "final_against_best", "roughness"),
+        (COSTS, "seconds per step, relative", "cost", "ratio"),
     )
     rows = []
     for claim, measure, name, column in measures:
@@ -150,4 +161,89 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
             text = numbers.number(measured) if is_count else numbers.aligned([float(measured)], spread=spread)[0]
             cells.append(Cell(f"{text}{counted}", measured))
         rows.append((_text(claim), _text(f"{measure} {BETTER['lower']}"), *cells))
+    return rows
+
+
+AS_CLAIMED, CONTRARY, OPEN = "as claimed", "contrary", "open"
+EVIDENCE = ("claim", "measure", "schedule", "n", "difference", "low", "high", "relative", "first", "says")
+
+
+def evidence(analysis: Analysis) -> pd.DataFrame:
+    """What each decay of a study says of each claim: a row per claim, measure and decay; empty without a decay.
+
+    `difference` to the baseline with its interval, a fraction where `relative`. `first`: whether the measure is the claim's first
+    one that the study has, or stands for it alone. `says`: AS_CLAIMED or CONTRARY where the interval lies wholly on that
+    side (of divergence: where the two rates' intervals are apart), else OPEN; empty of time, which has no interval.
+    """
+    decays = [label for label in analysis.plan.schedules if label in analysis.decays]
+    rows = [*_scored(analysis, decays), *_lost(analysis, decays), *_spread(analysis, decays), *_time(analysis, decays)]
+    return pd.DataFrame(rows, columns=list(EVIDENCE))
+
+
+def _scored(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
+    """Evidence from scores, of the weights that the question is about."""
+    names = [str(analysis.named(raw).of(analysis.primary.weights)) for raw in analysis.results.study.scores]
+    by_metric = {analysis.named(name).metric: name for name in names if claim_of(analysis, name) is not NONE}
+    frame, rows = analysis.scored(list(by_metric.values())), []
+    known = set(frame["score"])
+    for claim in CLAIMS:
+        measured = [metric for metric in claim.metrics if by_metric.get(metric) in known]
+        for metric in measured:
+            name = by_metric[metric]
+            relative = analysis.relative and name == analysis.score
+            for row in frame[(frame["score"] == name) & frame["schedule"].isin(decays)].to_dict("records"):
+                size = row["difference"], row["low"], row["high"]
+                said, first = _said(row["low"], row["high"], claim.says), metric == measured[0]
+                rows.append(
+                    (claim.title, analysis.about(name).title, row["schedule"], row["n"], *size, relative, first, said)
+                )
+    return rows
+
+
+def _said(low: float, high: float, says: str, nothing: float = 0.0) -> str:
+    lower, higher = high < nothing, low > nothing
+    if not (lower or higher):
+        return OPEN
+    return AS_CLAIMED if (says == "lower") is lower else CONTRARY
+
+
+def _lost(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
+    """Evidence from runs, or replicates, that diverged."""
+    of = {row["schedule"]: row for row in analysis.summary.to_dict("records")}
+    if analysis.baseline not in of:
+        return []
+    base, rows = of[analysis.baseline], []
+    for mine in (of[label] for label in decays if label in of):
+        low, high = mine["diverged_low"] - base["diverged_high"], mine["diverged_high"] - base["diverged_low"]
+        gap = mine["diverged"] / mine["n"] - base["diverged"] / base["n"] if mine["n"] and base["n"] else math.nan
+        measure = f"share of {analysis.plan.compared}s that diverged"
+        said = _said(low, high, "lower")
+        rows.append((STABLE, measure, mine["schedule"], mine["n"], gap, math.nan, math.nan, True, True, said))
+    return rows
+
+
+def _spread(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
+    """Evidence from standard deviations, as ratios to the baseline's with the interval by F."""
+    done = analysis.units[analysis.units["status"] == "finished"]
+    of = {
+        str(label): variance.Spread.of(group[analysis.score], analysis.alpha)
+        for label, group in done.groupby("schedule")
+    }
+    nothing = variance.Spread.of([])
+    rows = []
+    for label in (each for each in decays if each in of):
+        found, low, high = variance.ratio(of[label], of.get(analysis.baseline, nothing), analysis.alpha)
+        said = _said(low, high, "lower", 1.0) if math.isfinite(found) else OPEN
+        measure = f"standard deviation over {analysis.plan.unit}s"
+        rows.append((STABLE, measure, label, of[label].n, found - 1, low - 1, high - 1, True, True, said))
+    return rows
+
+
+def _time(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
+    """Evidence from seconds per step."""
+    rows = []
+    for row in stats.cost(analysis.confirmed, baseline=analysis.baseline).to_dict("records"):
+        if row["schedule"] in decays:
+            size = row["ratio"] - 1, math.nan, math.nan
+            rows.append((COSTS, "seconds per step", row["schedule"], math.nan, *size, True, True, ""))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -168,6 +169,21 @@ class Train(_Part):
             name: f"EMA {length:,} images" if self.ema_half_lives else f"EMA {length:.10g}"
             for length, name in named
         }
+
+    @property
+    def half_lives(self) -> dict[str, float]:
+        """Each average's half-life as a share of the run, by the name of its weights; NaN of one that changes within runs."""
+        lengths: list[float] = [*self.ema_half_lives] or (self.ema if isinstance(self.ema, list) else [self.ema])
+        steps = [self._half_life(length) for length in lengths]
+        return {name: each / self.steps for name, each in zip(average_names(lengths), steps, strict=True)}
+
+    def _half_life(self, length: float) -> float:
+        """In steps, of a half-life in images or a decay per step."""
+        if "ema" in self.scheduled:
+            return math.nan
+        if self.ema_half_lives:
+            return length / self.batch
+        return math.log(0.5) / math.log(length) if 0 < length < 1 else math.nan
 
     @property
     def optimizer_name(self) -> str:

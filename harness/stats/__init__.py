@@ -1,7 +1,8 @@
 """Statistics of a study: pure functions from tidy tables to tables."""
 
 from harness.stats.across import average_ranks, effect_sizes, verdict_matrix
-from harness.stats.averages import surface
+from harness.stats.aggregates import aggregate, log_ratios, shares
+from harness.stats.averages import replacement, surface
 from harness.stats.contrasts import Omnibus, Words, all_pairs, contrasts, omnibus, summary
 from harness.stats.search import (
     EDGE,
@@ -25,6 +26,7 @@ __all__ = [
     "Judgement",
     "Omnibus",
     "Words",
+    "aggregate",
     "all_pairs",
     "average_ranks",
     "boundary_flags",
@@ -39,9 +41,12 @@ __all__ = [
     "expected_best",
     "final_against_best",
     "judge",
+    "log_ratios",
     "omnibus",
     "optimism",
+    "replacement",
     "sensitivity",
+    "shares",
     "summary",
     "surface",
     "time_to_target",

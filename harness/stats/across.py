@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 
-def average_ranks(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Mean rank (1 is best) of each schedule's mean score over the studies that have it; `studies` counts them.
+def average_ranks(
+    summaries: Mapping[str, pd.DataFrame],
+    *,
+    schedules: Sequence[str],
+    share: Mapping[str, float],
+    higher: Collection[str] = (),
+) -> pd.DataFrame:
+    """Mean rank (1 is best) of the mean scores of `schedules`, which all studies have, each study by its `share`.
 
-    Ranks are relative to the number of schedules in a study: 0 for the best, 1 for the worst, so that studies of
-    different sizes may be averaged.
+    Ranks are among these schedules alone: one among others that only some studies have would say who took part. Smaller
+    scores are better but in the studies of `higher`. A schedule whose runs were all lost is last.
 
-    >>> one = pd.DataFrame({"schedule": ["constant", "linear"], "mean": [3.0, 2.0]})
-    >>> average_ranks({"one": one})[["schedule", "rank"]].values.tolist()
-    [['linear', 1.0], ['constant', 2.0]]
+    >>> one = pd.DataFrame({"schedule": ["constant", "linear", "rex"], "mean": [3.0, 2.0, 2.5]})
+    >>> average_ranks({"one": one}, schedules=["constant", "linear"], share={"one": 1.0}).values.tolist()
+    [['linear', 1.0, 1.0, 1.0], ['constant', 2.0, 2.0, 2.0]]
     """
-    parts = []
+    ranks = {}
     for study, table in summaries.items():
-        ranks = table["mean"].rank(na_option="bottom")
-        relative = (ranks - 1) / max(len(table) - 1, 1)
-        parts.append(pd.DataFrame({"study": study, "schedule": table["schedule"], "rank": ranks, "relative": relative}))
-    if not parts:
-        return pd.DataFrame(columns=["schedule", "rank", "relative", "studies"])
-    joined = pd.concat(parts)
-    grouped = joined.groupby("schedule", sort=False).agg(
-        rank=("rank", "mean"), relative=("relative", "mean"), studies=("study", "nunique")
-    )
-    return grouped.sort_values("relative", kind="stable").reset_index()
+        means = table.set_index("schedule")["mean"].reindex(list(schedules))
+        ranks[study] = means.rank(na_option="bottom", ascending=study not in higher)
+    frame = pd.DataFrame(ranks, index=list(schedules))
+    weights = pd.Series(dict(share)).reindex(frame.columns)
+    mean = (frame * weights).sum(axis="columns") / weights.sum()
+    table = pd.DataFrame({"rank": mean, "best": frame.min(axis="columns"), "worst": frame.max(axis="columns")})
+    return table.sort_values("rank", kind="stable").rename_axis("schedule").reset_index()
 
 
 def verdict_matrix(contrasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

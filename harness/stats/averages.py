@@ -1,4 +1,4 @@
-"""Schedules by averages of the weights: one surface, and which pair of the two may be the best."""
+"""Schedules by averages of the weights: one surface, which pair of the two may be the best, and what replaces what."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ COLUMNS = [
     "p_best",
     "may_be_best",
 ]
+AVERAGING, DECAY, INSTEAD = "averaging", "decay", "decay instead of averaging"
+REPLACEMENT = ["what", "schedule", "weights", "n", "difference", "low", "high"]
 
 
 def surface(
@@ -67,6 +69,42 @@ def surface(
             row += [replicates.as_difference(value, scale) for value in (effect, middle, *ends)]
             rows.append([*row, p[weights, schedule], p[weights, schedule] > alpha])
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def replacement(
+    runs: pd.DataFrame, *, scores: Mapping[str, str], baseline: str, direction: str = "lower", alpha: float = 0.05
+) -> pd.DataFrame:
+    """What averaging does without decay, decay with each average, and decay in place of averaging, as ratios minus 1.
+
+    `scores` (positive) as in `surface`, raw first. Rows by `what`, each with `schedule`, `weights`, n pairs that finished and the
+    mean `difference` (geometric, less one) with its 1 - alpha t interval:
+
+    - AVERAGING: the baseline with these weights against its raw ones.
+    - DECAY: the schedule against the baseline, both with these weights.
+    - INSTEAD: the schedule with raw weights against the baseline with these.
+    """
+    tables = {weights: by_schedule(runs, score, direction, "relative") for weights, score in scores.items()}
+    first = next(iter(scores))
+    rows = []
+
+    def compare(what: str, schedule: str, weights: str, differences: pd.Series[float]) -> None:
+        known = _finite(differences).to_numpy()
+        if len(known):
+            found = [np.expm1(each) for each in (known.mean(), *paired.t_interval(known, alpha))]
+            rows.append([what, schedule, weights, len(known), *map(float, found)])
+
+    if baseline not in tables[first]:
+        return pd.DataFrame(columns=REPLACEMENT)
+    for weights, table in tables.items():
+        if weights != first:
+            compare(AVERAGING, baseline, weights, table[baseline] - tables[first][baseline])
+    for schedule in (str(label) for label in tables[first] if label != baseline):
+        for weights, table in tables.items():
+            with np.errstate(invalid="ignore"):
+                compare(DECAY, schedule, weights, table[schedule] - table[baseline])
+                if weights != first:
+                    compare(INSTEAD, schedule, weights, tables[first][schedule] - table[baseline])
+    return pd.DataFrame(rows, columns=REPLACEMENT)
 
 
 def _finite(values: pd.Series[float]) -> pd.Series[float]:

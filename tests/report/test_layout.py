@@ -6,11 +6,13 @@ import json
 import pytest
 from matplotlib.text import Text
 
-from harness.report import cross_study
+from harness.report import cross_study_tables as tables
 from harness.report.analysis import Analysis
+from harness.report.cross_study_frames import Studies
 from harness.report.figures import cross_study as cross_figures
 from harness.report.figures import style
 from harness.results import load
+from harness.stats.averages import DECAY
 from tests.report.example import EFFECT, figures_of, results
 
 LONG = (
@@ -90,9 +92,11 @@ def test_budget_and_figures_across_studies_keep_clear_too(tmp_path):
     two = results(tmp_path / "two", seeds=3, labels=tuple(EFFECT))
     study["spec"]["train"]["steps"] *= 2
     (two / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    tables = cross_study.frames({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
-    assert faults(cross_figures.effects(tables["effects"])) == []
-    assert faults(cross_figures.sweeps(tables["sweeps"])) == []
+    studies = Studies({"a study": analysis, "a study of a long name " * 3: Analysis(load(two))})
+    for draw in (tables.aggregates_figure, tables.effects_figure, tables.sweeps_figure):
+        assert faults(draw(studies).draw()) == []
+    frame = studies.frames["averages"]
+    assert faults(cross_figures.averages(frame[frame["what"] == DECAY])) == []
 
 
 def test_text_is_broken_between_words_and_cut_where_lines_end():

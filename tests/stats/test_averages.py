@@ -105,3 +105,24 @@ def test_a_seed_that_failed_for_one_pair_counts_for_none_and_a_diverged_one_coun
     assert table.loc["step", "raw"]["finished"] == 0
     assert not table.loc["step"]["may_be_best"].any()
     assert stats.surface(frame(made).query("repetition < 1"), scores={"raw": "raw"}).empty
+
+
+def test_what_replaces_what_is_in_ratios_of_pairs_that_finished():
+    scores = {
+        "constant": {"fid": [4.0, 8.0, 2.0], "fid_ema": [2.0, 4.0, 1.0]},
+        "linear": {"fid": [1.0, 4.0, 9.0], "fid_ema": [1.0, 2.0, 9.0]},
+    }
+    found = stats.replacement(
+        frame(scores, {("linear", 2): "diverged"}), scores={"raw": "fid", "ema": "fid_ema"}, baseline="constant"
+    )
+    rows = {(row["what"], row["schedule"], row["weights"]): row for row in found.to_dict("records")}
+    assert {key: (row["n"], row["difference"]) for key, row in rows.items()} == {
+        ("averaging", "constant", "ema"): (3, pytest.approx(-0.5)),
+        ("decay", "linear", "raw"): (2, pytest.approx(math.sqrt(1 / 8) - 1)),
+        ("decay", "linear", "ema"): (2, pytest.approx(-0.5)),
+        ("decay instead of averaging", "linear", "ema"): (2, pytest.approx(math.sqrt(1 / 2) - 1)),
+    }
+    logs = np.log([1.0 / 4.0, 4.0 / 8.0])
+    low, high = scipy.stats.t.interval(0.95, 1, loc=logs.mean(), scale=logs.std(ddof=1) / math.sqrt(2))
+    row = rows["decay", "linear", "raw"]
+    assert (row["low"], row["high"]) == pytest.approx((math.expm1(low), math.expm1(high)))

@@ -131,10 +131,13 @@ def test_across_studies():
         "one": pd.DataFrame({"schedule": ["a", "b", "c"], "mean": [1.0, 2.0, 3.0]}),
         "two": pd.DataFrame({"schedule": ["b", "a"], "mean": [1.0, math.nan]}),
     }
-    ranks = stats.average_ranks(summaries).set_index("schedule")
-    assert ranks.loc["a", "relative"] == 0.5
-    assert ranks.loc["b", "relative"] == 0.25
-    assert ranks.loc["c", "studies"] == 1
+    ranks = stats.average_ranks(summaries, schedules=["a", "b"], share={"one": 0.75, "two": 0.25})
+    assert ranks.to_dict("records") == [
+        {"schedule": "a", "rank": 1.25, "best": 1.0, "worst": 2.0},  # a schedule without a mean is last
+        {"schedule": "b", "rank": 1.75, "best": 1.0, "worst": 2.0},
+    ]
+    turned = stats.average_ranks(summaries, schedules=["a", "b"], share={"one": 1.0, "two": 0.0}, higher=["one"])
+    assert turned.set_index("schedule")["rank"].to_dict() == {"b": 1.0, "a": 2.0}
     contrasts = {
         name: pd.DataFrame(
             {

@@ -1,8 +1,8 @@
-"""Figures across studies: relative effects, and differences by number of steps."""
+"""Figures across studies: aggregates, relative effects, differences by number of steps, and effects by average."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -49,10 +49,11 @@ def effects(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
+def sweeps(table: pd.DataFrame, *, labels: Mapping[str, tuple[str, str]], relative: Collection[str] = ()) -> Figure:
     """Difference to baseline against the number of steps: one panel per group of studies, one line per schedule.
 
-    Differences of the groups that are `relative` are in per cent.
+    Differences of the groups that are `relative` are in per cent of the baseline's score. `labels`: what each group's score and
+    baseline are called.
     """
     groups = list(dict.fromkeys(table["group"]))
     names = list(dict.fromkeys(table["schedule"]))
@@ -84,9 +85,88 @@ def sweeps(table: pd.DataFrame, *, relative: Collection[str] = ()) -> Figure:
             axes.set_xticks(steps, [f"{step:,}" for step in steps])
             axes.minorticks_off()
             axes.set_title(style.names(groups, 40)[group], loc="left")
-            unit = ", %" if group in relative else ""
-            score = style.wrapped(f"{rows['score'].iloc[0]}{unit} (↓ better)", 1.5, lines=2)
-            axes.set_ylabel(f"difference in\n{score}")
+            score, baseline = labels[group]
+            told = f"{score} against {baseline}, %" if group in relative else f"difference in {score} to {baseline}"
+            axes.set_ylabel(style.wrapped(f"{told} (↓ better)", 1.7, lines=3))
         np.atleast_1d(panels)[-1].set_xlabel("steps of the study")
         style.legend(figure, np.atleast_1d(panels)[0])
+    return figure
+
+
+def aggregates(table: pd.DataFrame, *, score: str, baseline: str) -> Figure:
+    """Interquartile means of `stats.aggregate` by schedule: raw weights filled, averaged ones hollow, with intervals.
+
+    Infinite ends are drawn to the edge.
+    """
+    names = list(dict.fromkeys(table["schedule"]))
+    kinds = list(dict.fromkeys(table["weights"]))
+    with style.context():
+        figure, axes = style.figure(style.COLUMN * 1.35, 0.8 + 0.34 * len(names))
+        colours, called = style.colours(["", *names]), style.names(names)
+        forms = {
+            kind: {"ls": "--" if place else "-", "mfc": "none" if place else ""} for place, kind in enumerate(kinds)
+        }
+        counts = table.drop_duplicates("schedule").set_index("schedule")["studies"]
+        for place, name in enumerate(names):
+            for row in table[table["schedule"] == name].to_dict("records"):
+                at = place + (kinds.index(row["weights"]) - (len(kinds) - 1) / 2) * 0.32
+                ends = [100 * row["iqm_low"], 100 * row["iqm_high"] if np.isfinite(row["iqm_high"]) else 1e4]
+                form = forms[row["weights"]]
+                axes.plot(ends, [at, at], color=colours[name], lw=1.6, ls=form["ls"])
+                axes.plot(100 * row["iqm"], at, "o", color=colours[name], ms=5, mfc=form["mfc"] or colours[name])
+        finite = table[["iqm", "iqm_low", "iqm_high"]].to_numpy(dtype=float)
+        finite = 100 * finite[np.isfinite(finite)]
+        room = 0.06 * (max(finite.max(), 0) - min(finite.min(), 0)) or 1.0
+        axes.set_xlim(min(finite.min(), 0) - room, max(finite.max(), 0) + room)
+        axes.axvline(0.0, color="#333333", lw=0.8)
+        axes.set_yticks(range(len(names)), [f"{called[name]} ({counts[name]})" for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        style.few_ticks(axes)
+        for kind in kinds:
+            form = {"ls": forms[kind]["ls"], "mfc": forms[kind]["mfc"] or "#555555"}
+            axes.plot([], [], marker="o", color="#555555", ms=5, lw=1.6, label=f"{kind} weights", **form)
+        style.legend(figure, axes)
+        label = f"{score} against {baseline}, % (← better)"
+        figure.supxlabel(style.wrapped(label, 4.2, lines=2), fontsize=8)
+    return figure
+
+
+def averages(table: pd.DataFrame) -> Figure:
+    """Effect of each decay (per cent) against the half-life of the average (share of the run): a panel per study, raw at the left."""
+    studies = list(dict.fromkeys(table["study"]))
+    names = list(dict.fromkeys(table["schedule"]))
+    with style.context():
+        figure, panels = style.figure(style.COLUMN * 1.2, 0.8 + 1.7 * len(studies), rows=len(studies), shared=False)
+        panels = np.atleast_1d(panels)
+        colours, markers, called = style.colours(["", *names]), style.markers(["", *names]), style.names(names)
+        for axes, study in zip(panels, studies, strict=True):
+            rows = table[table["study"] == study]
+            lives = sorted(life for life in rows["half_life"].unique() if life > 0)
+            edge = lives[0] / 4
+            present = [name for name in names if name in set(rows["schedule"])]
+            for index, name in enumerate(present):
+                one = rows[rows["schedule"] == name].sort_values("half_life")
+                shift = np.exp((index - (len(present) - 1) / 2) * 0.05)
+                middle, low, high = (100 * one[key].to_numpy() for key in ("difference", "low", "high"))
+                axes.errorbar(
+                    one["half_life"].where(one["half_life"] > 0, edge) * shift,
+                    middle,
+                    yerr=None if np.isnan(low).any() else [middle - low, high - middle],
+                    color=colours[name],
+                    marker=markers[name],
+                    ms=4,
+                    elinewidth=0.6,
+                    lw=1.2,
+                )
+            axes.axhline(0.0, color="#333333", lw=0.8)
+            axes.set_xscale("log")
+            axes.set_xticks([edge, *lives], ["raw", *(f"{100 * life:.2g}" for life in lives)])
+            axes.minorticks_off()
+            axes.set_title(style.names(studies, 40)[study], loc="left")
+            axes.set_ylabel("effect of decay,\n% (↓ better)")
+        for name in names:  # of all panels, in the first
+            panels[0].plot([], [], marker=markers[name], color=colours[name], ms=4, lw=1.2, label=called[name])
+        panels[-1].set_xlabel("half-life of the average, % of the run")
+        style.legend(figure, panels[0])
     return figure

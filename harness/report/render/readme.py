@@ -56,6 +56,11 @@ def _versions(known: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {known[name]}" for name in ("harness", "tensorflow", "numpy", "optuna") if name in known)
 
 
+def address(folder: Path, root: Path) -> str:
+    """The link to a study's README.md from a file in `root`."""
+    return quote(Path(os.path.relpath(folder / "README.md", root)).as_posix())
+
+
 def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     """A Markdown table: schedules down, studies across; each cell the verdict with the difference and its interval.
 
@@ -66,8 +71,7 @@ def overview(analyses: Mapping[str, Analysis], *, root: Path) -> str:
     baselines = {analysis.baseline for analysis in analyses.values()}
     for name, analysis in analyses.items():
         study = analysis.results.study
-        address = quote(Path(os.path.relpath(analysis.results.path / "README.md", root)).as_posix())
-        head = f"[{name}]({address})<br>{numbers.count(study.spec.train.steps, 'step')}"
+        head = f"[{name}]({address(analysis.results.path, root)})<br>{numbers.count(study.spec.train.steps, 'step')}"
         head += f"<br>against {markdown.plain(analysis.baseline)}" if len(baselines) > 1 else ""
         rows = analysis.contrasts.to_dict("records") if "difference" in analysis.contrasts else []
         for row in rows:
