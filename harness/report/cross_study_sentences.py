@@ -126,11 +126,13 @@ def scope(studies: Studies) -> str:
         tuned = f" (of seeds alone in {listed(once)}, tuned once)"
     elif once:
         tuned = " (each study tuned once, so that the luck of its tuning is in the numbers and not in the intervals)"
-    families = {studies.families[name] for name in studies.together}
+    kinds = {studies.families[name] for name in studies.together}
     weighed = ""
-    if len(families) < len(studies.together):
+    if len(kinds) == 1:
+        weighed = " All are of one family: the same images, model and networks."
+    elif len(kinds) < len(studies.together):
         weighed = (
-            f" Studies of the same images, model and networks are one family: each of the {len(families)} families weighs the same, so "
+            f" Studies of the same images, model and networks are one family: each of the {len(kinds)} families weighs the same, so "
             "that its studies do not count as so many proofs."
         )
     left = f" Left out: {reasons(studies)}." if studies.left_out else ""

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from harness.report.figures import style
 
+COLUMN_OF_PANELS = 3  # more panels than so many stand in two columns
+
 
 def effects(table: pd.DataFrame) -> Figure:
     """Relative difference to baseline by study and schedule, with intervals."""
@@ -133,20 +135,31 @@ def aggregates(table: pd.DataFrame, *, score: str, baseline: str) -> Figure:
 
 
 def averages(table: pd.DataFrame) -> Figure:
-    """Effect of each decay (per cent) against the half-life of the average (share of the run): a panel per study, raw at the left."""
+    """Effect of each decay (per cent) against the half-life of the average (share of the run), raw weights at the left.
+
+    A panel per study, in two columns where there are many.
+    """
     studies = list(dict.fromkeys(table["study"]))
     names = list(dict.fromkeys(table["schedule"]))
+    columns = 1 if len(studies) <= COLUMN_OF_PANELS else 2
+    rows = -(-len(studies) // columns)
     with style.context():
-        figure, panels = style.figure(style.COLUMN * 1.2, 0.8 + 1.7 * len(studies), rows=len(studies), shared=False)
-        panels = np.atleast_1d(panels)
+        figure, panels = style.figure(
+            style.COLUMN * 1.2 if columns == 1 else style.PAGE,
+            0.8 + 1.7 * rows,
+            rows=rows,
+            columns=columns,
+            shared=False,
+        )
+        panels = np.ravel(panels)
         colours, markers, called = style.colours(["", *names]), style.markers(["", *names]), style.names(names)
-        for axes, study in zip(panels, studies, strict=True):
-            rows = table[table["study"] == study]
-            lives = sorted(life for life in rows["half_life"].unique() if life > 0)
+        for axes, study in zip(panels, studies, strict=False):
+            of_study = table[table["study"] == study]
+            lives = sorted(life for life in of_study["half_life"].unique() if life > 0)
             edge = lives[0] / 4
-            present = [name for name in names if name in set(rows["schedule"])]
+            present = [name for name in names if name in set(of_study["schedule"])]
             for index, name in enumerate(present):
-                one = rows[rows["schedule"] == name].sort_values("half_life")
+                one = of_study[of_study["schedule"] == name].sort_values("half_life")
                 shift = np.exp((index - (len(present) - 1) / 2) * 0.05)
                 middle, low, high = (100 * one[key].to_numpy() for key in ("difference", "low", "high"))
                 axes.errorbar(
@@ -161,12 +174,19 @@ def averages(table: pd.DataFrame) -> Figure:
                 )
             axes.axhline(0.0, color="#333333", lw=0.8)
             axes.set_xscale("log")
-            axes.set_xticks([edge, *lives], ["raw", *(f"{100 * life:.2g}" for life in lives)])
+            axes.set_xticks([edge, *lives], ["raw", *map(_percent, lives)])
             axes.minorticks_off()
-            axes.set_title(style.names(studies, 40)[study], loc="left")
-            axes.set_ylabel("effect of decay,\n% (↓ better)")
+            axes.set_title(style.names(studies, 36)[study], loc="left")
         for name in names:  # of all panels, in the first
             panels[0].plot([], [], marker=markers[name], color=colours[name], ms=4, lw=1.2, label=called[name])
-        panels[-1].set_xlabel("half-life of the average, % of the run")
+        for axes in panels[len(studies) :]:
+            axes.set_visible(False)
+        figure.supxlabel("half-life of the average, % of the run", fontsize=8)
+        figure.supylabel("effect of decay, % (↓ better)", fontsize=8)
         style.legend(figure, panels[0])
     return figure
+
+
+def _percent(share: float) -> str:
+    """A share in per cent, with two digits."""
+    return f"{100 * share:.2g}" if share < 1 else f"{100 * share:,.0f}"

@@ -94,6 +94,7 @@ def figure(
     height: float = 2.6,
     *,
     rows: int = 1,
+    columns: int = 1,
     ratios: Sequence[float] | None = None,
     shared: bool = True,
 ) -> tuple[Figure, Any]:
@@ -103,7 +104,7 @@ def figure(
     """
     figure = Shown(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 1, sharex=shared and rows > 1, height_ratios=ratios)
+    axes = figure.subplots(rows, columns, sharex=shared and rows > 1, height_ratios=ratios)
     return figure, axes
 
 
