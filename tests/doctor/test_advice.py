@@ -102,6 +102,12 @@ def test_the_page_fits_100_columns_and_says_all_advice(here):
         assert " ".join(f"{each.setting} = {each.value}: {each.reason}".split()) in joined
 
 
+def test_the_page_says_whose_energy_can_be_read_and_why_others_cannot():
+    here = replace(with_gpus(), energy={"processor": "root alone", "GPU 0": ""})
+    page = " ".join(text(findings(here), []).split())
+    assert "Energy counters processor: root alone; GPU 0: can be read" in page
+
+
 def test_what_failed_comes_first():
     bad = Check("dcgan", "repeats", "GPU 0", "failed", "other bits in generator")
     made = findings(with_gpus(), checks=(passed("dcgan"), bad))
