@@ -9,6 +9,7 @@ from harness.doctor.__main__ import document
 from harness.doctor.advice import advice
 from harness.doctor.findings import Check, Evaluation, Speed
 from harness.doctor.page import WIDTH, text
+from tests import printed
 from tests.doctor.example import PLAIN, findings, passed, with_gpus
 
 
@@ -119,7 +120,7 @@ def test_what_failed_comes_first():
 def test_the_document_is_json_with_a_format_and_all_that_was_found():
     made = findings(with_gpus(2))
     written = json.loads(json.dumps(document(made, advice(made)), allow_nan=False))
-    assert written["format"] == 1
+    printed.check("Doctor", written)
     assert written["machine"]["gpus"][1]["capability"] == [8, 0]
     assert written["checks"][0]["differences"]["gradients"] is None
     assert written["advice"][0]["setting"] == "--workers-per-gpu"
