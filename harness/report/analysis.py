@@ -312,6 +312,12 @@ class Analysis:
         """Verdicts for the primary score."""
         return self.contrasts_of(self.score)
 
+    @cached_property
+    def contrasts_other_weights(self) -> pd.DataFrame | None:
+        """Verdicts for the primary score of the other weights; None without them, or without a comparison."""
+        known = self.other in self.units and len(self.contrasts) > 0 and "difference" in self.contrasts
+        return self.contrasts_of(self.other) if known else None
+
     @property
     def drawn(self) -> pd.DataFrame:
         """`contrasts` as figures draw them: differences and intervals in units of the score, or in per cent."""
@@ -365,8 +371,8 @@ class Analysis:
         """All tables by file name."""
         rng = np.random.default_rng(20_261_124)
         tables = {"summary": self.summary, "contrasts": self.contrasts}
-        if self.other in self.units and len(self.contrasts) and "difference" in self.contrasts:
-            tables["contrasts_other_weights"] = self.contrasts_of(self.other)
+        if self.contrasts_other_weights is not None:
+            tables["contrasts_other_weights"] = self.contrasts_other_weights
         if len(self.exploratory):
             tables["exploratory"] = self.exploratory
         if len(self.units):
@@ -599,7 +605,7 @@ class Analysis:
     @property
     def changed(self) -> list[str]:
         """Schedules that the other weights give another verdict."""
-        other = self.tables.get("contrasts_other_weights")
+        other = self.contrasts_other_weights
         if other is None or self.nothing:
             return []
         verdicts = other.set_index("schedule")["verdict"]
@@ -609,7 +615,7 @@ class Analysis:
     @property
     def weights(self) -> str:
         """What the other weights say, and whether averaging does the work of the decay; empty without them."""
-        other = self.tables.get("contrasts_other_weights")
+        other = self.contrasts_other_weights
         if other is None or other.empty or self.nothing:
             return ""
         said = f"With {self.other_weights} weights: {sentences.headline(other, self.way)}"

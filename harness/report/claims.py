@@ -165,14 +165,14 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
 
 
 AS_CLAIMED, CONTRARY, OPEN = "as claimed", "contrary", "open"
-EVIDENCE = ("claim", "measure", "schedule", "n", "difference", "low", "high", "relative", "first", "says")
+EVIDENCE = ("claim", "measure", "schedule", "n", "difference", "low", "high", "relative", "says")
 
 
 def evidence(analysis: Analysis) -> pd.DataFrame:
     """What each decay of a study says of each claim: a row per claim, measure and decay; empty without a decay.
 
-    `difference` to the baseline with its interval, a fraction where `relative`. `first`: whether the measure is the claim's first
-    one that the study has, or stands for it alone. `says`: AS_CLAIMED or CONTRARY where the interval lies wholly on that
+    Of a claim's metrics the first one that the study has; all stand in the study's own report. `difference` to the baseline
+    with its interval, a fraction where `relative`. `says`: AS_CLAIMED or CONTRARY where the interval lies wholly on that
     side (of divergence: where the two rates' intervals are apart), else OPEN; empty of time, which has no interval.
     """
     decays = [label for label in analysis.plan.schedules if label in analysis.decays]
@@ -182,21 +182,16 @@ def evidence(analysis: Analysis) -> pd.DataFrame:
 
 def _scored(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
     """Evidence from scores, of the weights that the question is about."""
+    rows = []
     names = [str(analysis.named(raw).of(analysis.primary.weights)) for raw in analysis.results.study.scores]
-    by_metric = {analysis.named(name).metric: name for name in names if claim_of(analysis, name) is not NONE}
-    frame, rows = analysis.scored(list(by_metric.values())), []
-    known = set(frame["score"])
+    by_metric = {analysis.named(name).metric: name for name in names if name in analysis.units}
     for claim in CLAIMS:
-        measured = [metric for metric in claim.metrics if by_metric.get(metric) in known]
-        for metric in measured:
-            name = by_metric[metric]
-            relative = analysis.relative and name == analysis.score
-            for row in frame[(frame["score"] == name) & frame["schedule"].isin(decays)].to_dict("records"):
-                size = row["difference"], row["low"], row["high"]
-                said, first = _said(row["low"], row["high"], claim.says), metric == measured[0]
-                rows.append(
-                    (claim.title, analysis.about(name).title, row["schedule"], row["n"], *size, relative, first, said)
-                )
+        name = next((by_metric[metric] for metric in claim.metrics if metric in by_metric), "")
+        frame, relative = analysis.scored([name]), analysis.relative and name == analysis.score
+        for row in frame[frame["schedule"].isin(decays)].to_dict("records"):
+            size, said = (row["difference"], row["low"], row["high"]), _said(row["low"], row["high"], claim.says)
+            title = analysis.about(name).title
+            rows.append((claim.title, title, row["schedule"], row["n"], *size, relative, said))
     return rows
 
 
@@ -218,7 +213,7 @@ def _lost(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
         gap = mine["diverged"] / mine["n"] - base["diverged"] / base["n"] if mine["n"] and base["n"] else math.nan
         measure = f"share of {analysis.plan.compared}s that diverged"
         said = _said(low, high, "lower")
-        rows.append((STABLE, measure, mine["schedule"], mine["n"], gap, math.nan, math.nan, True, True, said))
+        rows.append((STABLE, measure, mine["schedule"], mine["n"], gap, math.nan, math.nan, True, said))
     return rows
 
 
@@ -235,7 +230,7 @@ def _spread(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
         found, low, high = variance.ratio(of[label], of.get(analysis.baseline, nothing), analysis.alpha)
         said = _said(low, high, "lower", 1.0) if math.isfinite(found) else OPEN
         measure = f"standard deviation over {analysis.plan.unit}s"
-        rows.append((STABLE, measure, label, of[label].n, found - 1, low - 1, high - 1, True, True, said))
+        rows.append((STABLE, measure, label, of[label].n, found - 1, low - 1, high - 1, True, said))
     return rows
 
 
@@ -245,5 +240,5 @@ def _time(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
     for row in stats.cost(analysis.confirmed, baseline=analysis.baseline).to_dict("records"):
         if row["schedule"] in decays:
             size = row["ratio"] - 1, math.nan, math.nan
-            rows.append((COSTS, "seconds per step", row["schedule"], math.nan, *size, True, True, ""))
+            rows.append((COSTS, "seconds per step", row["schedule"], math.nan, *size, True, ""))
     return rows

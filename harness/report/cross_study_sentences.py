@@ -277,13 +277,13 @@ def _replacing(
     which = f" ({listed(list(same))})" if same else ""
     return (
         f"{numbers.name(study)}: averaging alone ({best['average']}{life}) changes the score of {base} by {size}. Of "
-        f"{numbers.count(of, 'decay')} {len(raw)} {_are(len(raw))} better than {base} by raw weights, {len(same)} with that "
-        f"average{which}. Without averaging {above} {_are(above)} worse than {base} with it, {under} {_are(under)} better."
+        f"{numbers.count(of, 'decay')} {_are(len(raw))} better than {base} by raw weights, {len(same) or 'none'} with that "
+        f"average{which}. Without averaging {_are(above)} worse than {base} with it, {_are(under)} better."
     )
 
 
 def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    return f"{count or 'none'} {'are' if count > 1 else 'is'}"
 
 
 def averaging(studies: Studies) -> list[Line]:
@@ -298,7 +298,7 @@ def claimed(studies: Studies) -> list[Line]:
     """A verdict per claim, by rule, with its evidence."""
     said: list[Line] = []
     frame = studies.frames["claims"]
-    for (claim, measure), rows in frame[frame["first"].astype(bool)].groupby(["claim", "measure"], sort=False):
+    for (claim, measure), rows in frame.groupby(["claim", "measure"], sort=False):
         if claim == claims.COSTS:
             low, high = (FORM.alone(float(end)) for end in (rows["difference"].min(), rows["difference"].max()))
             said.append((f"{claim} ({measure}): {low} to {high} against the baseline, over {_comparisons(rows)}.",))

@@ -220,8 +220,8 @@ def _form(studies: Studies, row: Mapping[Any, Any]) -> numbers.Form:
 def averages(studies: Studies) -> Table | None:
     """Per study and average: what averaging does alone, what decay adds, and what decay does in its place."""
     frame = studies.frames["averages"]
-    rows = frame[frame["what"] == replacing.AVERAGING]
     decays = frame[frame["decay"].astype(bool)]
+    rows = frame[(frame["what"] == replacing.AVERAGING) & frame["study"].isin(decays["study"])]
 
     def of(what: str) -> Callable[[Row], Cell]:
         def cell(row: Row) -> Cell:
@@ -242,7 +242,7 @@ def averages(studies: Studies) -> Table | None:
     }
     caption = (
         "What averaging does to the baseline's score, how many decays are better than the baseline with the same average, and how many "
-        "with raw weights are better than the baseline with this average (range of their means); half-lives as shares of the run"
+        "with raw weights are better than the baseline with this average (range of their means); half-lives at the end of a run, as shares of it"
     )
     return table(rows, columns, caption=caption, source="averages.csv")
 
@@ -261,7 +261,6 @@ def _range(found: pd.DataFrame, *, better: int, contrary: int = 0) -> Cell:
 def claim_by_study(studies: Studies) -> Table | None:
     """Studies × claims: how many decays move the claim's measure as the article says, and how far."""
     frame = studies.frames["claims"]
-    frame = frame[frame["first"].astype(bool)]
     if frame.empty:
         return None
     heads = list(dict.fromkeys(frame[["claim", "measure"]].itertuples(index=False, name=None)))
@@ -377,6 +376,6 @@ def averages_figure(studies: Studies) -> Drawing | None:
     return Drawing(
         lambda: figures.averages(frame),
         f"Effect of decay by average. {'; '.join(parts)}.",
-        "Effect of each decay against the baseline, both scored with the same average of their weights, against the average's half-life as a "
+        "Effect of each decay against the baseline, both scored with the same average of their weights, against the average's half-life at the end, as a "
         "share of the run; at the left edge raw weights. Where the lines end near zero, averaging does what decay does.",
     )

@@ -158,6 +158,7 @@ class Train(_Part):
     scheduled: dict[str, Course] = {}
     ema: Value | list[Value] = 0.999
     ema_half_lives: list[int] = []
+    ema_ramp: Annotated[FiniteFloat, Field(ge=1)] = 10
     precision: Text = "float32"
 
     @property
@@ -172,18 +173,18 @@ class Train(_Part):
 
     @property
     def half_lives(self) -> dict[str, float]:
-        """Each average's half-life as a share of the run, by the name of its weights; NaN of one that changes within runs."""
-        lengths: list[float] = [*self.ema_half_lives] or (self.ema if isinstance(self.ema, list) else [self.ema])
-        steps = [self._half_life(length) for length in lengths]
-        return {name: each / self.steps for name, each in zip(average_names(lengths), steps, strict=True)}
+        """Each average's half-life at the end of a run, as a share of it, by the name of its weights.
 
-    def _half_life(self, length: float) -> float:
-        """In steps, of a half-life in images or a decay per step."""
-        if "ema" in self.scheduled:
-            return math.nan
-        if self.ema_half_lives:
-            return length / self.batch
-        return math.log(0.5) / math.log(length) if 0 < length < 1 else math.nan
+        No longer than the ramp lets it be. NaN of an average that changes within runs.
+        """
+        lengths: list[float] = [*self.ema_half_lives] or (self.ema if isinstance(self.ema, list) else [self.ema])
+        ramped = self.steps / (self.ema_ramp - 1 + self.steps)  # the most that the decay of the last step is
+        lives = {}
+        for name, length in zip(average_names(lengths), lengths, strict=True):
+            decay = min(0.5 ** (self.batch / length) if self.ema_half_lives else length, ramped)
+            known = "ema" not in self.scheduled and 0 < decay < 1
+            lives[name] = math.log(0.5) / math.log(decay) / self.steps if known else math.nan
+        return lives
 
     @property
     def optimizer_name(self) -> str:

@@ -1,6 +1,7 @@
 """The report of a study with several averages: decay × average as one surface, and which pair may be the best."""
 
 import json
+import math
 
 import pandas as pd
 import pytest
@@ -73,6 +74,13 @@ def test_half_lives_are_named_in_images(tmp_path):
     analysis = with_averages(results(tmp_path))
     train = analysis.results.study.spec.train.model_copy(update={"ema_half_lives": [20_000, 500]})
     assert train.averages == {"ema500": "EMA 500 images", "ema": "EMA 20,000 images"}
+    assert train.half_lives["ema500"] == pytest.approx(500 / train.batch / train.steps)
+    assert train.half_lives["ema"] == pytest.approx(
+        math.log(0.5) / math.log(300 / 309) / 300
+    )  # the ramp's, of 300 steps
+    assert train.model_copy(update={"ema": 0.9, "ema_half_lives": []}).half_lives["ema"] == pytest.approx(
+        6.579 / 300, 1e-4
+    )
 
 
 def test_a_study_with_one_average_has_no_surface(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import report, spec
+from harness.report import cross_study
 from harness.results import load
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,11 @@ FOLDERS = sorted(path.parent for path in (ROOT / "results").glob("*/study.json")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_pages_and_tables_follow_from_the_runs(folder):
     assert report.stale(folder) == []
+
+
+def test_pages_across_studies_follow_from_the_studies():
+    for record in sorted((ROOT / "results").glob(f"*/{cross_study.RECORD}")):
+        assert cross_study.stale(record.parent) == [], record.parent.name
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
