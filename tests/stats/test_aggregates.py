@@ -119,3 +119,18 @@ def test_schedules_are_resampled_together():
     found = aggregates.aggregate(pd.concat(tables, ignore_index=True), families={"one": "one"}).set_index("schedule")
     for end in ("mean", "mean_low", "mean_high"):
         assert math.log1p(found.loc["cosine", end]) == pytest.approx(2 * math.log1p(found.loc["linear", end]))
+
+
+@pytest.mark.parametrize(("studies", "size", "least"), [(5, 8, 0.90), (3, 5, 0.75)])
+def test_intervals_cover_other_tunings_and_seeds_of_the_same_studies(studies, size, least):
+    """Of eight pairs and more about 95 %; of five, as every bootstrap of five numbers, too little (docs/reading.md)."""
+    rng = np.random.default_rng(7)
+    effects = np.linspace(-0.4, 0.1, studies)
+    truth = {"mean": effects.mean(), "median": np.median(effects)}
+    inside = dict.fromkeys(truth, 0)
+    for _ in range(150):
+        tables = [pairs(rng.normal(effect, 0.25, size), study=str(study)) for study, effect in enumerate(effects)]
+        row = of(tables, draws=400)
+        for name, value in truth.items():
+            inside[name] += row[f"{name}_low"] <= math.expm1(value) <= row[f"{name}_high"]
+    assert min(inside.values()) / 150 >= least, inside
