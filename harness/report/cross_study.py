@@ -244,7 +244,7 @@ def _readme(contents: Contents[Studies], folder: Path) -> str:
         study = analysis.results.study
         address = readme.address(analysis.results.path, folder)
         lines += [
-            f"- [{markdown.plain(name)}]({address}): {markdown.plain(study.data.name)}, network `{study.spec.network.name}`, "
+            f"- [{markdown.plain(name)}]({address}): {markdown.plain(study.data.name)}, network {markdown.code(study.spec.network.name)}, "
             f"{numbers.count(study.spec.train.steps, 'step')}, commit `{study.environment.commit}`"
         ]
     lines += ["", "## How to check it", "", "In this folder:", "", "```bash"]

@@ -84,15 +84,32 @@ class Studies:
         return levels.pop() if len(levels) == 1 else 0.05
 
     @cached_property
-    def counts(self) -> dict[str, int]:
-        """In how many studies of the aggregates each schedule is compared with the baseline, most first."""
-        found = Counter(label for name in self.together for label in self.contrasts[name]["schedule"])
-        return dict(found.most_common())
+    def pairs(self) -> pd.DataFrame:
+        """`stats.log_ratios` of the primary score, by `study` and `weights`: raw ones, and each study's primary average."""
+        parts = []
+        for name, analysis in self.together.items():
+            for weights in KINDS:
+                score = str(analysis.primary.of(weights))
+                if score not in analysis.balanced or not analysis.balanced[score].notna().any():
+                    continue
+                found = stats.log_ratios(
+                    analysis.balanced, score=score, baseline=analysis.baseline, direction=analysis.direction
+                )
+                parts.append(found.assign(study=name, weights=WEIGHTS[weights]))
+        columns = ["study", "weights", "schedule", "repetition", "value", "lost"]
+        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+    @cached_property
+    def having(self) -> dict[str, list[str]]:
+        """The studies of the aggregates that have pairs of each schedule with the baseline, by schedule, most studies first."""
+        known = self.pairs.drop_duplicates(["study", "schedule"])
+        found = {str(label): list(rows["study"]) for label, rows in known.groupby("schedule", sort=False)}
+        return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
     @property
     def common(self) -> list[str]:
         """The schedules that all studies of the aggregates compare with the baseline."""
-        return [label for label, count in self.counts.items() if count == len(self.together)]
+        return [label for label, studies in self.having.items() if len(studies) == len(self.together)]
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -109,22 +126,9 @@ class Studies:
         }
 
     def _aggregates(self) -> pd.DataFrame:
-        """`stats.aggregate` of the primary score, by raw weights and by each study's primary average."""
-        parts = []
-        for name, analysis in self.together.items():
-            for weights in KINDS:
-                score = str(analysis.primary.of(weights))
-                if score not in analysis.balanced or not analysis.balanced[score].notna().any():
-                    continue
-                found = stats.log_ratios(
-                    analysis.balanced, score=score, baseline=analysis.baseline, direction=analysis.direction
-                )
-                parts.append(found.assign(study=name, weights=WEIGHTS[weights]))
-        columns = ["study", "weights", "schedule", "repetition", "value", "lost"]
-        pairs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        table = stats.aggregate(pairs, families=self.families, alpha=self.alpha)
-        order = {label: place for place, label in enumerate(self.counts)}
-        table = table[table["schedule"].isin(order)]
+        """`stats.aggregate` of the pairs; `everywhere`: whether all studies have the schedule."""
+        table = stats.aggregate(self.pairs, families=self.families, alpha=self.alpha)
+        order = {label: place for place, label in enumerate(self.having)}
         table = table.sort_values("schedule", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
         return table.assign(everywhere=table["schedule"].isin(self.common))
 

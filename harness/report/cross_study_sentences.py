@@ -29,9 +29,11 @@ def headline(studies: Studies) -> str:
         return "No study has a verdict yet."
     if len(studies.together) < 2:
         return f"These {len(studies.analyses)} studies cannot be taken together: {reasons(studies)}. Each answers for itself."
+    if not studies.having:
+        return "No study has a pair of runs yet that ended."
     frame = studies.frames["aggregates"]
     if not studies.common:
-        label = next(iter(studies.counts))
+        label = next(iter(studies.having))
         said = _alone(studies, frame, label)
         return f"No schedule is in all {len(studies.together)} studies; {_of(studies, label)} {said}"
     if len(studies.common) == 1:
@@ -41,7 +43,7 @@ def headline(studies: Studies) -> str:
 
 def _of(studies: Studies, label: str | None) -> str:
     """'Over 9 studies of 5 families': of all studies, or those that have a schedule."""
-    names = [name for name in studies.together if label is None or label in set(studies.contrasts[name]["schedule"])]
+    names = list(studies.together) if label is None else studies.having[label]
     families = {studies.families[name] for name in names}
     kinds = f" of {numbers.count(len(families), 'family')}" if len(families) < len(names) else ""
     return f"{'Over' if label is None else 'over'} {numbers.count(len(names), 'study')}{kinds}"
@@ -71,12 +73,19 @@ def _moved(studies: Studies, row: Mapping[Any, Any], level: str = "") -> tuple[s
     elif low > 0:
         verb, size = worse, _unsigned(value, low, high)
     else:
-        verb, size = "changed", FORM.estimate(value, low, high)
+        verb, size = "changed", sized(value, low, high)
     return verb, f"by {size.replace('(', f'({level}', 1)}"
 
 
 def _unsigned(value: float, low: float, high: float) -> str:
-    return FORM.estimate(value, low, high).replace("+", "")
+    return sized(value, low, high).replace("+", "")
+
+
+def sized(value: float, low: float, high: float) -> str:
+    """An aggregate with its interval: '−6 % (−9 to −2 %)'; '∞' where a quarter or more of the pairs were lost."""
+    if math.isfinite(value) and math.isfinite(low) and high == math.inf:
+        return f"{FORM.alone(value)} ({FORM.alone(low)} to ∞)"
+    return "∞" if value == math.inf else FORM.estimate(value, low, high)
 
 
 def _several(studies: Studies, frame: pd.DataFrame) -> str:
@@ -86,7 +95,7 @@ def _several(studies: Studies, frame: pd.DataFrame) -> str:
     rows = rows.sort_values("iqm", kind="stable")
     level = f"interquartile mean, {100 * (1 - studies.alpha):g} % interval "
     sizes = [
-        f"{FORM.estimate(row['iqm'], row['iqm_low'], row['iqm_high'])} with {numbers.name(row['schedule'])}"
+        f"{sized(row['iqm'], row['iqm_low'], row['iqm_high'])} with {numbers.name(row['schedule'])}"
         for row in rows.to_dict("records")
     ]
     sizes[0] = sizes[0].replace("(", f"({level}", 1)
@@ -94,7 +103,7 @@ def _several(studies: Studies, frame: pd.DataFrame) -> str:
     said = f"the {studies.title} of {first} weights, against {numbers.name(studies.baseline)}, changed by {shown}"
     for weights, table in others:
         ends = table.sort_values("iqm", kind="stable").iloc[[0, -1]].to_dict("records")
-        low, high = (f"{FORM.alone(row['iqm'])} ({numbers.name(row['schedule'])})" for row in ends)
+        low, high = (f"{sized(row['iqm'], math.nan, math.nan)} ({numbers.name(row['schedule'])})" for row in ends)
         said += f"; that of {weights} weights by {low} to {high}"
     found: Counter[str] = sum((verdicts(studies, label) for label in studies.common), Counter())
     return f"{said}; of {numbers.count(sum(found.values()), 'verdict')} {counted(found)}."

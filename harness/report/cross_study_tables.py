@@ -30,7 +30,7 @@ def aggregates(studies: Studies) -> Table | None:
 def aggregates_of_some(studies: Studies) -> Table | None:
     """The schedules that some studies lack, each over those that have it."""
     return _aggregates(
-        studies, [label for label in studies.counts if label not in studies.common], "the studies that have it"
+        studies, [label for label in studies.having if label not in studies.common], "the studies that have it"
     )
 
 
@@ -118,7 +118,7 @@ def _shown(name: str) -> Callable[[Mapping[Any, Any]], Cell]:
     """A measure with its interval, in per cent; a probability without signs."""
 
     def cell(row: Mapping[Any, Any]) -> Cell:
-        size = FORM.estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        size = sentences.sized(row[name], row[f"{name}_low"], row[f"{name}_high"])
         return Cell(size if name != "p_better" else size.replace("+", ""), float(row[name]))
 
     return cell
@@ -307,7 +307,7 @@ def aggregates_figure(studies: Studies) -> Drawing | None:
     if len(studies.together) < 2 or frame.empty:
         return None
     parts = [
-        f"{numbers.name(str(row['schedule']))}, {row['weights']} weights: {FORM.estimate(row['iqm'], row['iqm_low'], row['iqm_high'])}"
+        f"{numbers.name(str(row['schedule']))}, {row['weights']} weights: {sentences.sized(row['iqm'], row['iqm_low'], row['iqm_high'])}"
         for row in frame.to_dict("records")
     ]
     return Drawing(

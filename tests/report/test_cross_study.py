@@ -317,3 +317,32 @@ def test_a_matrix_takes_the_fewer_columns_and_is_scrolled_where_they_are_too_man
     assert tables.matrix(many) is None
     assert tables.wide_matrix(many).heads[:2] == ("study", "steps")
     assert len(tables.wide_matrix(many).rows) == 9
+
+
+def test_schedules_that_lose_runs_or_have_none_yet_are_said_to(tmp_path):
+    """Of two studies: linear diverges in half of the pairs of one, exponential has ended in the other alone."""
+    lossy = replicated(
+        tmp_path / "one",
+        **FEW,
+        diverged=lambda label, phase, replicate, place: label == "linear" and replicate % 2 == 0,
+    )
+    going = replicated(tmp_path / "two", **FEW, replicates={"exponential": 0})
+    studies = together(lossy, going)
+    assert studies.having == {"linear": ["one", "two"], "exponential": ["one"]}
+    assert studies.common == ["linear"]
+    row = studies.frames["aggregates"].iloc[0]
+    assert (row["schedule"], row["pairs"], row["lost"]) == ("linear", 16, 4)
+    assert row["iqm_high"] == math.inf
+    assert sentences.headline(studies).startswith(
+        "Over 2 studies of 1 family linear changed the Fréchet distance of raw weights"
+    )
+    assert " to ∞)" in sentences.headline(studies)
+    assert tables.aggregates(studies).rows[0][3].text.endswith(" to ∞)")
+    assert len(tables.aggregates_in_full(studies).rows) == 4
+    assert "pairs with a diverged run" in tables.aggregates_in_full(studies).heads
+    tables.aggregates_figure(studies).draw()
+    nothing = together(
+        *(replicated(tmp_path / name, **FEW, replicates={"linear": 0, "exponential": 0}) for name in "ab")
+    )
+    assert "yet" in sentences.headline(nothing)
+    assert sentences.sized(math.inf, -0.1, math.inf) == "∞"
