@@ -89,7 +89,7 @@ def test_the_report_says_as_much_as_it_is_asked_to(tmp_path, capsys):
     ("line", "offered"),
     [
         ("python -m harness.run_study --wor", {"--workers", "--workers-per-gpu"}),
-        ("python -m harness.report --q", {"--quiet"}),
+        ("python -m harness.report --qui", {"--quiet"}),
         ("python -m harness.metrics --features dig", {"digits"}),
     ],
 )

@@ -165,6 +165,7 @@ def _stability(analysis: Analysis) -> list[tuple[Cell, ...]]:
 
 
 AS_CLAIMED, CONTRARY, OPEN = "as claimed", "contrary", "open"
+DIVERGED, SPREAD = "share that diverged", "standard deviation"  # of runs, or replicates
 EVIDENCE = ("claim", "measure", "schedule", "n", "difference", "low", "high", "relative", "says")
 
 
@@ -211,9 +212,8 @@ def _lost(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
     for mine in (of[label] for label in decays if label in of):
         low, high = mine["diverged_low"] - base["diverged_high"], mine["diverged_high"] - base["diverged_low"]
         gap = mine["diverged"] / mine["n"] - base["diverged"] / base["n"] if mine["n"] and base["n"] else math.nan
-        measure = f"share of {analysis.plan.compared}s that diverged"
         said = _said(low, high, "lower")
-        rows.append((STABLE, measure, mine["schedule"], mine["n"], gap, math.nan, math.nan, True, said))
+        rows.append((STABLE, DIVERGED, mine["schedule"], mine["n"], gap, math.nan, math.nan, True, said))
     return rows
 
 
@@ -229,8 +229,7 @@ def _spread(analysis: Analysis, decays: list[str]) -> list[tuple[Any, ...]]:
     for label in (each for each in decays if each in of):
         found, low, high = variance.ratio(of[label], of.get(analysis.baseline, nothing), analysis.alpha)
         said = _said(low, high, "lower", 1.0) if math.isfinite(found) else OPEN
-        measure = f"standard deviation over {analysis.plan.unit}s"
-        rows.append((STABLE, measure, label, of[label].n, found - 1, low - 1, high - 1, True, said))
+        rows.append((STABLE, SPREAD, label, of[label].n, found - 1, low - 1, high - 1, True, said))
     return rows
 
 

@@ -177,6 +177,13 @@ def below(studies: Studies) -> list[str]:
         total = sum(found.values())
         parts = [f"in {found[kind]} {said}" for kind, said in _REPLACED.items() if found[kind]]
         said.append(f"What averaging replaces of decay, over {numbers.count(total, 'study')}: {', '.join(parts)}.")
+    by_verdict: dict[str, list[str]] = {}
+    for (claim, measure), (verdict, _) in judged(studies).items():
+        name = f"{claim.lower()} ({measure})" if claim == claims.STABLE else claim.lower()
+        by_verdict.setdefault(verdict, []).append(name)
+    parts = [f"{verdict}: {listed(by_verdict[verdict])}" for verdict in VERDICTS if verdict in by_verdict]
+    if parts:
+        said.append(f"Of what the article says of decay {'; '.join(parts)}.")
     return said
 
 
@@ -303,26 +310,27 @@ def averaging(studies: Studies) -> list[Line]:
 # The article's claims.
 
 
-def claimed(studies: Studies) -> list[Line]:
-    """A verdict per claim, by rule, with its evidence."""
-    said: list[Line] = []
+def judged(studies: Studies) -> dict[tuple[str, str], tuple[str, pd.DataFrame]]:
+    """A verdict per claim and measure, by rule, with its evidence; of time, which has no intervals, there is none."""
     frame = studies.frames["claims"]
-    for (claim, measure), rows in frame.groupby(["claim", "measure"], sort=False):
-        if claim == claims.COSTS:
-            low, high = (FORM.alone(float(end)) for end in (rows["difference"].min(), rows["difference"].max()))
-            said.append((f"{claim} ({measure}): {low} to {high} against the baseline, over {_comparisons(rows)}.",))
-            continue
-        share = _shares(studies, rows)
+    timed = frame["claim"] == claims.COSTS
+    groups = frame[~timed].groupby(["claim", "measure"], sort=False)
+    return {(str(claim), str(measure)): (_judged(_shares(studies, rows)), rows) for (claim, measure), rows in groups}
+
+
+def claimed(studies: Studies) -> list[Line]:
+    """Each claim's verdict with its evidence, then what decay costs."""
+    said: list[Line] = []
+    kinds = ((claims.AS_CLAIMED, "as claimed"), (claims.CONTRARY, "the contrary"), (claims.OPEN, "neither"))
+    for (claim, measure), (verdict, rows) in judged(studies).items():
         found = rows["says"].value_counts()
-        counts = [
-            f"{int(found.get(kind, 0)) or 'none'} {text}"
-            for kind, text in (
-                (claims.AS_CLAIMED, "as claimed"),
-                (claims.CONTRARY, "the contrary"),
-                (claims.OPEN, "neither"),
-            )
-        ]
-        said.append((f"{claim} ({measure}): {_judged(share)}. {_comparisons(rows)} show {', '.join(counts)}.",))
+        counts = [f"{int(found.get(kind, 0)) or 'none'} {text}" for kind, text in kinds]
+        said.append((f"{claim} ({measure}): {verdict}. {_comparisons(rows)} show {', '.join(counts)}.",))
+    timed = studies.frames["claims"]
+    timed = timed[timed["claim"] == claims.COSTS]
+    for step, rows in timed.groupby("measure", sort=False):
+        low, high = (FORM.alone(float(end)) for end in (rows["difference"].min(), rows["difference"].max()))
+        said.append((f"{claims.COSTS} ({step}): {low} to {high} against the baseline, over {_comparisons(rows)}.",))
     return said
 
 
@@ -339,16 +347,25 @@ def _shares(studies: Studies, rows: pd.DataFrame) -> dict[str, float]:
     return {kind: float(each[rows["says"] == kind].sum()) for kind in (claims.AS_CLAIMED, claims.CONTRARY)}
 
 
+SUPPORTED, CONTRADICTED, MIXED, MOSTLY_OPEN, NOT_SHOWN = VERDICTS = (
+    "supported",
+    "contradicted",
+    "mixed",
+    "mostly open",
+    "not shown",
+)
+
+
 def _judged(share: Mapping[str, float]) -> str:
-    """A verdict on a claim; between its two thresholds it is left open."""
+    """A verdict on a claim, from the shares of comparisons that say it and the contrary."""
     yes, no = share[claims.AS_CLAIMED], share[claims.CONTRARY]
-    if yes >= _HALF and no < _TENTH:
-        return "supported"
-    if no >= _HALF and yes < _TENTH:
-        return "contradicted"
-    if yes >= _TENTH and no >= _TENTH:
-        return "mixed"
-    return "mostly open" if max(yes, no) >= _TENTH else "not shown"
+    if min(yes, no) >= _TENTH:
+        return MIXED
+    if max(yes, no) < _TENTH:
+        return NOT_SHOWN
+    if max(yes, no) < _HALF:
+        return MOSTLY_OPEN
+    return SUPPORTED if yes > no else CONTRADICTED
 
 
 # Ranks.
