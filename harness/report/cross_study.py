@@ -12,7 +12,7 @@ from harness.report import cross_study_sentences as sentences
 from harness.report import cross_study_tables as tables
 from harness.report import entries, numbers
 from harness.report.analysis import Analysis
-from harness.report.cross_study_frames import Studies
+from harness.report.cross_study_frames import Studies, sweeps
 from harness.report.entries import Contents, Entry, FigureEntry, Line, Listing, Section, TableEntry, Text
 from harness.report.figures import style
 from harness.report.render import html, markdown, readme
@@ -105,14 +105,15 @@ def build(
     `question` is what the page asks, by default whether the answer depends on model and task, or on the number of steps where
     the studies differ in nothing else. `command` is what makes it.
     """
+    analyses = _analyses(paths)
     record = {
         "format": _FORMAT,
-        "question": question or _asked(_analyses(paths)),
+        "question": question or _asked(analyses),
         "command": command,
         "studies": [Path(os.path.relpath(path, output)).as_posix() for path in paths],
     }
     files.write(output / RECORD, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
-    studies = _studies(output)
+    studies = Studies(analyses, str(record["question"]), command)
     for name, frame in studies.frames.items():
         write_frame(output / f"{name}.csv", frame)
     contents = _contents(studies)
@@ -176,7 +177,7 @@ def _analyses(paths: Sequence[Path]) -> dict[str, Analysis]:
 
 def _asked(analyses: Mapping[str, Analysis]) -> str:
     """What studies ask together that were given no question."""
-    found = Studies(analyses).frames["sweeps"]
+    found = sweeps(analyses)
     return (
         BY_STEPS
         if len(analyses) > 1 and set(found["study"]) == set(analyses) and found["group"].nunique() == 1
