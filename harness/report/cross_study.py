@@ -20,7 +20,6 @@ from harness.results import ResultsError, load
 from harness.results.tables import write_frame
 
 RECORD = "cross.json"  # in the page's folder: of which studies it is, what it asks, what makes it
-QUESTION, BY_STEPS = "Does it depend on model and task?", "Does it depend on the number of steps?"
 _FORMAT = 1
 
 AGGREGATES = TableEntry[Studies]("aggregates", tables.aggregates, brief=True, fit=True)
@@ -28,6 +27,8 @@ OF_SOME = TableEntry[Studies](
     "aggregates_of_some", tables.aggregates_of_some, title="Schedules that some studies lack", brief=True, fit=True
 )
 FIGURE = FigureEntry[Studies]("aggregates", tables.aggregates_figure, brief=True)
+SWEEPS = FigureEntry[Studies]("sweeps", tables.sweeps_figure, brief=True)
+AVERAGES = FigureEntry[Studies]("averages", tables.averages_figure, brief=True)
 MATRICES = (
     TableEntry[Studies]("matrix", tables.matrix, brief=True, fit=True),
     TableEntry[Studies]("wide_matrix", tables.wide_matrix, brief=True),
@@ -60,21 +61,21 @@ SECTIONS: tuple[Section[Studies], ...] = (
     ),
     Section(
         "budget",
-        BY_STEPS,
+        sentences.BY_STEPS,
         "Step budget",
         (
-            FigureEntry("sweeps", tables.sweeps_figure, brief=True),
+            SWEEPS,
             Listing(sentences.budgets_by_schedule, title="Each schedule in a sentence", most=4),
             TableEntry("sweeps", tables.sweeps, brief=True),
         ),
     ),
     Section(
         "averaging",
-        "Does averaging replace decay?",
+        sentences.REPLACES,
         "Averaging",
         (
             Listing(sentences.averaging, title="Each study in a sentence", most=6),
-            FigureEntry("averages", tables.averages_figure, brief=True),
+            AVERAGES,
             TableEntry("averages", tables.averages, brief=True, fit=True),
         ),
     ),
@@ -178,11 +179,8 @@ def _analyses(paths: Sequence[Path]) -> dict[str, Analysis]:
 def _asked(analyses: Mapping[str, Analysis]) -> str:
     """What studies ask together that were given no question."""
     found = sweeps(analyses)
-    return (
-        BY_STEPS
-        if len(analyses) > 1 and set(found["study"]) == set(analyses) and found["group"].nunique() == 1
-        else QUESTION
-    )
+    alike = set(found["study"]) == set(analyses) and found["group"].nunique() == 1
+    return sentences.BY_STEPS if alike else sentences.QUESTION
 
 
 def _contents(studies: Studies) -> Contents[Studies]:
@@ -197,8 +195,7 @@ def _page(contents: Contents[Studies], folder: Path) -> str:
         .render(
             contents=contents,
             question=studies.question,
-            headline=sentences.headline(studies),
-            below=sentences.below(studies),
+            answer=sentences.answer(studies),
             scope=sentences.scope(studies),
             families=sentences.families(studies),
             first=FIRST,
@@ -220,8 +217,9 @@ def _pages(contents: Contents[Studies], folder: Path) -> dict[str, str]:
 
 def _answer(studies: Studies) -> list[str]:
     """Lines of the answer: one sentence, what else is known, what the intervals cover."""
-    lines = [f"**{markdown.plain(studies.question)}**", "", markdown.plain(sentences.headline(studies)), ""]
-    below, scope = sentences.below(studies), sentences.scope(studies)
+    first, *below = sentences.answer(studies)
+    lines = [f"**{markdown.plain(studies.question)}**", "", markdown.plain(first), ""]
+    scope = sentences.scope(studies)
     lines += [*(f"- {markdown.plain(said)}" for said in below), ""] if below else []
     lines += [markdown.plain(scope), ""] if scope else []
     families = markdown.inline(sentences.families(studies))
@@ -238,7 +236,9 @@ def _readme(contents: Contents[Studies], folder: Path) -> str:
     """README.md of the folder: question, answer, verdicts, of which studies, how to check it."""
     studies = contents.subject
     lines = ["# Schedules across studies", "", *_answer(studies)]
-    lines += [line for entry in (AGGREGATES, FIGURE, *MATRICES) for line in markdown.shown(contents, entry)]
+    lines += [
+        line for entry in (AGGREGATES, FIGURE, *MATRICES, SWEEPS, AVERAGES) for line in markdown.shown(contents, entry)
+    ]
     lines += ["The whole page: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(studies.command)}"] if studies.command else []
     for name, analysis in studies.analyses.items():

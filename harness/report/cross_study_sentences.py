@@ -16,6 +16,8 @@ from harness.report.entries import Line
 from harness.report.sentences import listed
 from harness.stats import averages, words
 
+QUESTION, BY_STEPS = "Does it depend on model and task?", "Does it depend on the number of steps?"
+REPLACES = "Does averaging replace decay?"
 FORM = numbers.Form(relative=True)
 ORDER = (words.BETTER, words.EQUIVALENT, words.UNDECIDED, words.WORSE, words.DESCRIPTIVE)
 _NAMED = 5  # common schedules of which the headline gives each its number
@@ -169,22 +171,37 @@ def families(studies: Studies) -> Line:
     return (f"Families: {'; '.join(f'{family}: {listed(names)}' for family, names in members.items())}.",)
 
 
-def below(studies: Studies) -> list[str]:
-    """Further answers of the first screen: of the number of steps, of averaging, of the article's claims."""
-    said = [*budgets(studies)]
+def answer(studies: Studies) -> list[str]:
+    """The answers of the first screen, that to the page's question first: over all studies unless it asks for something else.
+
+    Then those on the number of steps, on averaging, and on the article's claims.
+    """
+    said = {
+        QUESTION: [headline(studies)],
+        BY_STEPS: budgets(studies),
+        REPLACES: _replaced(studies),
+        "": _claims(studies),
+    }
+    first = said.pop(studies.question) if said.get(studies.question) else said.pop(QUESTION)
+    return [*first, *(each for rest in said.values() for each in rest)]
+
+
+def _replaced(studies: Studies) -> list[str]:
+    """In how many studies averaging replaces how much of decay."""
     found = Counter(kind for kind, _ in replaced(studies).values())
-    if found:
-        total = sum(found.values())
-        parts = [f"in {found[kind]} {said}" for kind, said in _REPLACED.items() if found[kind]]
-        said.append(f"What averaging replaces of decay, over {numbers.count(total, 'study')}: {', '.join(parts)}.")
+    parts = [f"in {found[kind]} {said}" for kind, said in _REPLACED.items() if found[kind]]
+    over = numbers.count(sum(found.values()), "study")
+    return [f"What averaging replaces of decay, over {over}: {', '.join(parts)}."] if parts else []
+
+
+def _claims(studies: Studies) -> list[str]:
+    """The article's claims by their verdicts."""
     by_verdict: dict[str, list[str]] = {}
     for (claim, measure), (verdict, _) in judged(studies).items():
         name = f"{claim.lower()} ({measure})" if claim == claims.STABLE else claim.lower()
         by_verdict.setdefault(verdict, []).append(name)
     parts = [f"{verdict}: {listed(by_verdict[verdict])}" for verdict in VERDICTS if verdict in by_verdict]
-    if parts:
-        said.append(f"Of what the article says of decay {'; '.join(parts)}.")
-    return said
+    return [f"Of what the article says of decay {'; '.join(parts)}."] if parts else []
 
 
 # The number of steps.

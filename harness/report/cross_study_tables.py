@@ -24,7 +24,8 @@ Columns = dict[str, Callable[[Row], Cell]]
 
 def aggregates(studies: Studies) -> Table | None:
     """The schedules that all studies have: verdicts, and the aggregates of raw and averaged weights."""
-    return _aggregates(studies, studies.common, f"all {numbers.count(len(studies.together), 'study')}")
+    count = len(studies.together)
+    return _aggregates(studies, studies.common, "both studies" if count == 2 else f"all {count} studies")
 
 
 def aggregates_of_some(studies: Studies) -> Table | None:

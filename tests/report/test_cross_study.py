@@ -208,9 +208,9 @@ def test_a_sweep_is_of_studies_that_differ_in_their_steps_alone(tmp_path):
     for steps, folder in ((1000, folders[0]), (2000, folders[1])):
         wanted = Analysis(load(folder)).contrasts.set_index("schedule")["difference"].drop("rex", errors="ignore")
         assert of[steps].to_dict() == pytest.approx(wanted.to_dict())
-    assert cross_study._asked(studies.analyses) == cross_study.QUESTION
+    assert cross_study._asked(studies.analyses) == sentences.QUESTION
     assert sweeps(together(folders[0], folders[2]).analyses).empty
-    assert cross_study._asked(together(*folders[:2]).analyses) == cross_study.BY_STEPS
+    assert cross_study._asked(together(*folders[:2]).analyses) == sentences.BY_STEPS
     for folder in folders[:2]:
         changed(folder, name=folder.name, primary="fid_digits_5k_ema")
     assert sweeps(together(*folders[:2]).analyses).empty  # of averaged weights the averages matter
@@ -252,7 +252,7 @@ def test_claims_are_judged_by_what_each_decay_of_each_study_shows(tmp_path):
         "Better images (Fréchet distance): supported. 4 comparisons of a decay with its baseline in 2 studies show 4 as claimed, none the "
         "contrary, none neither."
     )
-    assert "Of what the article says of decay supported: better images" in " ".join(sentences.below(studies))
+    assert "Of what the article says of decay supported: better images" in " ".join(sentences.answer(studies))
     assert ": not shown. " in said["More stable training (share that diverged)"]
     assert said["Costs compute (seconds per step)"].startswith("Costs compute (seconds per step): 0 % to 0 % against")
     table = tables.claim_by_study(studies)
@@ -303,7 +303,7 @@ def test_what_averaging_replaces_is_said_per_study(tmp_path):
     shown = tables.averages(studies)
     assert [row[1].text for row in shown.rows] == ["EMA 0.9", "EMA 0.999", "EMA 0.9999", "EMA 0.999", "EMA 0.999"]
     assert tables.averages_figure(studies).draw().axes[0].get_title(loc="left") == "one"
-    assert "What averaging replaces of decay, over 3 studies:" in " ".join(sentences.below(studies))
+    assert "What averaging replaces of decay, over 3 studies:" in " ".join(sentences.answer(studies))
     frame.loc[(frame["what"] == "decay") & (frame["weights"] != "raw"), "high"] = 0.1
     assert {study: kind for study, (kind, _) in sentences.replaced(studies).items()}["two"] == sentences.ALL
 
@@ -347,3 +347,16 @@ def test_schedules_that_lose_runs_or_have_none_yet_are_said_to(tmp_path):
     )
     assert "yet" in sentences.headline(nothing)
     assert sentences.sized(math.inf, -0.1, math.inf) == "∞"
+
+
+def test_the_answer_to_the_page_s_question_comes_first(page):
+    studies = cross_study._studies(page)
+    asked = {
+        "Anything": "Over 3 studies of 2 families linear lowered",
+        sentences.QUESTION: "Over 3 studies of 2 families linear lowered",
+        sentences.BY_STEPS: "From 100 to 300 steps:",
+        sentences.REPLACES: "What averaging replaces of decay, over 3 studies:",
+    }
+    said = {question: sentences.answer(Studies(studies.analyses, question)) for question in asked}
+    assert all(said[question][0].startswith(begin) for question, begin in asked.items())
+    assert len({frozenset(each) for each in said.values()}) == 1
