@@ -243,7 +243,7 @@ def averages(studies: Studies) -> Table | None:
     }
     caption = (
         "What averaging does to the baseline's score, how many decays are better than the baseline with the same average, and how many "
-        "with raw weights are better than the baseline with this average (range of their means); half-lives at the end of a run, as shares of it"
+        "with raw weights are better than the baseline with this average, by uncorrected intervals (range of their means); half-lives at the end of a run, as shares of it"
     )
     return table(rows, columns, caption=caption, source="averages.csv")
 
