@@ -19,6 +19,8 @@ from harness.report import catalogue
 from harness.report.analysis import Analysis
 from harness.report.build import named, statements, verdict_table, write
 from harness.report.elsewhere import told_of
+from harness.report.entries import Contents
+from harness.report.render import cell
 from harness.results import Results, document
 from harness.results.tables import write_frame
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The verdicts on each level of a factor against the baseline, and all that they rest on, as DataFrames and figures.
 
@@ -83,17 +85,17 @@ class Comparison:
         return self._analysis.decided
 
     @cached_property
-    def _drawings(self) -> dict[str, Any]:
-        return catalogue.contents(self._analysis).figures
+    def _contents(self) -> Contents[Analysis]:
+        return catalogue.contents(self._analysis)
 
     @property
     def figures(self) -> list[str]:
         """The names of the figures there are."""
-        return list(self._drawings)
+        return list(self._contents.figures)
 
     def figure(self, name: str = "forest") -> Figure:
         """A figure by its name, one of `figures`; raises KeyError for another."""
-        drawn: Figure = self._drawings[name].draw()
+        drawn: Figure = self._contents.figures[name].draw()
         return drawn
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +119,18 @@ class Comparison:
         if len(self.curves):
             write_frame(place / "curves.csv", self.curves)
         return page
+
+    def __repr__(self) -> str:
+        told = told_of(self._analysis)
+        return f"<harness.compare of {told.table}: {len(self._analysis.results.runs)} runs by {told.factor}. {self.headline}>"
+
+    @cached_property
+    def _html(self) -> str:
+        return cell.render(self._contents)
+
+    def _repr_html_(self) -> str:
+        """The page's first screen, as an element of a notebook: verdicts, their table, and the forest plot."""
+        return self._html
 
     def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
         unit = self._analysis.plan.unit

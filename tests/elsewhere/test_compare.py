@@ -487,6 +487,18 @@ def test_the_page_claims_nothing_that_no_table_tells(tmp_path):
     assert list(pd.read_csv(tmp_path / "runs.csv").columns) == ["run", "optimizer", "fold", "status", "reason", "fid"]
 
 
+def test_a_notebook_shows_the_first_screen_of_a_comparison_as_it_does_of_a_study():
+    frame = table(factor="optimizer", effects={"constant": 0.0, "a<b>": -1.0})
+    found = compare(frame, **{**ASKED, "factor": "optimizer"})
+    shown = found._repr_html_()
+    for words in ("The harness did not train these runs", "95 % interval", "<svg", "verdict"):
+        assert words in shown
+    assert "<script" not in shown
+    assert "A&lt;b&gt; was better than constant" in shown
+    assert compare(frame, **{**ASKED, "factor": "optimizer"})._repr_html_() == shown
+    assert repr(found) == "<harness.compare of the table: 16 runs by optimizer. Better than constant: a<b>.>"
+
+
 def test_the_command_prints_verdicts_and_says_by_its_status_whether_they_are_decided(tmp_path, capsys):
     path = tmp_path / "runs.csv"
     table(effects={"constant": 0.0, "linear": -3.0}).to_csv(path, index=False, sep=";")
