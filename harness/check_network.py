@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device.configure(threads=options.threads, gpu=0 if resources.gpus() else None)
         checks = network_checks.run(request)
     if options.json:
-        command_line.print_json([vars(check) for check in checks], indent=1)
+        command_line.print_json(command_line.versioned({"checks": [vars(check) for check in checks]}), indent=1)
     else:
         for check in checks:
             print(f"{'ok   ' if check.good else 'FAULT'} {check.name}: {check.found}")

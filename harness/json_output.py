@@ -132,17 +132,22 @@ class Comparison(Verdicts):
     """file of the page, with --output"""
 
 
-class Damage(_Table):
-    """What a score makes of real images that are damaged in one way."""
+class Seen(_Table):
+    """What Fréchet distances make of real images that are damaged in one way."""
 
     damage: str
     value: float
     floor: float
     """the same of undamaged images"""
-    spread: float
-    """standard deviation of the floor"""
     seen: bool
     """whether the score tells the two apart"""
+
+
+class Damage(Seen):
+    """What a score makes of real images that are damaged in one way."""
+
+    spread: float
+    """standard deviation of the floor"""
     images: int
 
 
@@ -247,7 +252,126 @@ class Scores(Versioned):
     """by metric"""
 
 
-PRINTED = (Study, Comparison, DryRun, Reproduction, Scores)
+class Architecture(_Table):
+    """Sizes of a compact feature network."""
+
+    side: int
+    """pixels of a side of its images"""
+    channels: int
+    width: int
+    """channels of the first layer"""
+    outputs: int
+
+
+class Features(Versioned):
+    """`harness features train FOLDER --json`."""
+
+    file: str
+    sha256: str
+    bytes: int
+    name: str
+    """what its images are"""
+    task: Literal["classes", "turns"]
+    classes: list[str]
+    architecture: Architecture
+    accuracy: float
+    """share of held-out images (and all their turns) that it tells rightly"""
+    chance: float
+    """the accuracy of a guess"""
+    train: int
+    """images"""
+    held_out: int
+    """images"""
+    fingerprint: str
+    """that of a study's data with the same images"""
+    seed: int
+    epochs: int
+    mirror: bool
+    harness: str
+    """version"""
+    sanity: list[Seen]
+    warnings: list[str]
+
+
+class Answer(_Table):
+    """A check of a network of one's own."""
+
+    name: str
+    good: bool
+    found: str
+
+
+class Networks(Versioned):
+    """`python -m harness.check_network FILE --json`."""
+
+    checks: list[Answer]
+
+
+class Examined(_Table):
+    """What the doctor asked of a subject, such as a network, on a device."""
+
+    subject: str
+    question: str
+    device: str
+    status: Literal["passed", "failed", "skipped"]
+    found: str
+    differences: dict[str, Number]
+    """relative ones of losses, weights and gradients, where numbers were compared; null where infinite"""
+
+
+class Speed(_Table):
+    """Seconds of a training step of a network in one way of computing."""
+
+    network: str
+    device: str
+    way: str
+    seconds: Number
+    reason: str
+    """why it could not be timed"""
+
+
+class Throughput(_Table):
+    """Training steps a second of all workers of a device together."""
+
+    device: str
+    workers: int
+    steps_per_second: float
+
+
+class Evaluation(_Table):
+    """Images a second through a feature network."""
+
+    network: str
+    device: str
+    images_per_second: float
+
+
+class Advice(_Table):
+    """What to set, and why."""
+
+    setting: str
+    """key of the study file, option or variable"""
+    value: str
+    reason: str
+
+
+class Doctor(Versioned):
+    """`harness doctor --json`."""
+
+    machine: dict[str, Any]
+    """versions, processor, memory and disks (MB), GPUs, driver, TensorFlow's build"""
+    checks: list[Examined]
+    speeds: list[Speed]
+    throughput: list[Throughput]
+    evaluations: list[Evaluation]
+    operations: dict[str, int]
+    """those that a device starts in one training step, by network"""
+    unchecked: list[str]
+    seconds: float
+    advice: list[Advice]
+
+
+PRINTED = (Study, Comparison, DryRun, Reproduction, Scores, Features, Networks, Doctor)
 
 
 def schema() -> dict[str, Any]:

@@ -98,8 +98,9 @@ os.replace, os.fsync = replace, fsync
 
 
 def tables(folder: Path) -> tuple[str, ...]:
-    """Everything in the tables that is not a measurement of time, as text."""
+    """Everything in the tables that is not a measurement of time or energy, as text."""
     runs = pd.read_csv(folder / "runs.csv", dtype=str).drop(columns=MEASURED).drop(columns=SHARED, errors="ignore")
+    runs = runs.drop(columns=runs.filter(like="joules_").columns)
     curves = pd.read_csv(folder / "curves.csv", dtype=str).drop(columns=["seconds"])
     traces = pd.read_csv(folder / "traces.csv", dtype=str)
     return (

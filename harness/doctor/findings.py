@@ -71,7 +71,7 @@ class Machine:
     are `memory_mb`, free, and `all_memory_mb`. `busy` is the load of the minute before: how many processes ran or waited for a core. `workers` is how many a study like the quick one would get here, `worker_mb`
     what each of them takes. `packages` are versions that scores depend on, `cuda` those of NVIDIA's libraries, `variables`
     the environment variables that change numbers or hide devices, `weights` the published feature networks and whether
-    their weights are in the cache.
+    their weights are in the cache. `energy` says of each device why its energy cannot be read, or nothing where it can.
     """
 
     harness: str
@@ -94,6 +94,7 @@ class Machine:
     driver: Driver
     build: Build
     gpus: tuple[Gpu, ...] = ()
+    energy: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def usable(self) -> tuple[Gpu, ...]:

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ import psutil
 
 from harness import spec as specs
 from harness.doctor.children import Child, ProbeFault
-from harness.doctor.findings import Build, Driver, Gpu, Machine
+from harness.doctor.findings import PROCESSOR, Build, Driver, Gpu, Machine
 from harness.doctor.probe import Facts
 from harness.driver import code_version
 from harness.executors import resources
 from harness.executors.resources import WorkerOptions
 from harness.metrics.features import dinov2, inception
 from harness.version import __version__
-from harness.worker import context, device
+from harness.worker import context, device, energy
 
 _PCI, _NVIDIA, _DISPLAY = Path("/sys/bus/pci/devices"), "0x10de", "0x03"
 _FACTS_SECONDS = 60.0
@@ -80,6 +81,7 @@ def look() -> Machine:
         ),
         build=build,
         gpus=merged(listed, seen, visible=os.environ.get("CUDA_VISIBLE_DEVICES")),
+        energy=_energy(),
     )
 
 
@@ -147,6 +149,22 @@ def _asked() -> tuple[list[Gpu], str]:
             continue
         return parsed(done.stdout)
     return [], ""
+
+
+def _energy() -> dict[str, str]:
+    """Why the energy of processor and GPUs cannot be read, by device; "" where it can. nvidia-smi does not tell it."""
+    found = {PROCESSOR: _fault(energy.packages)}
+    for place, name in enumerate(resources.gpus()):
+        found[f"GPU {place}"] = _fault(partial(energy.gpu, name))
+    return found
+
+
+def _fault(look_at: Callable[[], object]) -> str:
+    try:
+        look_at()
+    except energy.CounterError as error:
+        return str(error)
+    return ""
 
 
 def _kernel_module() -> str:

@@ -65,6 +65,8 @@ def _machine(machine: Machine) -> Iterator[str]:
         f"{machine.memory_mb / 1000:.1f} of {machine.all_memory_mb / 1000:.1f} GB free, a worker of the quick study takes "
         f"{machine.worker_mb / 1000:.1f}: it would get {machine.workers} workers",
     )
+    told = (f"{where}: {fault or 'can be read'}" for where, fault in machine.energy.items())
+    yield from _row("Energy counters", "; ".join(told))
     yield from _row("Disk, GB free", _pairs({name: f"{free / 1000:.0f}" for name, free in machine.disks.items()}))
     yield from _row("Versions", _pairs(machine.packages))
     yield from _row("Variables set", _pairs(machine.variables, "=") or "none of those that move numbers or hide GPUs")

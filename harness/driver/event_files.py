@@ -18,7 +18,7 @@ from harness.plan.design import Design
 from harness.results import trace
 from harness.results.record import RunRecord
 
-GRIDS = {"": "samples/raw", "-ema": "samples/averaged"}  # suffix of the grid's file -> tag
+GRIDS = {"": "samples/raw", "-ema": "samples/ema"}  # suffix of the grid's file -> tag
 
 
 class TensorBoardFault(RuntimeError):

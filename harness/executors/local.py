@@ -24,7 +24,7 @@ class LocalExecutor:
     def __init__(self, setup: WorkerSetup, *, workers: int, gpus: int = 0) -> None:
         self.slots = workers
         self._spec = setup.spec
-        self._setups = [replace(setup, gpu=index % gpus if gpus else None) for index in range(workers)]
+        self._setups = [_placed(setup, index, workers=workers, gpus=gpus) for index in range(workers)]
         self._pools: list[ProcessPoolExecutor | None] = [None] * workers
         self._busy: set[int] = set()
 
@@ -119,6 +119,14 @@ class LocalExecutor:
         for pool in self._pools:
             if pool is not None:
                 _kill(pool)
+
+
+def _placed(setup: WorkerSetup, index: int, *, workers: int, gpus: int) -> WorkerSetup:
+    """What worker number `index` of so many is told: its GPU, and how many share that and the processor."""
+    if not gpus:
+        return replace(setup, gpu=None, processor_workers=workers)
+    gpu = index % gpus
+    return replace(setup, gpu=gpu, processor_workers=workers, gpu_workers=len(range(gpu, workers, gpus)))
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

@@ -106,7 +106,10 @@ class RayExecutor:
         _connect(address)
         self._gpu_share = 1 / workers_per_gpu if _total("GPU") else 0.0
         self._threads = setup.spec.train.threads
-        self._setup = replace(setup, gpu=0 if self._gpu_share else None)
+        # Who else uses a node's processors, nobody knows.
+        self._setup = (
+            replace(setup, gpu=0, gpu_workers=workers_per_gpu) if self._gpu_share else replace(setup, gpu=None)
+        )
         self._token = f"{time.time_ns()}"
         if setup.work is not None:
             setup.work.mkdir(parents=True, exist_ok=True)

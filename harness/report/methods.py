@@ -151,7 +151,7 @@ def _lost(analysis: Analysis) -> str:
 
 
 def _compute(analysis: Analysis) -> str:
-    """Device-hours of all runs, those that diverged or failed included."""
+    """Device-hours of all runs, those that diverged or failed included, and their energy where it is known."""
     return f"{_cost(analysis)} Software: {_versions(analysis)}."
 
 
@@ -164,9 +164,13 @@ def _cost(analysis: Analysis) -> str:
     threads = sorted({int(count) for count in runs["threads"].dropna()})
     with_threads = f", {'/'.join(map(str, threads))} thread{'s' if threads != [1] else ''} per run" if threads else ""
     cpu = analysis.results.study.environment.cpu
+    energy = sentences.energy(runs)
+    used_up = (
+        f" Energy, as the machine's counters tell, in equal shares for runs side by side: {energy}." if energy else ""
+    )
     return (
         f"All {numbers.count(len(runs), 'run')}, those of the tuning and those that diverged or failed included, took "
-        f"{sentences.listed(used)} ({cpu}{with_threads})."
+        f"{sentences.listed(used)} ({cpu}{with_threads}).{used_up}"
     )
 
 

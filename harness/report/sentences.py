@@ -14,6 +14,7 @@ from harness.stats import words
 
 EDGES_SAID = 4  # parameters at an edge that a warning names; boundary.csv has all
 FORM = numbers.Form()
+_JOULES_PER_KWH = 3.6e6
 ADDED, MORE_SEEDS, BEYOND = "added schedule", "seeds after the plan", "replicates beyond the plan"
 LATER_SAID = 4  # differences after the plan that a sentence names; exploratory.csv has all
 _PAIRS_NAMED = 6  # pairs of schedule and average that a sentence names; averages.csv has all
@@ -375,6 +376,20 @@ def _widen(found: str, parts: Sequence[str]) -> str:
     return (
         f"{found}: {'; '.join(parts[:EDGES_SAID])}{more}. Better ones may lie outside: widen the range in a new study."
     )
+
+
+def energy(runs: pd.DataFrame) -> str:
+    """Kilowatt-hours of all runs by part of the machine, and of how many runs where not of all; empty where none is known."""
+    on_gpu = int((~runs["device"].fillna("").astype(str).str.startswith("CPU")).sum())
+    told = []
+    for part, name, using in (("processor", "processor packages", len(runs)), ("gpu", "GPUs", on_gpu)):
+        known = runs[runs[f"joules_{part}"].notna()] if f"joules_{part}" in runs else runs.iloc[:0]
+        if len(known):
+            # Steps that another run trained count there.
+            own = known[f"joules_{part}"].sum() - known.get(f"shared_joules_{part}", pd.Series(dtype=float)).sum()
+            some = f" (of {len(known)} of {using} runs)" if len(known) < using else ""
+            told.append(f"{numbers.measured(float(own) / _JOULES_PER_KWH)} kWh of the {name}{some}")
+    return listed(told)
 
 
 def shared(runs: pd.DataFrame) -> str:

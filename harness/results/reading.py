@@ -14,7 +14,7 @@ import pandas as pd
 
 from harness.results import tables, trace
 from harness.results.record import CurvePoint, RunRecord, posix
-from harness.results.tables import ResultsError
+from harness.results.tables import JOULES, SHARED_JOULES, ResultsError
 from harness.results.trace import LOSS, RATE, TracePoint, taken
 
 _READERS: dict[Any, Callable[[str], Any]] = {
@@ -121,5 +121,7 @@ def _record(
         scores={name: float(row[name]) for name in scores if row.get(name)},
         losses={name: float(cell) for name, cell in taken(LOSS, row).items() if cell},
         versions=json.loads(row["versions"]),
+        joules={part: float(cell) for part, cell in taken(JOULES, row).items() if cell},
+        shared_joules={part: float(cell) for part, cell in taken(SHARED_JOULES, row).items() if cell},
         curve=curve,
     )

@@ -70,7 +70,8 @@ class RunRecord:
     `evaluations` are the final scores of one of evaluation, on further sets of latents. `precision` is the arithmetic of the
     layers in a study whose schedules differ in it; empty of others. The first `shared_steps` steps were trained once for
     several runs, by the run `shared_from`; the `shared_seconds` that they took count in `seconds`, as if the run had trained
-    them itself.
+    them itself, and so do `shared_joules` in `joules`: energy by part of the machine (harness.worker.energy), of those parts
+    that told it.
     """
 
     run: str
@@ -115,6 +116,8 @@ class RunRecord:
     shared_steps: int = 0
     shared_from: str = ""
     shared_seconds: float = 0.0
+    joules: Mapping[str, float] = field(default_factory=dict)
+    shared_joules: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a status that no table knows."""
@@ -152,6 +155,8 @@ class RunRecord:
             "scores": dict(self.scores),
             "versions": dict(self.versions),
             "numerics": dict(self.numerics),
+            "joules": dict(self.joules),
+            "shared_joules": dict(self.shared_joules),
             "evaluations": [dict(scores) for scores in self.evaluations],
             "curve": [place.to_json() for place in self.curve],
         }

@@ -54,6 +54,8 @@ _TRAILING = [
 _LATER = ["seconds_evaluation", "started", "ended", "numerics"]
 # Where a run began as another one did, whose first steps were trained once for both.
 _SHARED = ["shared_steps", "shared_from", "shared_seconds"]
+# Where the machine's counters told the energy of runs, by part of the machine.
+JOULES, SHARED_JOULES = "joules_", "shared_joules_"
 _CURVE = ["step"]  # then rate_<network>, loss_<name>
 _KEYS = ["run", "phase", "schedule", "point", "repetition"]
 
@@ -163,7 +165,7 @@ def frames(
     """One row per run, and one row per run and evaluation, sorted by phase, schedule, replicate, point, repetition.
 
     The column `replicate` is there in studies that repeat their tuning, `source` where seeds were changed one at a time,
-    `precision` where schedules differ in it, those of what was shared where anything was.
+    `precision` where schedules differ in it, those of what was shared where anything was, of energy where any is known.
     """
     ordered = _ordered(records, phases, schedules)
     placed = ["replicate"] if any(each.replicate is not None for each in ordered) else []
@@ -175,6 +177,10 @@ def frames(
     later = _LATER if any(getattr(each, name) not in (None, {}) for each in ordered for name in _LATER) else []
     later = later + (["precision"] if any(each.precision for each in ordered) else [])
     later = later + (_SHARED if any(each.shared_steps for each in ordered) else [])
+    energies = [
+        {**trace.prefixed(JOULES, each.joules), **trace.prefixed(SHARED_JOULES, each.shared_joules)} for each in ordered
+    ]
+    later = later + sorted({name for of_run in energies for name in of_run})
     rates, losses = _by_step(ordered)
     run_columns = [*_LEADING, *placed, *(f"params_{name}" for name in params), *scores, *losses, *_TRAILING, *later]
     runs = [
@@ -189,8 +195,9 @@ def frames(
             "ended": moment(each.ended),
             "numerics": json.dumps(dict(each.numerics), sort_keys=True) if each.numerics else None,
             "precision": each.precision,
+            **energy,
         }
-        for each in ordered
+        for each, energy in zip(ordered, energies, strict=True)
     ]
     curves = [
         {

@@ -51,6 +51,13 @@ def configure(*, threads: int, gpu: int | None) -> None:
         tf.random.set_seed(0)  # determinism asks for a global seed; no draw of ours uses it
 
 
+def on_gpu() -> bool:
+    """Whether runs are trained on a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def describe() -> str:
     """The device runs are trained on: the GPU's name, or 'CPU' with the machine's architecture."""
     import tensorflow as tf

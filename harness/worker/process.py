@@ -18,6 +18,7 @@ from harness.plan.design import Design
 from harness.plan.prefixes import Forks
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
+from harness.worker import energy
 
 Question = Literal["summary", "facts", "probe"]
 STOP = "stop"  # a file of this name in the work folder asks all workers to checkpoint and stop
@@ -34,6 +35,9 @@ class WorkerSetup:
     cache: Path | None  # reference features
     gpu: int | None
     commit: str
+    # How many workers share the processors, and the GPU; None: nobody knows, and their energy is not metered.
+    processor_workers: int | None = None
+    gpu_workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
             report=_Reporter(work / f"{design.run}.progress") if work else lambda message: None,
             stop=lambda: _terminated.is_set() or (work is not None and (work / STOP).exists()),
             forks=_forks(work / f"{design.run}{FORKS}") if work else Forks(),
+            meter=_meter(setup),
         )
         control.report({"run": design.run, "step": 0, "scores": {}})
         result = train_run(design, context_of(setup), control)
@@ -133,6 +138,16 @@ def train_with(setup: WorkerSetup, design: Design) -> RunOutcome:
         named = f"{type(error).__name__}: {text[0] if text else 'no message'}"
         return RunOutcome(None, {}, error=named[:500], trace=traceback.format_exc())
     return RunOutcome(result.record, result.grids)
+
+
+def _meter(setup: WorkerSetup) -> energy.Meter:
+    """A meter for one run, of the parts of the machine that train it."""
+    from harness.worker import device
+
+    workers = {energy.PROCESSOR: setup.processor_workers}
+    if setup.gpu_workers is not None and device.on_gpu():  # or it is there, and TensorFlow cannot use it
+        workers[energy.GPU] = setup.gpu_workers
+    return energy.meter({part: count for part, count in workers.items() if count is not None})
 
 
 def _forks(path: Path) -> Forks:

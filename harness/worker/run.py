@@ -26,6 +26,7 @@ from harness.plan.prefixes import Forks
 from harness.results.record import CurvePoint, RunRecord
 from harness.seeds import SETS, derive, evaluation_seed
 from harness.spec import StudySpec, TrainedWith
+from harness.worker.energy import Meter
 from harness.worker.forks import RunForks
 from harness.worker.loss_trace import POINTS, LossTrace, even_steps
 from harness.worker.rules import Rules
@@ -41,12 +42,13 @@ class Interrupted(Exception):
 
 @dataclass
 class Control:
-    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it, forks beside the checkpoint."""
+    """What surrounds a run: where its checkpoint lies, who hears of progress, who may stop it, forks beside it, what it uses."""
 
     checkpoint: Path | None = None
     report: Progress = lambda message: None
     stop: Callable[[], bool] = lambda: False
     forks: Forks = field(default_factory=Forks)
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass
@@ -134,8 +136,10 @@ class _Run:
         self.started = _now()
         self.seconds = 0.0
         self.spent = {"training": 0.0, "evaluation": 0.0}  # seconds
+        self.stored_joules = dict.fromkeys(control.meter.parts, 0.0)  # before this process, by part of the machine
+        self.joules: dict[str, float] = {}
         self.images: dict[str, NDArray[np.uint8]] = {}  # the last ones, by weights
-        self.shared: dict[str, Any] = {}  # how many steps another run trained, which one, in how many seconds
+        self.shared: dict[str, Any] = {}  # how many steps another run trained, which one, at what cost
         folder = None if control.checkpoint is None else control.checkpoint.parent
         self.forks = RunForks(spec, design, context.environment, folder, control.forks)
         self._begin()
@@ -153,6 +157,7 @@ class _Run:
         if fork is not None and self._restored(fork):
             self.curve = [place for place in self.curve if place.step < self.steps]  # the last scores have errors, too
             self.shared = {"steps": self.model.step, "from": fork.meta["fork"]["run"], "seconds": self.seconds}
+            self.shared["joules"] = dict(self.stored_joules)
 
     def _restored(self, stored: Checkpoint) -> bool:
         """Whether the run could be put where a checkpoint has it; nothing has changed where it could not."""
@@ -170,15 +175,18 @@ class _Run:
         self.losses = dict(zip(self.model.losses, map(float, stored.meta["losses"]), strict=True))
         self.seconds = float(stored.meta["seconds"])
         self.spent = {part: float(stored.meta["spent"][part]) for part in self.spent}
+        self.stored_joules = {part: float(joules) for part, joules in stored.meta.get("joules", {}).items()}
         return True
 
     def train(self) -> None:
         """Train and score to the last step; raise Diverged or Interrupted."""
         begun = time.monotonic() - self.seconds  # as if nothing had come between
-        try:
-            self._train(begun)
-        finally:
-            self.seconds = time.monotonic() - begun
+        with self.control.meter:
+            try:
+                self._train(begun)
+            finally:
+                self.seconds = time.monotonic() - begun
+                self.joules = self._used()
 
     def _train(self, begun: float) -> None:
         saved = time.monotonic()
@@ -282,6 +290,11 @@ class _Run:
             with self._timed("evaluation"):
                 self.evaluations.append(self._scores_of(latents))
 
+    def _used(self) -> dict[str, float]:
+        """Joules up to now by part of the machine, of those parts of which all is known, whichever process it was in."""
+        now = self.control.meter.joules()
+        return {part: before + now[part] for part, before in self.stored_joules.items() if part in now}
+
     def _latest(self) -> dict[str, float]:
         return dict(self.curve[-1].scores) if self.curve else {}
 
@@ -303,6 +316,7 @@ class _Run:
             "seconds": self.seconds,
             "losses": list(self.losses.values()),
             "spent": self.spent,
+            "joules": self._used(),
             "started": self.started,
             "trace": self.trace.to_json(),
             "numerics": self.numerics,
@@ -355,6 +369,8 @@ class _Run:
             shared_steps=self.shared.get("steps", 0),
             shared_from=self.shared.get("from", ""),
             shared_seconds=self.shared.get("seconds", 0.0),
+            joules=self.joules,
+            shared_joules=self.shared.get("joules", {}),
             started=self.started,
             ended=_now(),
         )

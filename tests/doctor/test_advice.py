@@ -9,6 +9,7 @@ from harness.doctor.__main__ import document
 from harness.doctor.advice import advice
 from harness.doctor.findings import Check, Evaluation, Speed
 from harness.doctor.page import WIDTH, text
+from tests import printed
 from tests.doctor.example import PLAIN, findings, passed, with_gpus
 
 
@@ -102,6 +103,12 @@ def test_the_page_fits_100_columns_and_says_all_advice(here):
         assert " ".join(f"{each.setting} = {each.value}: {each.reason}".split()) in joined
 
 
+def test_the_page_says_whose_energy_can_be_read_and_why_others_cannot():
+    here = replace(with_gpus(), energy={"processor": "root alone", "GPU 0": ""})
+    page = " ".join(text(findings(here), []).split())
+    assert "Energy counters processor: root alone; GPU 0: can be read" in page
+
+
 def test_what_failed_comes_first():
     bad = Check("dcgan", "repeats", "GPU 0", "failed", "other bits in generator")
     made = findings(with_gpus(), checks=(passed("dcgan"), bad))
@@ -113,7 +120,7 @@ def test_what_failed_comes_first():
 def test_the_document_is_json_with_a_format_and_all_that_was_found():
     made = findings(with_gpus(2))
     written = json.loads(json.dumps(document(made, advice(made)), allow_nan=False))
-    assert written["format"] == 1
+    printed.check("Doctor", written)
     assert written["machine"]["gpus"][1]["capability"] == [8, 0]
     assert written["checks"][0]["differences"]["gradients"] is None
     assert written["advice"][0]["setting"] == "--workers-per-gpu"

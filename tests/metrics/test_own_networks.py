@@ -26,6 +26,7 @@ from harness.metrics.own import compact_file, making, material, training
 from harness.metrics.own.compact import Architecture
 from harness.metrics.own.network import FileError
 from tests.metrics.test_features import convolved
+from tests.printed import check
 
 QUICK = ("--width", "8", "--epochs", "40", "--quiet")
 
@@ -125,11 +126,12 @@ def test_the_fingerprint_is_that_of_a_study_of_the_same_images(trained):
     assert part.trained.title == "numbers"
 
 
-def test_the_same_seed_gives_the_same_file_and_another_another(trained, tmp_path):
+def test_the_same_seed_gives_the_same_file_and_another_another(trained, tmp_path, capsys):
     folder, file = trained
     for name, seed in (("same", "1"), ("other", "2")):
-        words = ["train", str(folder), "--output", str(tmp_path / f"{name}.npz"), *QUICK, "--seed", seed]
+        words = ["train", str(folder), "--output", str(tmp_path / f"{name}.npz"), *QUICK, "--seed", seed, "--json"]
         assert features.main(words) == 0
+        check("Features", json.loads(capsys.readouterr().out))
     assert (tmp_path / "same.npz").read_bytes() == file.read_bytes()
     assert (tmp_path / "other.npz").read_bytes() != file.read_bytes()
 

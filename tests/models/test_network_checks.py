@@ -13,6 +13,7 @@ from harness import check_network
 from harness.models import network_checks
 from harness.models.network_checks import Request
 from tests import own_code_example as example
+from tests import printed
 
 HEAD = "import keras, tensorflow as tf\nL = keras.layers\n"
 GENERATOR = "keras.Sequential([keras.Input((latent,)), L.Dense(64, {ends}), L.Reshape(shape)])"
@@ -123,7 +124,8 @@ def test_the_command_prints_a_line_per_check_and_its_exit_status_says_whether_al
 
     done = run("--batch", "8", "--json")
     assert done.returncode == 0, done.stderr
-    assert all(check["good"] for check in json.loads(done.stdout))
+    printed.check("Networks", json.loads(done.stdout))
+    assert all(check["good"] for check in json.loads(done.stdout)["checks"])
     assert done.stderr == ""
     done = run("--make", "bild")
     assert done.returncode == 2

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.report import methods
 from harness.report.analysis import Analysis
+from harness.report.catalogue import contents
+from harness.report.render import readme
 from harness.results import load
 from tests.report import example
 
@@ -43,6 +46,16 @@ def test_compute_is_that_of_all_runs_whatever_became_of_them(digits):
     found = re.search(r"All (\d+) runs, .* took ([\d.]+) device-hours", said(digits))
     assert int(found[1]) == len(digits.results.runs)
     assert float(found[2]) == pytest.approx(hours, rel=5e-3)
+
+
+def test_energy_is_told_where_it_is_known(tmp_path, digits):
+    assert "nergy" not in said(digits) + listed(digits)
+    folder = example.results(tmp_path, labels=("constant", "linear"), seeds=2, trials=2)
+    runs = pd.read_csv(folder / "runs.csv")
+    runs.assign(joules_processor=9e5).to_csv(folder / "runs.csv", index=False)
+    analysis = Analysis(load(folder))
+    told = "nergy, as the machine's counters tell, in equal shares for runs side by side: 2.00 kWh of the processor packages"
+    assert all(told in text for text in (said(analysis), listed(analysis), readme.render(contents(analysis))))
 
 
 def test_diverged_runs_are_counted(tmp_path, digits):

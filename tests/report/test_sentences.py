@@ -42,6 +42,20 @@ def test_of_one_schedule_there_is_nothing_to_say():
     assert sentences.sentences(table, score_title="FID") == []
 
 
+def test_energy_is_that_of_every_step_once_and_says_of_how_many_runs_it_is():
+    frame = pd.DataFrame({"device": ["CPU (x86_64)", "A100", "A100"]})
+    assert sentences.energy(frame) == ""
+    frame["joules_processor"], frame["shared_joules_processor"] = [3.6e6, 1.8e6, 1.8e6], [None, None, 0.9e6]
+    assert sentences.energy(frame) == "1.75 kWh of the processor packages"
+    frame["joules_gpu"] = [None, 7.2e6, 3.6e6]
+    assert sentences.energy(frame) == "1.75 kWh of the processor packages and 3.00 kWh of the GPUs"
+    frame.loc[2, ["joules_processor", "joules_gpu"]] = None
+    frame["shared_joules_processor"] = None
+    assert sentences.energy(frame) == (
+        "1.50 kWh of the processor packages (of 2 of 3 runs) and 2.00 kWh of the GPUs (of 1 of 2 runs)"
+    )
+
+
 def test_steps_that_were_trained_once_are_counted_in_one_sentence():
     frame = pd.DataFrame({"last_step": [2000, 1000], "shared_steps": [0, 600], "shared_seconds": [0.0, 7200.0]})
     said = "600 steps of 3,000 were those of an earlier run, too, bit for bit, and were not trained again: 2 worker-hours saved"

@@ -31,6 +31,7 @@ seeds = st.integers(0, 2**63 - 1)
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
 
 
+energies = st.sampled_from([{}, {"gpu": 0.1 + 0.2}, {"gpu": 1e-3, "processor": 2.5e6 / 3}])
 moments = st.none() | st.integers(0, 4 * 10**12).map(lambda milliseconds: milliseconds / 1000)
 single = st.floats(-1e6, 1e6, width=32)
 points = st.builds(
@@ -104,6 +105,8 @@ def records(draw):
                 started=draw(moments),
                 ended=draw(moments),
                 numerics=draw(st.sampled_from([{}, {"onednn": True, "intra_op_threads": 1, "XLA_FLAGS": "a,b"}])),
+                joules=draw(energies),
+                shared_joules=draw(energies),
             )
         )
     return made

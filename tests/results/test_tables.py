@@ -1,5 +1,6 @@
 """Tables on disk: floats come back exactly, files are whole, and every damaged folder is named."""
 
+import dataclasses
 import json
 import shutil
 
@@ -149,10 +150,24 @@ def test_times_are_stored_as_utc_and_come_back_exactly():
         posix("2025-11-25T12:52:14")
 
 
+def test_energy_has_a_column_for_each_part_that_any_run_knows_and_others_none():
+    one, two = (_record("linear", "linear", "confirm", place, 4.5, lost=False, points=2) for place in range(2))
+    orders = {"phases": ("confirm",), "schedules": ("linear",)}
+    plain, _ = tables.frames([one, two], **orders)
+    assert not list(plain.filter(like="joules"))
+    known = dataclasses.replace(one, joules={"gpu": 7.5}, shared_joules={"gpu": 0.5})
+    told, _ = tables.frames([known, two], **orders)
+    assert list(told)[: len(plain.columns)] == list(plain)
+    assert told.filter(like="joules").fillna(-1).to_dict("records") == [
+        {"joules_gpu": 7.5, "shared_joules_gpu": 0.5},
+        {"joules_gpu": -1, "shared_joules_gpu": -1},
+    ]
+
+
 def test_a_record_stored_before_traces_were_kept_is_read():
     made = _record("linear", "linear", "confirm", 3, 4.5, lost=False, points=2)
     old = made.to_json()
-    for name in ("trace", "seconds_evaluation", "started", "ended", "numerics"):
+    for name in ("trace", "seconds_evaluation", "started", "ended", "numerics", "joules", "shared_joules"):
         del old[name]
     assert RunRecord.from_json(old) == made
 

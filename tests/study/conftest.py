@@ -58,3 +58,19 @@ def trained(spec, score, *, shuffle=None, slots=3, outcomes=None):
 @pytest.fixture
 def small():
     return make
+
+
+@pytest.fixture
+def steps_trained(monkeypatch):
+    """A list of one number: the steps that were trained in this process."""
+    from harness.worker.run import _Run
+
+    steps, advance = [0], _Run._advance
+
+    def counted(run, target):
+        before = run.model.step
+        advance(run, target)
+        steps[0] += run.model.step - before
+
+    monkeypatch.setattr(_Run, "_advance", counted)
+    return steps

@@ -11,7 +11,7 @@ import pytest
 
 from harness.executors import local, resources
 from harness.executors.resources import Machine, WorkerOptions, local_workers
-from harness.worker import device
+from harness.worker import device, energy, process
 from harness.worker.process import WorkerSetup
 from tests.study.conftest import make
 
@@ -68,7 +68,18 @@ def test_workers_take_the_gpus_in_turn_and_without_gpus_none():
     setup = WorkerSetup(make(), work=None, cache=None, gpu=None, commit="c")
     five = local.LocalExecutor(setup, workers=5, gpus=2)
     assert [each.gpu for each in five._setups] == [0, 1, 0, 1, 0]
-    assert [each.gpu for each in local.LocalExecutor(setup, workers=2)._setups] == [None, None]
+    assert [(each.processor_workers, each.gpu_workers) for each in five._setups] == [(5, on) for on in (3, 2, 3, 2, 3)]
+    two = local.LocalExecutor(setup, workers=2)
+    assert [(each.gpu, each.processor_workers, each.gpu_workers) for each in two._setups] == [(None, 2, None)] * 2
+
+
+def test_a_worker_meters_its_gpu_where_tensorflow_uses_it_and_nothing_where_nobody_says_who_shares_it(monkeypatch):
+    monkeypatch.setattr(energy, "meter", lambda workers: workers)
+    setup = WorkerSetup(make(), work=None, cache=None, gpu=0, commit="c", processor_workers=6, gpu_workers=3)
+    for used, expected in {True: {"processor": 6, "gpu": 3}, False: {"processor": 6}}.items():
+        monkeypatch.setattr(device, "on_gpu", lambda used=used: used)
+        assert process._meter(setup) == expected
+    assert process._meter(replace(setup, processor_workers=None, gpu_workers=None)) == {}
 
 
 class Pool:

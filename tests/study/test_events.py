@@ -44,8 +44,8 @@ def test_tensorboard_reads_back_what_the_record_holds(record, tmp_path):
     assert [e.value for e in found.Scalars("rate/generator")] == pytest.approx([1e-3, 5e-4])
     assert found.Scalars("loss/generator")[0].value == 0.25
     assert "loss/discriminator" not in found.Tags()["scalars"]  # not a number
-    assert found.Tags()["images"] == ["samples/averaged"]
-    image = found.Images("samples/averaged")[0]
+    assert found.Tags()["images"] == ["samples/ema"]
+    image = found.Images("samples/ema")[0]
     assert (image.step, image.width, image.height, image.encoded_image_string) == (200, 6, 4, picture())
     content = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams

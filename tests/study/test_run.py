@@ -9,6 +9,7 @@ import pytest
 from harness.models import checkpoints
 from harness.results import trace
 from harness.worker import device
+from harness.worker.energy import Counter, Meter
 from harness.worker.loss_trace import POINTS, LossTrace, even_steps
 from harness.worker.run import Control, Interrupted, train_run
 from tests.report.example import pair
@@ -94,16 +95,23 @@ def steady(record):
     return dataclasses.replace(record, curve=curve, **dict.fromkeys(MEASURED, 0.0))
 
 
-def test_a_run_stopped_at_any_place_ends_in_the_same_record_and_adds_its_times_up(shop, tmp_path):
+def test_a_run_stopped_at_any_place_ends_in_the_same_record_and_adds_its_times_and_energy_up(
+    shop, tmp_path, steps_trained
+):
+    def metered(*parts):  # 4 joules a step, for two workers
+        return Meter([Counter(part, lambda: 4.0 * steps_trained[0]) for part in parts], dict.fromkeys(parts, 2))
+
     wanted = train_run(design(shop), shop, Control()).record
     assert len(trace.unpack(wanted.trace)) == POINTS
     assert wanted.seconds_per_step * 450 + wanted.seconds_evaluation <= wanted.seconds
     assert wanted.seconds_evaluation > 0
     assert wanted.started + wanted.seconds <= wanted.ended + 0.01
     stops, spent = 0, []
-    control = Control(checkpoint=tmp_path / "run.npz", stop=lambda: True)
     shop.chunk = 37  # grows as steps are fast, so stops fall between trace points, and on evaluations
     while True:
+        # One part can always be read, one not from the start, one not in the second process.
+        parts = {"processor", "late", "lost"} - ({"late"} if stops == 0 else {"lost"} if stops == 1 else set())
+        control = Control(checkpoint=tmp_path / "run.npz", stop=lambda: True, meter=metered(*parts))
         try:
             found = train_run(design(shop), shop, control).record
             break
@@ -111,12 +119,24 @@ def test_a_run_stopped_at_any_place_ends_in_the_same_record_and_adds_its_times_u
             stops += 1
             spent.append(checkpoints.read(tmp_path / "run.npz").meta)
     assert stops > 2
-    assert steady(found) == steady(wanted)
+    assert steady(dataclasses.replace(found, joules={})) == steady(wanted)
+    assert found.joules == {"processor": 2.0 * 450}
     assert found.started == spent[0]["started"] < found.ended
     assert [each["seconds"] for each in spent] == sorted(each["seconds"] for each in spent)
     assert spent[-1]["spent"]["training"] > spent[0]["spent"]["training"] > 0
     # Seconds per step are the quotient: times the steps again, they may differ in the last bit.
     assert found.seconds_per_step * 450 >= spent[-1]["spent"]["training"] * (1 - 1e-12)
+
+
+def test_a_checkpoint_from_before_energy_was_metered_is_gone_on_with(shop, tmp_path):
+    path, meters = tmp_path / "run.npz", [Meter([Counter("processor", lambda: 0.0)]) for _ in range(2)]
+    with pytest.raises(Interrupted):
+        train_run(design(shop), shop, Control(checkpoint=path, stop=lambda: True, meter=meters[0]))
+    stored = checkpoints.read(path)
+    assert stored.meta.pop("joules") == {"processor": 0.0}
+    checkpoints.save(path, stored.arrays, {**stored.meta, "started": 5.0})
+    found = train_run(design(shop), shop, Control(checkpoint=path, meter=meters[1])).record
+    assert (found.started, found.joules) == (5.0, {})
 
 
 @pytest.mark.parametrize("change", [{"numerics": {"onednn": "other"}}, {"trace": None}])

@@ -24,6 +24,7 @@ from harness.models import checkpoints
 from harness.plan.prefixes import PATTERN, Forks, Prefixes
 from harness.results import reading, tables
 from harness.worker import context, device, process
+from harness.worker.energy import Counter, Meter
 from harness.worker.forks import RunForks
 from harness.worker.process import FORKS, STOP, WorkerSetup
 from tests.study.test_engine import Instant, Silent, conduct
@@ -124,8 +125,9 @@ def trained(path, executor):
 
 
 def shown(path):
-    """All that a results folder says of the runs but times, and who trained what first."""
+    """All that a results folder says of the runs but times and energy, and who trained what first."""
     runs = pd.read_csv(path / "runs.csv", dtype=str).drop(columns=MEASURED).drop(columns=SHARED, errors="ignore")
+    runs = runs.drop(columns=runs.filter(like="joules_").columns)
     curves = pd.read_csv(path / "curves.csv", dtype=str).drop(columns="seconds")
     texts = [runs.to_csv(), curves.to_csv(), *((path / name).read_text() for name in ("traces.csv", "evaluations.csv"))]
     return texts, {grid.name: grid.read_bytes() for grid in (path / "samples").glob("*.png")}
@@ -141,7 +143,9 @@ def alone(tmp_path_factory):
     return path
 
 
-def test_shared_runs_have_the_numbers_and_pictures_of_those_trained_alone(alone, tmp_path):
+def test_shared_runs_have_the_numbers_and_pictures_of_those_trained_alone(alone, tmp_path, steps_trained, monkeypatch):
+    counter = Counter("processor", lambda: 2.0 * steps_trained[0])
+    monkeypatch.setattr(process, "_meter", lambda setup: Meter([counter]))
     executor = Here(tmp_path / "checkpoints")
     records = trained(tmp_path, executor)
     assert shown(tmp_path) == shown(alone)
@@ -154,9 +158,12 @@ def test_shared_runs_have_the_numbers_and_pictures_of_those_trained_alone(alone,
     again = next(each for each in records.values() if each.phase == "variance")
     assert (again.shared_steps, again.shared_from) == (STEPS, f"confirm-wsd-{again.run[-9:]}")
     assert not any(each.shared_steps for each in records.values() if each.schedule == "other")
+    for each in records.values():  # two joules a step, whoever trained it
+        assert each.joules == {"processor": 2.0 * each.last_step}
+        assert each.shared_joules == ({"processor": 2.0 * each.shared_steps} if each.shared_steps else {})
     assert not list((tmp_path / "checkpoints").glob("*"))  # forks and notes are gone
     for read in reading.records(tmp_path):
-        for name in SHARED:
+        for name in (*SHARED, "joules", "shared_joules"):
             assert getattr(read, name) == getattr(records[read.run], name)
 
 

@@ -44,6 +44,10 @@ def render(contents: Contents[Analysis]) -> str:
     ]
     shared = sentences.shared(runs)
     lines += [f"- {shared}"] if shared else []
+    energy = sentences.energy(runs)
+    lines += (
+        [f"- energy, as the machine's counters tell, in equal shares for runs side by side: {energy}"] if energy else []
+    )
     lines += [f"- commit `{environment.commit}`, {markdown.plain(environment.cpu)}, {_versions(environment.versions)}"]
     lines += [f"- primary score `{study.primary}`: {markdown.plain(study.scores[analysis.raw].protocol)}", ""]
     lines += ["## How to check it", "", "In this folder:", "", "```bash"]
