@@ -130,7 +130,8 @@ def _parquet(path: Path) -> pd.DataFrame:
         return _flat(pd.read_parquet(path))
     except ImportError as error:
         raise TableError(
-            f"{path}: pandas needs the package pyarrow to read Parquet; install it, or save the table as CSV"
+            f"{path}: pandas needs the package pyarrow to read Parquet; install the extra, pip install 'schedule-harness[parquet]', or save "
+            "the table as CSV"
         ) from error
 
 

@@ -713,11 +713,19 @@ def test_a_parquet_file_is_read_where_pandas_can(tmp_path):
     except ImportError:
         path.write_bytes(b"PAR1")
         with pytest.raises(
-            TableError, match="needs the package pyarrow to read Parquet; install it, or save the table as CSV"
+            TableError,
+            match=r"needs the package pyarrow to read Parquet; install the extra, .*, or save the table as CSV",
         ):
             compare(path, **ASKED)
     else:
         assert compare(path, **ASKED).verdicts.loc[0, "n"] == 8
+
+
+def test_a_named_index_of_a_parquet_file_is_columns(tmp_path, monkeypatch):
+    path = tmp_path / "runs.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setattr(pd, "read_parquet", lambda _: table().set_index(["schedule", "seed"]))  # as pyarrow gives it
+    assert compare(path, **ASKED).verdicts.equals(compare(table(), **ASKED).verdicts)
 
 
 PAGE = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
@@ -750,8 +758,13 @@ def test_the_python_of_the_docs_runs_with_frames_such_as_these_tools_give(tmp_pa
         state="finished",
         scan_history=lambda keys: [{"_step": 1, "fid": 2.0}],
     )
+    values = [[SimpleNamespace(step=step, value=value + 1 - step) for step in (0, 1)] for value in frame["fid"]]
+    client = SimpleNamespace(get_metric_history=lambda run, _: values[run])
     stand_ins = {
-        "mlflow": SimpleNamespace(search_runs=lambda **_: mlflow.assign(status="FINISHED")),
+        "mlflow": SimpleNamespace(
+            search_runs=lambda **_: mlflow.assign(status="FINISHED", run_id=range(len(mlflow))),
+            MlflowClient=lambda: client,
+        ),
         "optuna": SimpleNamespace(
             load_study=lambda **_: SimpleNamespace(trials_dataframe=lambda: optuna_s.assign(state="COMPLETE"))
         ),
@@ -760,7 +773,7 @@ def test_the_python_of_the_docs_runs_with_frames_such_as_these_tools_give(tmp_pa
     for name, module in stand_ins.items():
         monkeypatch.setitem(sys.modules, name, module)
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, {})
     said = capsys.readouterr().out
