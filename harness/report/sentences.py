@@ -108,11 +108,15 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
         )
     if way.looks:
         looks = numbers.count(len(way.looks), "look")
+        test = f"exact sign-flip test, {over}; intervals are {level} t intervals"
+        if len(way.looks) > 1:
+            test = (
+                f"group-sequential sign-flip test, {looks} planned, {over} over all looks together; intervals are {level} "
+                "intervals for a study that may stop at any look"
+            )
         return (
             f"Each statement is about schedules and how they were tuned. It rests on {pairs} replicate{'s' if pairs != '1' else ''}, "
-            "each a tuning with search points and seeds of its own, shared by all schedules (group-sequential sign-flip "
-            f"test, {looks} planned, {over} over all looks together; intervals are {level} intervals for a study that "
-            "may stop at any look)."
+            f"each a tuning with search points and seeds of its own, shared by all schedules ({test})."
         )
     if way.elsewhere:
         return (
