@@ -6,6 +6,7 @@ import argparse
 import codecs
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,18 @@ def whole_number(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"is {text!r}, but allowed is a whole number from 1")
     return value
+
+
+def in_parameters(sentences: str, parameters: Mapping[str, str]) -> str:
+    """Sentences of a command, whose options are named as the parameters that they are in Python, by option.
+
+    An option that is part of a word, such as that of another command in `--storage=URL`, is left.
+
+    >>> in_parameters("give --data-dir, or choose another --output-dir", {"--data-dir": "data_dir", "--output": "output"})
+    'give data_dir, or choose another --output-dir'
+    """
+    options = "|".join(map(re.escape, sorted(parameters, reverse=True)))
+    return re.sub(rf"(?<![\w./-])({options})(?![\w./=-])", lambda found: parameters[found[0]], sentences)
 
 
 def folder_fault(path: Path, *, option: str) -> str | None:

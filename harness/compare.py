@@ -26,6 +26,7 @@ examples:
       --where 'dataset=cifar10' --same images --output adam_or_not
   python -m harness.compare mine.zip --factor schedule --pair repetition --score fid_digits_5k --baseline constant \\
       --where phase=confirm --where chosen=True              of a study's results, a folder or an archive
+  python -m harness.compare runs.csv --factor schedule --replicate tuning --pair seed --score fid --baseline constant
   python -m harness.compare history.csv --factor schedule --pair seed --score fid --step _step --baseline constant
 
 Runs whose State, state or status says that they failed, crashed, were pruned or killed count as the worst of their level.
@@ -52,6 +53,11 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="COLUMN",
         help="what runs to compare have in common, such as seed (again for more columns)",
+    )
+    options.add_argument(
+        "--replicate",
+        metavar="COLUMN",
+        help="which tuning a run is of, where the whole tuning was repeated: verdicts are about tunings then, each the mean over its pairs",
     )
     options.add_argument("--score", required=True, metavar="COLUMN", help="the score, such as fid")
     options.add_argument(
@@ -135,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             score=chosen.score,
             baseline=chosen.baseline,
             direction=chosen.direction,
+            replicate=chosen.replicate,
             step=chosen.step,
             status=chosen.status,
             where=_conditions(chosen.where),

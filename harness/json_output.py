@@ -119,6 +119,8 @@ class Comparison(Verdicts):
     """column that is compared"""
     pair: str
     """what runs to compare have in common"""
+    replicates: int | None = None
+    """tunings that the verdicts rest on, with --replicate"""
     direction: Literal["lower", "higher"]
     """which scores are better"""
     alpha: float

@@ -6,10 +6,8 @@ import importlib
 import inspect
 import io
 import os
-import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -91,8 +89,8 @@ class Study:
 
     def check(self, *, output: Place | None = None) -> None:
         """Raise StudyError, one line per fault, for all that can be found wrong before anything is trained or written."""
-        with self._asking() as actions:
-            actions.check(self.spec, self._options(output=output))
+        actions = self._actions()
+        actions.check(self.spec, self._options(output=output))
 
     def dry_run(
         self,
@@ -104,17 +102,17 @@ class Study:
         noise_from: Place | None = None,
     ) -> DryRun:
         """What the study would cost on this machine and what is known of it; writes nothing. The command's `--dry-run`."""
-        with self._asking() as actions:
-            options = self._options(
-                output=output,
-                workers=workers,
-                workers_per_gpu=workers_per_gpu,
-                storage=storage,
-                noise_from=noise_from,
-                dry_run=True,
-            )
-            actions.check(self.spec, options)
-            return DryRun(actions.preview(self.spec, options))
+        actions = self._actions()
+        options = self._options(
+            output=output,
+            workers=workers,
+            workers_per_gpu=workers_per_gpu,
+            storage=storage,
+            noise_from=noise_from,
+            dry_run=True,
+        )
+        actions.check(self.spec, options)
+        return DryRun(actions.preview(self.spec, options))
 
     def run(
         self,
@@ -139,22 +137,22 @@ class Study:
         """
         from harness.report.in_python import load_results
 
-        with self._asking() as actions:
-            options = self._options(
-                output=output,
-                workers=workers,
-                workers_per_gpu=workers_per_gpu,
-                executor=_where(executor, cluster),
-                storage=storage,
-                tensorboard=tensorboard,
-                report=report,
-                quiet=quiet,
-                verbose=verbose,
-            )
-            console = _console(quiet=quiet)
-            actions.print_surroundings(options, console)
-            actions.check(self.spec, options)
-            actions.run(self.spec, options, console)
+        actions = self._actions()
+        options = self._options(
+            output=output,
+            workers=workers,
+            workers_per_gpu=workers_per_gpu,
+            executor=_where(executor, cluster),
+            storage=storage,
+            tensorboard=tensorboard,
+            report=report,
+            quiet=quiet,
+            verbose=verbose,
+        )
+        console = _console(quiet=quiet)
+        actions.print_surroundings(options, console)
+        actions.check(self.spec, options)
+        actions.run(self.spec, options, console)
         return load_results(options.output)
 
     def _options(self, *, output: Place | None, **words: Any) -> Options:
@@ -178,17 +176,13 @@ class Study:
             **words,
         )
 
-    @contextmanager
-    def _asking(self) -> Iterator[Any]:
-        """harness.driver.actions, with the study's own files known, and faults told in the words of Python."""
+    def _actions(self) -> Any:
+        """harness.driver.actions, with the study's own files known."""
         with warnings.catch_warnings():  # Optuna's progress bars would have widgets in a notebook; ours need none
             warnings.filterwarnings("ignore", message="IProgress not found")
             actions = importlib.import_module("harness.driver.actions")
         specs.adopt(self.spec)
-        try:
-            yield actions
-        except StudyError as error:
-            raise StudyError(_OPTION.sub(lambda found: found[1].replace("-", "_"), str(error))) from error
+        return actions
 
     def __repr__(self) -> str:
         schedules = ", ".join(self.spec.schedules)
@@ -245,14 +239,12 @@ class DryRun:
         return self._text
 
 
-_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")  # in sentences of the command
-
-
 def _text_of(preview: Preview) -> str:
-    """What `--dry-run` prints after the study file."""
+    """What `--dry-run` prints after the study file, its options as the parameters that they are here."""
     from rich.console import Console
 
     from harness.driver.preview import plan_table
+    from harness.driver.session import PARAMETERS
 
     console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False)
     console.print(plan_table(preview.spec, preview.stored))
@@ -260,7 +252,8 @@ def _text_of(preview: Preview) -> str:
     for warning in preview.warnings:
         console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
     file: Any = console.file
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
+    text = command_line.in_parameters(file.getvalue(), PARAMETERS)
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
 def _console(*, quiet: bool) -> Console:

@@ -45,7 +45,7 @@ def check(spec: StudySpec, options: Options) -> None:
         if options.tensorboard is not None:
             event_files.check(options.tensorboard)
         if options.workers_per_gpu is not None and executor.here and not resources.gpus():
-            warn("--workers-per-gpu changes nothing: no GPU is visible")
+            warn("--workers-per-gpu changes nothing: no GPU is visible", options)
 
 
 def preview(spec: StudySpec, options: Options) -> Preview:
@@ -79,15 +79,15 @@ def print_surroundings(options: Options, console: Console) -> None:
 
 @contextmanager
 def faults(options: Options) -> Iterator[None]:
-    """Raise whatever is raised within as one of the three exceptions of this module."""
+    """Raise whatever is raised within as one of the three exceptions of this module, in the words of whoever asked."""
     try:
         yield
     except (preflight.CheckError, FolderError, event_files.TensorBoardFault, KindError) as error:
-        raise StudyError(str(error)) from error
+        raise StudyError(options.in_words(str(error))) from error
     except (AddressError, InputFault, NoiseError) as error:
-        raise StudyError(str(error)) from error
+        raise StudyError(options.in_words(str(error))) from error
     except (StorageError, WorkerFault) as error:
-        raise StudyFailed(str(error)) from error
+        raise StudyFailed(options.in_words(str(error))) from error
     except OSError as error:
         raise StudyFailed(_file_fault(error, options)) from error
     except KeyboardInterrupt as stopped:

@@ -132,7 +132,7 @@ def _freeze(session: Session, executor: Executor) -> None:
     for note in study["data"].get("notes", ()):
         session.console.print(note, highlight=False, markup=False, soft_wrap=True)
     for warning in dict.fromkeys([*study["warnings"], *noted]):
-        warn(warning)
+        warn(warning, session.options)
 
 
 def _take_over(session: Session) -> None:

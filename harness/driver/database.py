@@ -194,7 +194,7 @@ class Database:
         storage.engine.dispose()
         made_by = f"study database {without_password(self.url)} was made by"
         if stored in known:
-            command = f"optuna storage upgrade --storage '{without_password(self.url)}'"
+            command = f"optuna storage upgrade --storage='{without_password(self.url)}'"
             raise StorageError(
                 f"{made_by} an older Optuna (its tables are {stored}, not {ours}); copy it, then: {command}"
             )

@@ -37,7 +37,7 @@ def dry_run(spec: StudySpec, options: Options, console: Console, folder: Folder)
     else:
         page.show(console)
     for warning in page.warnings:
-        warn(warning)
+        warn(warning, options)
 
 
 def preview_of(

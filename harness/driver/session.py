@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness import command_line
 from harness.driver.database import sqlite_url, without_password
 from harness.driver.folder import Folder
 from harness.driver.queue import Queue
@@ -19,6 +20,12 @@ from harness.plan.design import PHASES, Design
 from harness.results import tables
 from harness.results.record import RunRecord
 from harness.spec import StudySpec
+
+# The command's options as `harness.Study` has them; a sentence that names one names the other there.
+PARAMETERS = {
+    f"--{name}": name.replace("-", "_")
+    for name in ("output", "workers", "workers-per-gpu", "executor", "cluster", "storage", "tensorboard", "noise-from")
+} | {"--allow-code": "allow_code=True"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,10 @@ class Options:
     def again(self) -> str:
         """What goes on with the study: the command, or the call."""
         return f"run(output={str(self.output)!r}) again" if self.in_python else self.command
+
+    def in_words(self, sentences: str) -> str:
+        """Sentences of the command in the words of whoever asked: options as the parameters that they are in Python."""
+        return command_line.in_parameters(sentences, PARAMETERS) if self.in_python else sentences
 
     @property
     def database(self) -> str:
@@ -118,6 +129,6 @@ class Session:
         return RunRecord.failed(design.to_json() | {"run": design.run}, reason=reason, attempts=attempts, study=study)
 
 
-def warn(message: str) -> None:
+def warn(message: str, options: Options) -> None:
     """Say something that is to be heeded, also where the output is quiet."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {options.in_words(message)}", file=sys.stderr)

@@ -33,7 +33,7 @@ def note_mixed_numerics(session: Session) -> None:
     stored = session.folder.study()
     if stored is not None and numerics.noted(stored, stored, session.store.records.values())[1]:
         for warning in write(session, stored, stored):
-            warn(warning)
+            warn(warning, session.options)
 
 
 def write(session: Session, study: dict[str, Any], stored: dict[str, Any] | None) -> list[str]:

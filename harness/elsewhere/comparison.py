@@ -19,6 +19,8 @@ from harness.report import catalogue
 from harness.report.analysis import Analysis
 from harness.report.build import named, statements, verdict_table, write
 from harness.report.elsewhere import told_of
+from harness.report.entries import Contents
+from harness.report.render import cell
 from harness.results import Results, document
 from harness.results.tables import write_frame
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The verdicts on each level of a factor against the baseline, and all that they rest on, as DataFrames and figures.
 
@@ -54,18 +56,23 @@ class Comparison:
     @property
     def runs(self) -> pd.DataFrame:
         """The runs as they were judged: level, pair, status, why a run counts as failed, score."""
-        frame = self._analysis.results.runs.drop(columns=["phase", "replicate", "chosen", "repetition"])
+        frame = self._analysis.results.runs.drop(columns=["phase", "chosen", "repetition"])
         return self._named(frame.assign(status=frame["status"].replace("diverged", "failed")))
 
     @property
     def curves(self) -> pd.DataFrame:
         """The score of each run at each step; empty of a table with one row per run."""
-        return self._named(self._analysis.results.curves.drop(columns="replicate"))
+        return self._named(self._analysis.results.curves)
 
     @property
     def headline(self) -> str:
         """All verdicts in one line."""
         return self._analysis.headline
+
+    @property
+    def scope(self) -> str:
+        """What the verdicts are about, and how far the table's word is taken for it."""
+        return self._analysis.scope
 
     @property
     def sentence(self) -> str:
@@ -83,26 +90,28 @@ class Comparison:
         return self._analysis.decided
 
     @cached_property
-    def _drawings(self) -> dict[str, Any]:
-        return catalogue.contents(self._analysis).figures
+    def _contents(self) -> Contents[Analysis]:
+        return catalogue.contents(self._analysis)
 
     @property
     def figures(self) -> list[str]:
         """The names of the figures there are."""
-        return list(self._drawings)
+        return list(self._contents.figures)
 
     def figure(self, name: str = "forest") -> Figure:
         """A figure by its name, one of `figures`; raises KeyError for another."""
-        drawn: Figure = self._drawings[name].draw()
+        drawn: Figure = self._contents.figures[name].draw()
         return drawn
 
     def to_dict(self) -> dict[str, Any]:
         """Verdicts in one line and in sentences, warnings, and one entry per level, as plain values for JSON."""
         plan, study = self._analysis.plan, self._analysis.results.study
-        asked: dict[str, Any] = {"table": told_of(self._analysis).table, "factor": plan.factor, "pair": plan.paired_by}
+        told = told_of(self._analysis)
+        asked: dict[str, Any] = {"table": told.table, "factor": plan.factor, "pair": told.paired_by}
         asked |= {"direction": self._analysis.direction, "alpha": study.question.alpha, "rope": study.question.rope}
         said = statements(self._analysis, levels="levels")
-        kept = {key: value for key, value in said.items() if key not in ("exploratory", "looks", "look", "replicates")}
+        left = ("exploratory", "looks", "look", *(() if plan.replicated else ("replicates",)))
+        kept = {key: value for key, value in said.items() if key not in left}
         return command_line.versioned({**asked, **kept})
 
     def table(self) -> RichTable:
@@ -118,8 +127,21 @@ class Comparison:
             write_frame(place / "curves.csv", self.curves)
         return page
 
+    def __repr__(self) -> str:
+        told = told_of(self._analysis)
+        return f"<harness.compare of {told.table}: {len(self._analysis.results.runs)} runs by {told.factor}. {self.headline}>"
+
+    @cached_property
+    def _html(self) -> str:
+        return cell.render(self._contents)
+
+    def _repr_html_(self) -> str:
+        """The page's first screen, as an element of a notebook: verdicts, their table, and the forest plot."""
+        return self._html
+
     def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
-        unit = self._analysis.plan.unit
+        unit = told_of(self._analysis).unit
+        frame = frame.drop(columns="replicate", errors="ignore").rename(columns={"tuning": "replicate"})
         frame = frame.rename(columns={"pair": unit}) if unit not in frame else frame
         return named(frame, self._analysis.plan.factor)
 
@@ -132,6 +154,7 @@ def compare(
     score: str,
     baseline: object,
     direction: Literal["lower", "higher"] | None = None,
+    replicate: str | None = None,
     where: Mapping[str, object] | None = None,
     same: str | Sequence[str] = (),
     step: str | None = None,
@@ -145,7 +168,8 @@ def compare(
 
     Each level of the column `factor` is compared with the level `baseline`, by the column `score`, over pairs of runs that
     have `pair`, a column or several, in common. `direction`: which scores are better, where the score's name does not say it.
-    `where`: only rows with this value, or one of these values, by column. `same`: columns that must not differ between runs.
+    `replicate`: the column that says which tuning a run is of, where the whole tuning was repeated; replicates are judged then, each by
+    the mean over its pairs. `where`: only rows with this value, or one of these values, by column. `same`: columns that must not differ between runs.
     `step`: the column of steps of a table with several rows per run, the last of which is judged. `status`: the column that says how
     runs ended; None for one called State, state or status, '' for none. `rope`, `alpha` and `scale` are those of a study file.
     Raises TableError, a ValueError, in one sentence, where the table cannot be judged as asked.
@@ -156,6 +180,7 @@ def compare(
         score=score,
         baseline=tables.text(baseline),
         direction=direction,
+        replicate=replicate,
         where=tuple(
             Condition(column, tuple(map(tables.text, _each(values)))) for column, values in (where or {}).items()
         ),
@@ -200,9 +225,10 @@ def _document(found: Runs, question: Question, table: tables.Table) -> document.
     """What is known of runs from elsewhere; whoever asks for what a table cannot tell gets an AttributeError."""
     factor, columns = tables.spoken(found.columns.factor), found.columns
     title = question.title or f"{found.score} by {factor}"
+    unit = columns.unit if question.replicate is None else "replicate"
     text = (
-        f"Which {factor} has {'an' if found.direction[0] in 'aeiou' else 'a'} {found.direction} {found.score} than {found.baseline}, {columns.unit} "
-        f"by {columns.unit}?"
+        f"Which {factor} has {'an' if found.direction[0] in 'aeiou' else 'a'} {found.direction} {found.score} than {found.baseline}, {unit} "
+        f"by {unit}?"
     )
     return document.Document.model_construct(
         name=title,
@@ -218,7 +244,7 @@ def _document(found: Runs, question: Question, table: tables.Table) -> document.
             )
         },
         primary=found.score,
-        phases=document.Phases.model_construct(search=document.Search.model_construct(trials=0)),
+        phases=_phases(found),
         warnings=found.warnings,
         elsewhere=document.Elsewhere(
             table=Path(table.name).name,
@@ -229,4 +255,17 @@ def _document(found: Runs, question: Question, table: tables.Table) -> document.
             facts=found.facts,
             command=command(table.name, question) if table.is_file else call(question),
         ),
+    )
+
+
+def _phases(found: Runs) -> document.Phases:
+    """How often runs were repeated: replicates are looked at once, all of them."""
+    search = document.Search.model_construct(trials=0)
+    if not found.replicates:
+        return document.Phases.model_construct(search=search)
+    fewest = int(found.runs.groupby(["schedule", "replicate"]).size().min())
+    return document.Phases.model_construct(
+        search=search,
+        confirm=document.Confirm(seeds=fewest),
+        replicates=document.Replicates(looks=[found.replicates]),
     )

@@ -35,7 +35,8 @@ class Question:
     """The columns of a table, and the question, whose `rope`, `alpha` and `scale` are those of a study file.
 
     `direction` None: as the score's name says, if it is one of ours. `status` None: a column of that name, if there is one; ''
-    for none. `step` names the column of steps of a table with several rows per run. `same` are columns that must not differ
+    for none. `step` names the column of steps of a table with several rows per run. `replicate` names the column that says which
+    tuning a run is of, where the whole tuning was repeated; it may be one of `pair`. `same` are columns that must not differ
     between rows. `dashes` is what messages put before the name of an option.
     """
 
@@ -44,6 +45,7 @@ class Question:
     score: str
     baseline: str
     direction: str | None = None
+    replicate: str | None = None
     step: str | None = None
     status: str | None = None
     where: tuple[Condition, ...] = ()
@@ -65,6 +67,11 @@ class Question:
             raise TableError(
                 f"{self.dashes}factor, {self.dashes}pair and {self.dashes}score name {twice[0]!r} more than once; allowed are "
                 "different columns"
+            )
+        if self.replicate in (self.factor, self.score):
+            raise TableError(
+                f"{self.dashes}replicate is {self.replicate!r}, which is {self.dashes}factor or {self.dashes}score, too; allowed is the "
+                "column that says which tuning a run is of"
             )
         if self.direction not in (None, *DIRECTIONS):
             raise TableError(f"direction is {self.direction!r}, but allowed is 'lower' or 'higher'")
@@ -127,7 +134,11 @@ def command(source: str, question: Question) -> str:
     words += [word for name in question.pair for word in ("--pair", name)]
     words += ["--score", question.score, "--baseline", question.baseline]
     words += [] if question.direction is None else [f"--{question.direction}-is-better"]
-    for option, given in (("--step", question.step), ("--status", question.status)):
+    for option, given in (
+        ("--replicate", question.replicate),
+        ("--step", question.step),
+        ("--status", question.status),
+    ):
         words += [] if given is None else [option, given]
     for condition in question.where:
         sign = "=" if condition.equal else "!="

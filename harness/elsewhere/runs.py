@@ -18,7 +18,9 @@ from harness.stats import paired
 LEVELS = 50  # of a factor; more are compared with nothing by anyone
 _LARGEST = 1e100  # no score is beyond it, and its square is still a number
 _NAMED = 6  # pairs, runs or columns that a sentence names
-_TAKEN = ("run", "phase", "schedule", "repetition", "pair", "replicate", "chosen", "status", "reason", "step")
+_TAKEN = frozenset(
+    {"run", "phase", "schedule", "repetition", "pair", "replicate", "tuning", "chosen", "status", "reason", "step"}
+)
 
 STATUS = ("State", "state", "status", "Status", "state_name")  # Weights & Biases, Optuna, MLflow
 FINISHED = frozenset({"finished", "complete", "completed", "success", "succeeded", "successful", "done", "ok", "ended"})
@@ -36,6 +38,7 @@ class Columns:
     factor: str
     pair: tuple[str, ...]
     score: str
+    replicate: str | None
     step: str | None
     status: str | None
     same: tuple[str, ...]
@@ -55,7 +58,8 @@ class Columns:
 class Runs:
     """One row per run, and one per run and step of a table with several steps, with the columns that reports know.
 
-    `score` is the column of the score in both. `levels` are in the order of the table, or of numbers, the baseline first.
+    `score` is the column of the score in both. `replicates` are how many tunings there are, 0 where runs do not say of which they are;
+    they are numbered from 0 by `replicate` and called as in the table by `tuning`. `levels` are in the order of the table, or of numbers, the baseline first.
     """
 
     runs: pd.DataFrame
@@ -63,6 +67,7 @@ class Runs:
     score: str
     levels: list[str]
     baseline: str
+    replicates: int
     columns: Columns
     direction: str
     warnings: list[str]
@@ -95,7 +100,9 @@ class _Reader:
         found = list(dict.fromkeys(last["schedule"]))
         found = _ordered(found) if all(map(label, found)) else found
         levels = [baseline, *(name for name in found if name != baseline)]
-        place = {name: index for index, name in enumerate(_ordered(set(last["repetition"])))}
+        place, tunings = (
+            {name: index for index, name in enumerate(_ordered(set(last[key])))} for key in ("repetition", "tuning")
+        )
         self._pairs(last, levels)
         self._confounded(last)
         failed = last["reason"] != ""
@@ -105,20 +112,25 @@ class _Reader:
                 "phase": "confirm",
                 "schedule": last["schedule"],
                 "repetition": last["repetition"].map(place).astype("int64"),
+                "replicate": last["tuning"].map(tunings).astype("int64"),
+                "tuning": last["tuning"],
                 "pair": last["repetition"],
-                "replicate": 0,
                 "chosen": True,
                 "status": np.where(failed, "diverged", "finished"),
                 "reason": last["reason"],
                 score: last["value"].where(~failed),
             }
         )
+        curves = curves.assign(replicate=curves["tuning"].map(tunings).astype("int64"))
+        curves = curves.rename(columns={"value": score, "repetition": "pair"})
+        replicated = self.columns.replicate is not None
         return Runs(
-            runs.reset_index(drop=True),
-            curves.rename(columns={"value": score, "repetition": "pair"}),
+            runs.reset_index(drop=True) if replicated else runs.reset_index(drop=True).drop(columns="tuning"),
+            curves if replicated else curves.drop(columns="tuning"),
             score,
             levels,
             baseline,
+            len(tunings) if replicated else 0,
             self.columns,
             self.direction,
             self.warnings,
@@ -136,11 +148,13 @@ class _Reader:
             factor=column(asked.factor, self._option("factor")),
             pair=tuple(column(name, self._option("pair")) for name in asked.pair),
             score=column(asked.score, self._option("score")),
+            replicate=None if asked.replicate is None else column(asked.replicate, self._option("replicate")),
             step=None if asked.step is None else column(asked.step, self._option("step")),
             status=self._status(),
             same=tuple(column(name, self._option("same")) for name in asked.same),
         )
         named = [found.factor, *found.pair, found.score, *([found.step] if found.step else [])]
+        named += [found.replicate] if found.replicate is not None and found.replicate not in found.pair else []
         if twice := [name for name in named if named.count(name) > 1]:
             raise TableError(
                 f"{self.table.name}: column {twice[0]!r} is named for two things; allowed are different columns"
@@ -151,7 +165,7 @@ class _Reader:
         """The column that says how runs ended: the one named, or one that is called so and holds words for it."""
         if self.question.status is not None:
             return self.table.column(self.question.status, self._option("status")) if self.question.status else None
-        taken = {self.question.factor, self.question.score, *self.question.pair}
+        taken = {self.question.factor, self.question.score, self.question.replicate, *self.question.pair}
         for name in STATUS:
             if name in self.table.frame and name not in taken:
                 words = {_state(cell) for cell in set(self.table.texts(name))}
@@ -191,10 +205,11 @@ class _Reader:
     # From rows to runs
 
     def _runs_left(self) -> pd.DataFrame:
-        """The rows of runs that have ended: `row` (position), `schedule`, `repetition`, `run`, `cell`, `reason`, `step`."""
+        """The rows of runs that have ended: `row` (position), `schedule`, `tuning`, `repetition`, `run`, `cell`, `reason`, `step`."""
         columns, texts = self.columns, self.table.texts
         frame = pd.DataFrame({"row": np.arange(len(self.table.frame))})
         frame["schedule"] = texts(columns.factor)
+        frame["tuning"] = "" if columns.replicate is None else texts(columns.replicate)
         keys = {f"key {place}": texts(name) for place, name in enumerate(columns.pair)}
         frame = frame.assign(**keys, cell=texts(columns.score), state="")
         if columns.status is not None:
@@ -204,6 +219,7 @@ class _Reader:
         frame = frame[~self._running(frame)]
         for key, name, option in (
             ("schedule", columns.factor, "factor"),
+            *([] if columns.replicate is None else [("tuning", columns.replicate, "replicate")]),
             *((key, name, "pair") for key, name in zip(keys, columns.pair, strict=True)),
         ):
             empty = frame[key] == ""
@@ -215,7 +231,8 @@ class _Reader:
                 )
             frame[key] = labels(frame[key])
         frame["repetition"] = frame[list(keys)].agg(", ".join, axis="columns") if len(keys) > 1 else frame["key 0"]
-        frame["run"] = frame["schedule"] + f", {columns.unit} " + frame["repetition"]
+        tuning = "" if columns.replicate is None else ", replicate " + frame["tuning"]
+        frame["run"] = frame["schedule"] + tuning + f", {columns.unit} " + frame["repetition"]
         frame["reason"] = frame["state"].where(frame["state"].isin(LOST), "")
         return frame
 
@@ -223,7 +240,7 @@ class _Reader:
         return f"--where '{column}!='" if self.question.dashes else f"frame[frame[{column!r}].notna()]"
 
     def _running(self, frame: pd.DataFrame) -> pd.Series[bool]:
-        """Which rows are of runs that still run; refuses words that say nothing of how a run ended."""
+        """Which rows are of runs, or replicates, that still run; refuses words that say nothing of how a run ended."""
         known = FINISHED | RUNNING | LOST
         unknown = (
             ~frame["state"].isin(known) if self.columns.status is not None else pd.Series(False, index=frame.index)
@@ -235,12 +252,18 @@ class _Reader:
                 f"allowed is how a run ended: {', '.join(sorted(FINISHED))}; {', '.join(sorted(LOST))}; or, still to end, "
                 f"{', '.join(sorted(RUNNING))}; name another column with {self._option('status')}, or '' for none"
             )
-        running = frame["state"].isin(RUNNING)
+        running, of = frame["state"].isin(RUNNING), "runs"
+        if self.columns.replicate is not None:  # a replicate has ended when all of its runs have
+            tuning = frame["tuning"].map(lambda cell: label(cell) or cell)
+            running, of = tuning.isin(set(tuning[running])), "replicates with runs"
         if running.all() and len(frame):
-            raise TableError(f"{self.table.name}: every run is still to end; allowed are runs that have ended")
+            raise TableError(
+                f"{self.table.name}: every {'run is' if of == 'runs' else 'replicate has a run'} still to end; allowed are runs that have "
+                "ended"
+            )
         if running.any():
             self.warnings.append(
-                f"{numbers.count(int(running.sum()), 'row')} of runs still to end {'is' if running.sum() == 1 else 'are'} left out: "
+                f"{numbers.count(int(running.sum()), 'row')} of {of} still to end {'is' if running.sum() == 1 else 'are'} left out: "
                 "judged again when they have ended, they may change the verdicts."
             )
         return running
@@ -295,8 +318,8 @@ class _Reader:
     def _last(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """One row per run, of its last step with a score, with its number as `value`; and the curves."""
         frame = frame.assign(value=frame["cell"].map({cell: _value(cell) for cell in set(frame["cell"])}))
-        keys = ["schedule", "repetition"]
-        curves = pd.DataFrame(columns=["run", "schedule", "replicate", "repetition", "step", "value"])
+        keys = ["schedule", "tuning", "repetition"]
+        curves = pd.DataFrame(columns=["run", "schedule", "tuning", "repetition", "step", "value"])
         if self.columns.step is None:
             self._refuse_twice(frame, keys)
             return frame, curves
@@ -309,7 +332,7 @@ class _Reader:
         last = ordered.groupby("run", sort=False).tail(1).sort_values("row")
         last = last.assign(reason=last["run"].map(ended))
         sound = scored[np.isfinite(scored["value"])].sort_values(["row"], kind="stable")
-        curves = sound.assign(replicate=0, step=sound["at"])[list(curves.columns)]
+        curves = sound.assign(step=sound["at"])[list(curves.columns)]
         self._refuse_nothing_scored(last)
         self._ends(last[last["reason"] == ""])
         return last, curves.sort_values(["run", "step"], kind="stable").reset_index(drop=True)
@@ -325,10 +348,11 @@ class _Reader:
         second = frame[again].iloc[0]
         first = frame[(frame[keys] == second[keys]).all(axis="columns")].iloc[0]
         at = f" at {self.columns.step} {second['at']:g}" if "at" in keys else ""
+        of = f" of replicate {second['tuning']!r}" if second["tuning"] else ""
         more = "" if "at" in keys else f", or {self._option('step')} if rows are steps of a run"
         raise TableError(
             f"{self.table.name}: {self.table.row(int(first['row']))} and {self.table.row(int(second['row']))} are both "
-            f"{second['schedule']!r} with {self.columns.paired_by} {second['repetition']!r}{at}, but allowed is one; choose rows with "
+            f"{second['schedule']!r} with {self.columns.paired_by} {second['repetition']!r}{of}{at}, but allowed is one; choose rows with "
             f"{self._option('where')}, or name a further {self._option('pair')} that tells them apart{more}"
         )
 
@@ -366,8 +390,9 @@ class _Reader:
         each = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         by_level = Counter(lost["schedule"])
         where = ", ".join(f"{count} of {numbers.name(str(name))}" for name, count in by_level.items())
+        counts = "counts as" if self.columns.replicate is None else "makes its replicate"
         self.warnings.append(
-            f"{numbers.count(len(lost), 'run')} of {len(last)} did not finish ({each}): {where}. Each counts as the worst outcome of its "
+            f"{numbers.count(len(lost), 'run')} of {len(last)} did not finish ({each}): {where}. Each {counts} the worst outcome of its "
             f"{spoken(self.columns.factor)}."
         )
 
@@ -386,7 +411,11 @@ class _Reader:
                 )
 
     def _pairs(self, last: pd.DataFrame, levels: list[str]) -> None:
-        """Refuse a table without pairs; say what has none, and what too few mean."""
+        """Refuse a table without pairs, or with replicates that cannot be compared; say what has none, and what too few mean."""
+        if self.columns.replicate is not None:
+            self._refuse_unequal(last, levels)
+            self._say_few([last["tuning"].nunique()], len(levels) - 1, "replicate")
+            return
         by_level = {name: set(last.loc[last["schedule"] == name, "repetition"]) for name in levels}
         base, others = by_level[levels[0]], levels[1:]
         shared = {name: len(by_level[name] & base) for name in others}
@@ -409,14 +438,37 @@ class _Reader:
                     f"{numbers.name(name)} and {numbers.name(levels[0])} do not share every {unit}: {'; '.join(alone)}. What one of them "
                     "has alone is left out of their comparison."
                 )
-        needed = paired.seeds_needed(len(others), self.question.alpha)
-        few = sorted({count for count in shared.values() if 0 < count < needed})
+        self._say_few(shared.values(), len(others), "pair")
+
+    def _refuse_unequal(self, last: pd.DataFrame, levels: list[str]) -> None:
+        """Refuse replicates that lack a level, or in which another level has other pairs than the baseline."""
+        column, option, unit = self.columns.replicate, self._option("replicate"), self.columns.unit
+        pairs = {key: set(of) for key, of in last.groupby(["tuning", "schedule"])["repetition"]}
+        for tuning in _ordered(set(last["tuning"])):
+            base = pairs.get((tuning, levels[0]), set())
+            for name in levels:
+                mine = pairs.get((tuning, name), set())
+                if mine == base and base:
+                    continue
+                held = f"no run of {name!r}"
+                if mine:
+                    held = f"{unit} {_few(_ordered(mine))} of {name!r} and {_few(_ordered(base))} of {levels[0]!r}"
+                leave = f" with --where '{column}!={tuning}'" if self.question.dashes else ""
+                raise TableError(
+                    f"{self.table.name}: replicate {tuning!r} (column {column!r}, {option}) has {held}, but allowed is the same {unit} of "
+                    f"every {spoken(self.columns.factor)}, since a replicate is a tuning of all of them; leave it out{leave}, or choose rows "
+                    f"with {self._option('where')}"
+                )
+
+    def _say_few(self, counts: Iterable[int], comparisons: int, unit: str) -> None:
+        needed = paired.seeds_needed(comparisons, self.question.alpha)
+        few = sorted({count for count in counts if 0 < count < needed})
         if few:
-            pairs = numbers.count(few[-1], "pair")
+            found = numbers.count(few[-1], unit)
             self.warnings.append(
-                f"{pairs} cannot decide: signs of {pairs} flipped in every way give no p below {paired.smallest_p(few[-1]):.3g}, and a verdict "
-                f"on {numbers.count(len(others), 'comparison')} at a family-wise error rate of {100 * self.question.alpha:g} % needs {needed} "
-                "pairs."
+                f"{found} cannot decide: signs of {found} flipped in every way give no p below {paired.smallest_p(few[-1]):.3g}, and a verdict "
+                f"on {numbers.count(comparisons, 'comparison')} at a family-wise error rate of {100 * self.question.alpha:g} % needs "
+                f"{numbers.count(needed, unit)}."
             )
 
     def _confounded(self, last: pd.DataFrame) -> None:
@@ -426,6 +478,7 @@ class _Reader:
         if len(level) == len(set(level)):
             return
         used = {self.columns.factor, *self.columns.pair, self.columns.score, self.columns.status, self.columns.step}
+        used |= {self.columns.replicate}
         found = []
         for place, name in enumerate(rows.columns):
             cells = rows.iloc[:, place].map(text)
@@ -449,9 +502,20 @@ class _Reader:
         ]
         named = [f"factor {columns.factor}", f"pair {' and '.join(columns.pair)}", f"score {columns.score}"]
         named += [
-            f"{what} {name}" for what, name in (("step", columns.step), ("state of runs", columns.status)) if name
+            f"{what} {name}"
+            for what, name in (
+                ("replicate", columns.replicate),
+                ("step", columns.step),
+                ("state of runs", columns.status),
+            )
+            if name
         ]
         told += [f"Columns: {', '.join(named)}"]
+        if columns.replicate is not None:
+            told += [
+                f"Replicates: {last['tuning'].nunique()}, each a tuning whose score is the mean over its runs, judged once; whether that many "
+                "were planned before any was seen no table says"
+            ]
         if columns.status is None:
             told += ["No column says how runs ended: every row with a score counts as finished"]
         if self.question.where:

@@ -19,7 +19,11 @@ import pandas as pd
 from harness.results import ResultsError, archive
 
 # What exports put before the names that users gave: MLflow, Optuna, Weights & Biases.
-PREFIXES = ("params.", "metrics.", "tags.", "params_", "user_attrs_", "config.", "config/", "summary.", "summary/")
+PREFIXES = (
+    *("params.", "metrics.", "tags."),
+    *("params_", "user_attrs_", "value_", "values_"),
+    *("config.", "config/", "summary.", "summary/"),
+)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 RUNS = "runs.csv"  # the table of runs in a study's results
 _ALLOWED = "a CSV or Parquet file with one row per run, or a study's results"
@@ -79,15 +83,20 @@ def read(source: str | Path | pd.DataFrame) -> Table:
     Raises TableError if it cannot be read or has no rows.
     """
     if isinstance(source, pd.DataFrame):
-        named = [name for name in source.index.names if name is not None and name not in source.columns]
-        frame, name, about = source.reset_index(named).reset_index(drop=True), "the table", "a DataFrame"
-        joined = ["_".join(map(str, filter(None, each))) if isinstance(each, tuple) else str(each) for each in frame]
-        frame = frame.set_axis(joined, axis="columns")
+        frame, name, about = _flat(source), "the table", "a DataFrame"
     else:
         name, (frame, about) = str(source), _stored(Path(source))
     if frame.empty:
         raise TableError(f"{name}: holds no rows, but allowed is a table with one row per run")
     return Table(frame, name, about, is_file=not isinstance(source, pd.DataFrame))
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with all that is named as columns, its index too, and each name one text."""
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    frame = frame.reset_index(named).reset_index(drop=True)
+    joined = ["_".join(map(str, filter(None, each))) if isinstance(each, tuple) else str(each) for each in frame]
+    return frame.set_axis(joined, axis="columns")
 
 
 def _stored(path: Path) -> tuple[pd.DataFrame, str]:
@@ -118,10 +127,11 @@ def _file(path: Path) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path).reset_index(drop=True).rename(columns=str)
+        return _flat(pd.read_parquet(path))
     except ImportError as error:
         raise TableError(
-            f"{path}: pandas needs the package pyarrow to read Parquet; install it, or save the table as CSV"
+            f"{path}: pandas needs the package pyarrow to read Parquet; install the extra, pip install 'schedule-harness[parquet]', or save "
+            "the table as CSV"
         ) from error
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from harness import command_line
 from harness.metrics import scoring
 from harness.metrics.images import Images, InputError, Source
 from harness.metrics.requests import Request
@@ -68,9 +68,8 @@ def _source(given: Given) -> Source:
 
 _PARAMETERS = {"GENERATED": "generated", "REAL": "real", "--metric": "metrics"}
 _PARAMETERS |= {f"--{each.name.replace('_', '-')}": each.name for each in fields(Request)}
-_OPTION = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, sorted(_PARAMETERS, reverse=True)))})(?![\w./-])")
 
 
 def in_parameters(sentences: str) -> str:
     """Sentences of the command, whose options are named as the parameters that they are here."""
-    return _OPTION.sub(lambda found: _PARAMETERS[found[0]], sentences)
+    return command_line.in_parameters(sentences, _PARAMETERS)

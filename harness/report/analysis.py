@@ -229,7 +229,8 @@ class Analysis:
     def _by_weights(self, raw: str) -> dict[str, str]:
         """The column of a score by weights: raw ones, then each average."""
         named = self.named(raw)
-        return {weights: str(named.of(weights)) for weights in ("raw", *self.results.study.spec.train.averages)}
+        averages = () if self.plan.elsewhere else self.results.study.spec.train.averages
+        return {weights: str(named.of(weights)) for weights in ("raw", *averages)}
 
     @cached_property
     def surface(self) -> pd.DataFrame:
@@ -529,6 +530,7 @@ class Analysis:
         trials = self.results.study.phases.search.trials
         return sentences.Way(
             unit=self.plan.unit,
+            factor=self.plan.factor,
             trials=trials,
             looks=self.plan.looks,
             lost=self.plan.lost,
@@ -557,9 +559,11 @@ class Analysis:
         """What the verdicts are about: how often the tuning was repeated and what stopped it, or that it was not."""
         if self.nothing or self.contrasts.empty:
             return ""
+        ended = int(self.units["repetition"].nunique())
+        if self.plan.elsewhere:
+            return sentences.as_told(ended, way=self.way)
         if self.plan.replicated:
-            ended = self.units["repetition"].nunique()
-            return sentences.course(self.contrasts, replicates=int(ended), way=self.way)
+            return sentences.course(self.contrasts, replicates=ended, way=self.way)
         said = sentences.not_repeated(self.way)
         if self.plan.changed:
             said += (

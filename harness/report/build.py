@@ -148,7 +148,7 @@ def verdict_table(analysis: Analysis) -> Table:
     """As `terminal_table`, of runs of whatever origin."""
     arrow, spread, form = analysis.arrow, analysis.spread_of(analysis.score), analysis.form_of(analysis.score)
     of = "replicates of the whole tuning" if analysis.plan.replicated else "fresh-seed confirmation runs"
-    if analysis.plan.elsewhere:
+    if analysis.plan.elsewhere and not analysis.plan.replicated:
         of = f"runs paired by {analysis.plan.paired_by}"
     table = Table(
         title=f"{analysis.score} {arrow}, {of}{', exploratory' if analysis.plan.changed else ''}",

@@ -16,9 +16,10 @@ def lost(analysis: Analysis) -> Line:
     if not count:
         return ("All runs finished.",)
     some = f" (the first {LOST} are listed)" if count > LOST else ""
+    counts = "makes its replicate" if analysis.plan.replicated else "counts as"
     return (
-        f"{numbers.count(count, 'run')} did not finish{some}. Each counts as the worst outcome of its {analysis.plan.factor} and "
-        "is never dropped; means are of the other runs.",
+        f"{numbers.count(count, 'run')} did not finish{some}. Each {counts} the worst outcome of its {analysis.plan.factor} and "
+        f"is never dropped; means are of the other {analysis.plan.compared}s.",
     )
 
 
@@ -34,7 +35,7 @@ def facts(analysis: Analysis) -> list[Line]:
     told, question = told_of(analysis), analysis.results.study.question
     lines: list[Line] = [(fact,) for fact in told.facts]
     if analysis.pairing:
-        lines += [(f"Pairing by {told.paired_by}: {analysis.pairing}",)]
+        lines += [(f"Pairing by {analysis.plan.paired_by}: {analysis.pairing}",)]
     return [
         *lines,
         (f"Region of practical equivalence {analysis.margin}, family-wise error rate {question.alpha:g}",),
@@ -56,15 +57,18 @@ def paragraph(analysis: Analysis) -> Line:
     told, runs = told_of(analysis), analysis.results.runs
     others = sentences.listed([label for label in analysis.schedules if label != analysis.baseline])
     lost = int((runs["status"] != "finished").sum())
-    failed = (
-        f"{numbers.count(lost, 'run')} of {len(runs)} failed; failed runs count"
-        if lost
-        else "No run failed; failed runs would count"
-    )
+    failed = f"{numbers.count(lost, 'run')} of {len(runs)} failed" if lost else "No run failed"
+    counted, repeated = "failed runs", ""
+    if analysis.plan.replicated:
+        counted = "replicates with a failed run"
+        repeated = (
+            f"The whole tuning was repeated {numbers.count(analysis.plan.looks[-1], 'time')}; the unit of every comparison is such a "
+            "replicate, the mean over its runs. "
+        )
     return (
         f"We compared the {told.factor} {numbers.name(analysis.baseline)} (the baseline) with {others}, by {analysis.title} "
-        f"({analysis.direction} is better) of {numbers.count(len(runs), 'run')}. {methods.tested(analysis)} {failed} as the worst outcome "
-        "and stay in every comparison.",
+        f"({analysis.direction} is better) of {numbers.count(len(runs), 'run')}. {repeated}{methods.tested(analysis)} {failed}; {counted} "
+        f"{'count' if lost else 'would count'} as the worst outcome and stay in every comparison.",
     )
 
 

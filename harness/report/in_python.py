@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import webbrowser
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from harness.report import catalogue
 from harness.report.analysis import Analysis
 from harness.report.build import build, values
 from harness.report.entries import Contents, Drawing
-from harness.report.figures import style
 from harness.report.render import cell
 from harness.results import archive, load
 from harness.results.document import Document
@@ -135,11 +133,7 @@ class Results:
 
     @cached_property
     def _html(self) -> str:
-        drawing = self._contents.figures.get(catalogue.FOREST.name)
-        svg = style.rendered(drawing.draw(), "svg").decode() if drawing else ""
-        # Ids of one picture must be those of no other in the notebook, and the same again when a cell is run again.
-        prefix = f"harness-{hashlib.sha256(svg.encode()).hexdigest()[:10]}"
-        return cell.render(self._contents, svg=svg, prefix=prefix)
+        return cell.render(self._contents)
 
     def _repr_html_(self) -> str:
         """The page's first screen, as an element of a notebook: verdicts, their table, and the forest plot."""

@@ -121,7 +121,7 @@ def tested(analysis: Analysis) -> str:
     count, alpha = len(analysis.contrasts), f"{100 * analysis.alpha:g} %"
     scale = "ratios of the score (differences of logarithms)" if analysis.relative else "differences of the score"
     test = "exact two-sided sign-flip (paired permutation) tests"
-    if analysis.plan.replicated:
+    if len(analysis.plan.looks) > 1:
         looks = ", ".join(map(str, analysis.plan.looks))
         test = f"group-sequential sign-flip tests with alpha spending, planned after {looks} replicates"
     corrected = f", corrected over {count} comparisons by Holm's method" if count > 1 else ""

@@ -35,12 +35,13 @@ def listed(names: list[str]) -> str:
 class Way:
     """How the verdicts of a study come about, as far as sentences say it.
 
-    `unit`: 'seed' of a study that tunes once, 'replicate' of one that repeats its tuning. `trials`: search trials per
+    `unit`: 'seed' of a study that tunes once, 'replicate' of one that repeats its tuning. `factor`: what is compared. `trials`: search trials per
     schedule, and replicate. `looks`: the numbers of replicates at which it is looked at, () without replicates. `lost`: what
     runs did that are the worst outcome. `elsewhere`: whether the runs were trained elsewhere.
     """
 
     unit: str = "seed"
+    factor: str = "schedule"
     trials: int = 0
     looks: tuple[int, ...] = ()
     lost: str = "diverged"
@@ -100,13 +101,22 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
     pairs = f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
     over = f"Holm over {len(table)} comparison{'s' if len(table) > 1 else ''}, family-wise error rate {100 * alpha:g} %"
     level = f"{100 * (1 - alpha):g} %"
+    if way.elsewhere and way.looks:
+        return (
+            f"Each statement is about {numbers.plural(way.factor)} and how they were tuned. It rests on {pairs} replicates, each a tuning of "
+            f"its own, trained elsewhere (exact sign-flip test, {over}; intervals are {level} t intervals)."
+        )
     if way.looks:
         looks = numbers.count(len(way.looks), "look")
+        test = f"exact sign-flip test, {over}; intervals are {level} t intervals"
+        if len(way.looks) > 1:
+            test = (
+                f"group-sequential sign-flip test, {looks} planned, {over} over all looks together; intervals are {level} "
+                "intervals for a study that may stop at any look"
+            )
         return (
             f"Each statement is about schedules and how they were tuned. It rests on {pairs} replicate{'s' if pairs != '1' else ''}, "
-            "each a tuning with search points and seeds of its own, shared by all schedules (group-sequential sign-flip "
-            f"test, {looks} planned, {over} over all looks together; intervals are {level} intervals for a study that "
-            "may stop at any look)."
+            f"each a tuning with search points and seeds of its own, shared by all schedules ({test})."
         )
     if way.elsewhere:
         return (
@@ -120,13 +130,21 @@ def basis(table: pd.DataFrame, *, alpha: float = 0.05, way: Way = ONCE) -> str:
     )
 
 
+def as_told(replicates: int, *, way: Way) -> str:
+    """That verdicts on a table rest on its word, and how often it says that the tuning was repeated."""
+    repeated = (
+        f"The whole tuning was repeated {numbers.count(replicates, 'time')}: these verdicts are about {numbers.plural(way.factor)} tuned so. "
+        if way.looks
+        else ""
+    )
+    return (
+        f"{repeated}The harness did not train these runs: it takes the table's word for what they are, for what runs of one "
+        f"{way.unit} have in common, and that no run was left out."
+    )
+
+
 def not_repeated(way: Way) -> str:
-    """That the verdicts of a study that tunes once are about configurations, and those on a table about that table."""
-    if way.elsewhere:
-        return (
-            "The harness did not train these runs: it takes the table's word for what they are, for what runs of one "
-            f"{way.unit} have in common, and that no run was left out."
-        )
+    """That the verdicts of a study that tunes once are about configurations."""
     if not way.trials:
         return "These verdicts are about the configurations in the study file: nothing was tuned."
     return (

@@ -36,10 +36,10 @@ def forest(analysis: Analysis) -> Drawing | None:
     plan, level = analysis.plan, analysis.level
     better = "Left" if analysis.direction == "lower" else "Right"
     pairs = counted(_finished_pairs(analysis), plan.unit if plan.replicated else "pair")
-    kind = "interval" if plan.replicated else "t interval"
+    kind = "interval" if plan.replicated and not plan.elsewhere else "t interval"
     lost = (analysis.contrasts[["diverged", "baseline_diverged"]] > 0).any(axis=None)
     of = (
-        f"{pairs}, each a tuning of all schedules"
+        f"{pairs}, each a tuning of all {numbers.plural(plan.factor)}"
         if plan.replicated
         else f"{pairs} of runs of one {plan.unit}"
         if plan.elsewhere
@@ -112,6 +112,8 @@ def finals(analysis: Analysis) -> Drawing | None:
 def _dot(analysis: Analysis) -> str:
     if not analysis.plan.replicated:
         return "a run"
+    if analysis.plan.elsewhere:
+        return "a replicate, the mean of its runs"
     seeds = analysis.results.study.phases.confirm.seeds
     return "a replicate" if seeds == 1 else f"a replicate, the mean of {seeds} runs"
 

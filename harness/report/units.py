@@ -66,7 +66,7 @@ class Plan:
     @property
     def paired_by(self) -> str:
         """All that a pair has in common, in words."""
-        return self.elsewhere.paired_by if self.elsewhere else self.unit
+        return self.elsewhere.paired_by if self.elsewhere and not self.replicated else self.unit
 
     @property
     def replicated(self) -> bool:
@@ -81,7 +81,7 @@ class Plan:
     @property
     def unit(self) -> str:
         """What a pair has in common: 'replicate' or 'seed', or what a table from elsewhere calls it."""
-        return self.elsewhere.unit if self.elsewhere else "replicate" if self.replicated else "seed"
+        return "replicate" if self.replicated else self.elsewhere.unit if self.elsewhere else "seed"
 
     @property
     def compared(self) -> str:
@@ -131,8 +131,8 @@ class Plan:
 def of_replicates(runs: pd.DataFrame, *, seeds: int, scores: Sequence[str], relative: Collection[str]) -> pd.DataFrame:
     """One row per schedule and replicate, up to the schedule's first that has not ended, with `seeds` confirmation runs.
 
-    Columns as of runs: `schedule`, `repetition` (the replicate), `run` (its name), `status`, and `scores`, each the mean
-    over the replicate's runs, or the geometric mean of the `relative` ones. A replicate failed if any of its runs did, and
+    Columns as of runs: `schedule`, `repetition` (the replicate), `run` (its name, by what a table from elsewhere calls its `tuning`),
+    `status`, and `scores`, each the mean over the replicate's runs, or the geometric mean of the `relative` ones. A replicate failed if any of its runs did, and
     else diverged if any did.
     """
     rows = []
@@ -147,7 +147,8 @@ def of_replicates(runs: pd.DataFrame, *, seeds: int, scores: Sequence[str], rela
         status = next((each for each in ("failed", "diverged") if each in found), "finished")
         names = list(group["run"])
         row = {"schedule": label, "repetition": replicate, "status": status}
-        row["run"] = names[0] if len(names) == 1 else f"{label}, replicate {replicate}, mean of {len(names)} runs"
+        called = group["tuning"].iloc[0] if "tuning" in group else replicate
+        row["run"] = names[0] if len(names) == 1 else f"{label}, replicate {called}, mean of {len(names)} runs"
         for score in scores:
             scale = "relative" if score in relative else "absolute"
             mean = replicates.value(group[score].tolist(), scale=scale) if status == "finished" else math.nan

@@ -24,9 +24,11 @@ from harness.elsewhere import table as tables
 from harness.elsewhere.comparison import judge
 from harness.elsewhere.question import Condition, command
 from harness.elsewhere.runs import tidy
+from harness.report.analysis import Analysis
 from harness.report.render import markdown
-from harness.results import archive
+from harness.results import archive, load
 from tests.printed import check
+from tests.report.example import replicated
 
 ROOT = Path(__file__).parents[2]
 ASKED = {"factor": "schedule", "pair": "seed", "score": "fid", "baseline": "constant"}
@@ -46,7 +48,15 @@ def table(seeds=8, effects=None, noise=0.3, factor="schedule", pair="seed", scor
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_25", "fashion_mnist", "article"])
+COMMITTED = ["digits", "digits_25", "fashion_mnist", "article"]
+TUNED_ONCE = [
+    name
+    for name in COMMITTED
+    if '"replicates"' not in (ROOT / "results" / name / "study.json").read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", TUNED_ONCE)
 def test_a_committed_study_as_a_plain_table_has_the_verdicts_of_its_report(name, tmp_path):
     folder = ROOT / "results" / name
     study = harness.load_results(folder).study
@@ -74,6 +84,114 @@ def test_a_study_s_results_are_a_table_as_a_folder_and_as_an_archive(tmp_path):
     packed.write_bytes(packed.read_bytes()[:-1000])
     with pytest.raises(TableError, match=r"sent\.zip: is damaged"):
         compare(packed, **asked)
+
+
+REPLICATED = {"factor": "schedule", "pair": "repetition", "replicate": "replicate", "score": "fid_digits_5k"}
+REPLICATED |= {"baseline": "constant", "where": {"phase": "confirm", "chosen": True}}
+
+
+@pytest.mark.parametrize("question", [{"rope": 0.6}, {"scale": "relative", "rope": 10.0}])
+def test_a_replicated_study_as_a_table_has_the_verdicts_of_its_report(question, tmp_path):
+    lost = ("linear", "confirm", 3, 1)
+    folder = replicated(tmp_path, looks=(12,), seeds=2, question=question, diverged=lambda *design: design == lost)
+    study = Analysis(load(folder))
+    found = compare(folder, **REPLICATED, **question)
+    pairs = (
+        (found.verdicts, study.contrasts),
+        (found.all_pairs, study.tables["all_pairs"]),
+        (found.summary, study.summary),
+    )
+    for mine, theirs in pairs:
+        assert mine.to_csv().replace("failed run", "diverged run") == theirs.to_csv()
+    assert found.verdicts.loc[0, ["n", "diverged"]].tolist() == [12, 1]
+    assert found.scope.startswith(
+        "The whole tuning was repeated 12 times: these verdicts are about schedules tuned so. "
+    )
+    # by hand: a replicate is the mean over its pairs
+    mean = found.runs.groupby(["schedule", "replicate"])["fid_digits_5k"].mean().unstack(0)
+    if "scale" not in question:
+        gap = (mean["exponential"] - mean["constant"]).mean()
+        assert found.verdicts.loc[1, "difference"] == pytest.approx(gap)
+
+
+def test_of_a_study_with_several_looks_intervals_of_all_replicates_agree_and_early_stops_are_refused(tmp_path):
+    asked = {"looks": (8, 12), "labels": ("constant", "exponential")}
+    study = Analysis(load(replicated(tmp_path / "open", **asked)))
+    columns = ["n", "mean", "baseline_mean", "difference", "low", "high", "verdict"]
+    assert study.contrasts.loc[0, ["look", "verdict"]].tolist() == [2, "undecided"]
+    found = compare(study.results.path, **REPLICATED)
+    pd.testing.assert_frame_equal(found.verdicts[columns], study.contrasts[columns])
+    stopped = replicated(tmp_path / "early", replicates={"constant": 12, "linear": 8, "exponential": 12})
+    with pytest.raises(
+        TableError,
+        match=r"replicate '8' .* has no run of 'linear', but allowed is the same repetition of every schedule",
+    ):
+        compare(stopped, **REPLICATED)
+
+
+def tunings(replicates=8, seeds=2, **facts):
+    """One row per run of repeated tunings, each with seeds of its own."""
+    frame = table(seeds=replicates * seeds, **facts)
+    return frame.assign(tuning=frame["seed"] // seeds)
+
+
+def test_the_unit_of_repeated_tunings_is_the_replicate():
+    frame = tunings()
+    found = compare(frame, **ASKED, replicate="tuning")
+    means = frame.groupby(["schedule", "tuning"])["fid"].mean().unstack(0)
+    by_hand = stats.paired.sign_flip_p(means["linear"] - means["constant"])
+    assert found.verdicts.loc[0, ["n", "p"]].tolist() == [8, by_hand]
+    # one row per tuning, the mean over its seeds, is the same question
+    once = compare(frame.groupby(["schedule", "tuning"], as_index=False)["fid"].mean(), **{**ASKED, "pair": "tuning"})
+    same = ["n", "mean", "baseline_mean", "p", "p_holm", "low", "high", "verdict"]
+    pd.testing.assert_frame_equal(found.verdicts[same], once.verdicts[same])
+    single = frame[frame["seed"] % 2 == 0]  # one run each: the tuning itself may be what pairs
+    named = compare(single, **{**ASKED, "pair": "tuning"}, replicate="tuning")
+    pd.testing.assert_frame_equal(named.verdicts, compare(single, **ASKED, replicate="tuning").verdicts)
+    assert list(found.runs) == ["run", "schedule", "replicate", "seed", "status", "reason", "fid"]
+    assert found.runs.loc[3, "run"] == "constant, replicate 1, seed 3"
+    assert found.table().title.endswith("replicates of the whole tuning")
+    assert found.to_dict()["replicates"] == 8
+
+
+def test_a_page_of_repeated_tunings_says_so_and_names_its_command(tmp_path, capsys):
+    frame = tunings(factor="optimizer").assign(tuning=lambda each: "t" + each["tuning"].astype(str), state="finished")
+    frame.loc[5, "state"] = "crashed"
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    options = ["--replicate", "tuning", "--factor", "optimizer", *OPTIONS[2:]]
+    assert main([str(tmp_path / "runs.csv"), *options, "--json", "--output", str(tmp_path / "page")]) == 0
+    first = json.loads(capsys.readouterr().out)
+    check("Comparison", first)
+    page = (tmp_path / "page" / "report.md").read_text(encoding="utf-8")
+    assert "1 run did not finish. Each makes its replicate the worst outcome of its optimizer" in page
+    assert "7 replicates, each a tuning of all optimizers" in page
+    assert "replicates with a failed run count as the worst outcome and stay in every comparison." in page
+    assert "looks" not in page
+    words = shlex.split(re.search("^`(harness compare .*)`$", page, flags=re.M)[1])
+    assert main([*words[2:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {key: said for key, said in first.items() if key != "page"}
+
+
+def test_of_repeated_tunings_with_steps_curves_are_kept_by_replicate():
+    frame = pd.concat([pd.DataFrame(HISTORY).assign(tuning=name) for name in ("a", "b")])
+    found = compare(frame, **ASKED, replicate="tuning", step="_step")
+    assert found.verdicts.loc[0, ["n", "difference"]].tolist() == [2, -1.0]
+    assert list(found.curves) == ["run", "schedule", "replicate", "seed", "step", "fid"]
+    assert found.figure("anytime").axes
+    assert found.warnings == [
+        "2 replicates cannot decide: signs of 2 replicates flipped in every way give no p below 0.5, and a verdict on 1 comparison at a "
+        "family-wise error rate of 5 % needs 6 replicates."
+    ]
+
+
+def test_a_replicate_with_a_run_still_to_end_is_left_out_whole():
+    frame = tunings().assign(state="finished")
+    frame.loc[0, "state"] = "running"
+    found = compare(frame, **ASKED, replicate="tuning")
+    assert found.verdicts.loc[0, "n"] == 7
+    assert found.warnings[0].startswith("4 rows of replicates with runs still to end are left out")
+    with pytest.raises(TableError, match="every replicate has a run still to end"):
+        compare(frame.assign(state=["running", "finished"] * 16), **ASKED, replicate="tuning")
 
 
 def test_relative_questions_and_higher_is_better_are_the_functions_of_studies():
@@ -204,6 +322,22 @@ REFUSED = {
     "holds 60 levels, but allowed are at most 50": lambda t: (
         table(seeds=1, effects={f"s{place}": 0.0 for place in range(60)}),
         {"baseline": "s0"},
+    ),
+    "replicate '2' (column 'tuning', --replicate) has no run of 'constant', but allowed is": lambda t: (
+        tunings().query("tuning != 2 or schedule != 'constant'"),
+        {"replicate": "tuning"},
+    ),
+    "has seed 4 of 'linear' and 4, 5 of 'constant', but allowed is the same seed of every schedule": lambda t: (
+        tunings().drop(index=21),
+        {"replicate": "tuning"},
+    ),
+    "leave it out with --where 'tuning!=2'": lambda t: (tunings().drop(index=21), {"replicate": "tuning"}),
+    "--replicate is 'fid', which is --factor or --score, too": lambda t: (t, {"replicate": "fid"}),
+    "--replicate is 'tune', but the table's columns are: tuning": lambda t: (tunings(), {"replicate": "tune"}),
+    "row 3 has no 'tuning' (--replicate)": lambda t: (put(tunings(), 1, "tuning", ""), {"replicate": "tuning"}),
+    "row 2 and row 3 are both 'constant' with seed '0' of replicate '0'": lambda t: (
+        put(tunings(), 1, "seed", 0),
+        {"replicate": "tuning"},
     ),
     "holds no rows": lambda t: (t[:0], {}),
 }
@@ -449,14 +583,27 @@ def test_optuna_s_own_frame_is_read_by_the_names_of_its_parameters():
         assert "1 run of 16 did not finish (1 pruned): 1 of linear." in found.warnings[0]
 
 
-def test_mlflow_s_frame_is_read_by_the_names_of_its_parameters():
-    frame = table().astype({"seed": str})
-    frame = frame.rename(columns={"schedule": "params.schedule", "seed": "params.seed", "fid": "metrics.fid"})
-    frame = frame.assign(run_id=[f"{place:032x}" for place in range(16)], status="FINISHED", experiment_id="0")
-    frame.loc[15, ["status", "metrics.fid"]] = ["FAILED", np.nan]
-    found = compare(frame, **ASKED)
+def test_optuna_s_names_of_metrics_are_read():
+    frame = table().rename(columns={"schedule": "params_schedule", "seed": "user_attrs_seed"}).assign(state="COMPLETE")
+    alone, of_several = (frame.rename(columns={"fid": f"{prefix}_fid"}) for prefix in ("value", "values"))
+    assert compare(alone, **ASKED).verdicts.equals(compare(table(), **ASKED).verdicts)
+    both = compare(of_several.assign(values_kid=0.1), **ASKED)
+    assert both.verdicts["difference"].tolist() == compare(alone, **ASKED).verdicts["difference"].tolist()
+    assert both.headline == "Better than constant: linear."
+
+
+def test_what_mlflow_exports_is_read_by_the_names_of_its_parameters():
+    """What `mlflow.search_runs` of MLflow 3.17 gave of 15 runs: one failed, one still ran."""
+    exported = Path(__file__).with_name("mlflow_runs.csv")
+    found = compare(exported, **ASKED)
     assert found.verdicts.columns[0] == "schedule"
-    assert found.verdicts.loc[0, "diverged"] == 1
+    assert found.verdicts.loc[0, ["n", "diverged", "baseline_diverged"]].tolist() == [7, 1, 0]
+    assert found.warnings == [
+        "1 row of runs still to end is left out: judged again when they have ended, they may change the verdicts.",
+        "1 run of 14 did not finish (1 failed): 1 of linear. Each counts as the worst outcome of its schedule.",
+    ]
+    frame = pd.read_csv(exported, dtype={"params.seed": str})  # numbers and times as its frame has them
+    assert compare(frame, **ASKED).verdicts.equals(found.verdicts)
 
 
 def test_the_page_claims_nothing_that_no_table_tells(tmp_path):
@@ -485,6 +632,18 @@ def test_the_page_claims_nothing_that_no_table_tells(tmp_path):
     ]
     assert pd.read_csv(tmp_path / "contrasts.csv").columns[0] == "optimizer"
     assert list(pd.read_csv(tmp_path / "runs.csv").columns) == ["run", "optimizer", "fold", "status", "reason", "fid"]
+
+
+def test_a_notebook_shows_the_first_screen_of_a_comparison_as_it_does_of_a_study():
+    frame = table(factor="optimizer", effects={"constant": 0.0, "a<b>": -1.0})
+    found = compare(frame, **{**ASKED, "factor": "optimizer"})
+    shown = found._repr_html_()
+    for words in ("The harness did not train these runs", "95 % interval", "<svg", "verdict"):
+        assert words in shown
+    assert "<script" not in shown
+    assert "A&lt;b&gt; was better than constant" in shown
+    assert compare(frame, **{**ASKED, "factor": "optimizer"})._repr_html_() == shown
+    assert repr(found) == "<harness.compare of the table: 16 runs by optimizer. Better than constant: a<b>.>"
 
 
 def test_the_command_prints_verdicts_and_says_by_its_status_whether_they_are_decided(tmp_path, capsys):
@@ -554,11 +713,19 @@ def test_a_parquet_file_is_read_where_pandas_can(tmp_path):
     except ImportError:
         path.write_bytes(b"PAR1")
         with pytest.raises(
-            TableError, match="needs the package pyarrow to read Parquet; install it, or save the table as CSV"
+            TableError,
+            match=r"needs the package pyarrow to read Parquet; install the extra, .*, or save the table as CSV",
         ):
             compare(path, **ASKED)
     else:
         assert compare(path, **ASKED).verdicts.loc[0, "n"] == 8
+
+
+def test_a_named_index_of_a_parquet_file_is_columns(tmp_path, monkeypatch):
+    path = tmp_path / "runs.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setattr(pd, "read_parquet", lambda _: table().set_index(["schedule", "seed"]))  # as pyarrow gives it
+    assert compare(path, **ASKED).verdicts.equals(compare(table(), **ASKED).verdicts)
 
 
 PAGE = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
@@ -570,8 +737,10 @@ def test_the_commands_of_the_docs_do_what_the_docs_say(tmp_path, monkeypatch, ca
     made = pd.read_csv(ROOT / "examples" / "runs_elsewhere.csv")
     made.to_csv("wandb_export.csv", index=False)
     pd.DataFrame(HISTORY).to_csv("history.csv", index=False)
+    tunings(factor="optimizer", effects={"adam": 0.0, "sgd": 1.0}).to_csv("tunings.csv", index=False)
+    replicated(tmp_path / "results" / "mine", looks=(12,))
     commands = re.findall(r"^harness (compare .*)$", PAGE, flags=re.M)
-    assert len(commands) == 3
+    assert len(commands) == 5
     for words in commands:
         assert everything.main(shlex.split(words)) == 0
     said = capsys.readouterr().out
@@ -589,8 +758,13 @@ def test_the_python_of_the_docs_runs_with_frames_such_as_these_tools_give(tmp_pa
         state="finished",
         scan_history=lambda keys: [{"_step": 1, "fid": 2.0}],
     )
+    values = [[SimpleNamespace(step=step, value=value + 1 - step) for step in (0, 1)] for value in frame["fid"]]
+    client = SimpleNamespace(get_metric_history=lambda run, _: values[run])
     stand_ins = {
-        "mlflow": SimpleNamespace(search_runs=lambda **_: mlflow.assign(status="FINISHED")),
+        "mlflow": SimpleNamespace(
+            search_runs=lambda **_: mlflow.assign(status="FINISHED", run_id=range(len(mlflow))),
+            MlflowClient=lambda: client,
+        ),
         "optuna": SimpleNamespace(
             load_study=lambda **_: SimpleNamespace(trials_dataframe=lambda: optuna_s.assign(state="COMPLETE"))
         ),
@@ -599,7 +773,7 @@ def test_the_python_of_the_docs_runs_with_frames_such_as_these_tools_give(tmp_pa
     for name, module in stand_ins.items():
         monkeypatch.setitem(sys.modules, name, module)
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, {})
     said = capsys.readouterr().out

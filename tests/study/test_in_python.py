@@ -1,5 +1,6 @@
 """`harness.Study`: the study file in keywords, the command's functions behind it, interrupted and resumed by the same call."""
 
+import dataclasses
 import inspect
 import json
 import os
@@ -14,7 +15,9 @@ import pytest
 
 import harness
 from harness import run_study
-from harness.driver import actions, conduct, dry_run, notebook
+from harness.driver import actions, conduct, dry_run, notebook, session
+from harness.driver.database import AddressError
+from harness.executors.executor import WorkerFault
 from harness.spec import Range, ScheduleSpec, StudySpec, digest
 from harness.spec.section import marked
 from tests.report.example import results
@@ -174,6 +177,7 @@ def test_a_dry_run_is_what_the_command_knows(tmp_path, monkeypatch, capsys):
     said = repr(known)
     assert "small: planned runs" in said
     assert "12 runs of 40 steps: 10.00 ms per step" in said
+    assert " --" not in said
     assert f"warning: {known.warnings[0]}" in said
     assert [each.name for each in tmp_path.iterdir()] == ["small.toml"]
     with pytest.raises(harness.StudyError, match=r"^noise_from: absent"):
@@ -245,6 +249,27 @@ def test_any_other_error_passes_as_it_is(tmp_path):
         raise ZeroDivisionError
     with pytest.raises(harness.StudyFailed, match=r"^x: no space left.*the same call goes on"), actions.faults(options):
         raise OSError(28, "No space left on device", "x")
+
+
+def test_whatever_is_told_in_python_names_parameters_and_whatever_the_command_tells_its_options(tmp_path, capsys):
+    options = harness.Study(**TABLES)._options(output=tmp_path)
+    sentence = (
+        "--workers-per-gpu changes nothing; try fewer --workers, or: optuna storage upgrade --storage='sqlite:///x'"
+    )
+    session.warn(sentence, options)
+    session.warn(sentence, dataclasses.replace(options, in_python=False))
+    renamed = "workers_per_gpu changes nothing; try fewer workers, or: optuna storage upgrade --storage='sqlite:///x'"
+    assert capsys.readouterr().err.splitlines() == [f"warning: {renamed}", f"warning: {sentence}"]
+    for raised, told in ((WorkerFault, harness.StudyFailed), (AddressError, harness.StudyError)):
+        with pytest.raises(told) as fault, actions.faults(options):
+            raise raised(sentence)
+        assert str(fault.value) == renamed
+
+
+def test_every_parameter_that_is_an_option_is_named_as_such():
+    taken = {name for call in (harness.Study.run, harness.Study.dry_run) for name in inspect.signature(call).parameters}
+    options = {f"--{name.replace('_', '-')}" for name in taken} & set(run_study.parser()._option_string_actions)
+    assert set(session.PARAMETERS) == options - {"--quiet", "--verbose"} | {"--allow-code"}
 
 
 def test_results_of_a_folder_are_the_same_object(tmp_path):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import markupsafe
 
 from harness.report import catalogue
 from harness.report.analysis import Analysis
-from harness.report.entries import Contents
+from harness.report.entries import Contents, Drawing
 from harness.report.figures import style, tooltips
 from harness.report.render import html
 
 
-def render(contents: Contents[Analysis], *, svg: str, prefix: str) -> str:
-    """One HTML element without scripts; `svg` is the forest plot (empty: there is none), whose ids get `prefix`."""
+def render(contents: Contents[Analysis]) -> str:
+    """One HTML element without scripts: verdicts, their table and, where there is one, the forest plot."""
     analysis = contents.subject
     drawing = contents.figures.get(catalogue.FOREST.name)
-    picture = tooltips.inline(svg, prefix, drawing.alt) if drawing is not None else ""
+    picture = _inline(drawing) if drawing is not None else ""
     return (
         html.environment()
         .get_template("cell.html.jinja")
@@ -29,3 +31,9 @@ def render(contents: Contents[Analysis], *, svg: str, prefix: str) -> str:
             caption=drawing.caption if drawing is not None else "",
         )
     )
+
+
+def _inline(drawing: Drawing) -> str:
+    """The picture as an element; its ids are those of no other picture in a notebook, and the same when a cell is run again."""
+    svg = style.rendered(drawing.draw(), "svg").decode()
+    return tooltips.inline(svg, f"harness-{hashlib.sha256(svg.encode()).hexdigest()[:10]}", drawing.alt)
