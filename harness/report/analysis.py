@@ -622,7 +622,9 @@ class Analysis:
         other = self.contrasts_other_weights
         if other is None or other.empty or self.nothing:
             return ""
-        said = f"With {self.other_weights} weights: {sentences.headline(other, self.way)}"
+        # A study stops when its primary score is decided, whatever the other weights still leave open.
+        ended = bool(self.plan.looks) and bool(self.contrasts["done"].all())
+        said = f"With {self.other_weights} weights: {sentences.headline(other, self.way, ended=ended)}"
         interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
         return " ".join([said, *sentences.interactions(interactions, self.decays)])
 

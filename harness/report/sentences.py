@@ -56,8 +56,8 @@ class Way:
 ONCE = Way()
 
 
-def headline(table: pd.DataFrame, way: Way = ONCE) -> str:
-    """All verdicts of a table of `contrasts` in one line, without numbers."""
+def headline(table: pd.DataFrame, way: Way = ONCE, *, ended: bool = False) -> str:
+    """All verdicts of a table of `contrasts` in one line, without numbers; `ended`: the study trains no more for any of them."""
     if table.empty:
         return ALONE
     baseline = numbers.name(str(table["baseline"].iloc[0]))
@@ -65,7 +65,7 @@ def headline(table: pd.DataFrame, way: Way = ONCE) -> str:
         "better": f"Better than {baseline}: {{}}.",
         "worse": f"Worse than {baseline}: {{}}.",
         "equivalent": f"Equivalent to {baseline}: {{}}.",
-        "undecided": f"Undecided{_so_far(table, way)}: {{}}.",
+        "undecided": f"Undecided{_so_far(table, way, ended=ended)}: {{}}.",
         "descriptive only": f"Too few {numbers.plural(way.unit)} for a verdict: {{}}.",
     }
     said = []
@@ -76,12 +76,13 @@ def headline(table: pd.DataFrame, way: Way = ONCE) -> str:
     return " ".join(said)
 
 
-def _so_far(table: pd.DataFrame, way: Way) -> str:
+def _so_far(table: pd.DataFrame, way: Way, *, ended: bool) -> str:
     """Whether what is undecided will stay so, of a replicated study."""
     if not way.looks:
         return ""
-    done = table.loc[table["verdict"] == "undecided", "done"].all()
-    return f" after {way.looks[-1]} replicates" if done else " so far"
+    if table.loc[table["verdict"] == "undecided", "done"].all():
+        return f" after {way.looks[-1]} replicates"
+    return " when the study ended" if ended else " so far"
 
 
 def sentences(

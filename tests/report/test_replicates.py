@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness import report, stats
-from harness.report import rates
+from harness.report import rates, sentences
 from harness.report.analysis import Analysis
 from harness.results import load
 from harness.stats import paired, replicates, sequential
@@ -119,6 +119,14 @@ def test_the_first_screen_says_how_often_it_tuned_when_it_looked_and_what_stoppe
     assert "further" not in analysis.sentence
     decided = tables_of(analysis)["verdicts"].texts().set_index("schedule")["decided after"]
     assert decided.to_dict() == {"linear": "12 replicates", "exponential": "–"}
+
+
+def test_what_the_other_weights_leave_open_is_said_to_be_so_for_good_once_the_study_has_ended(tmp_path):
+    analysis = made(tmp_path, looks=(8, 12, 16, 20), replicates=STAGED)
+    left = analysis.contrasts.assign(verdict="undecided", done=False)
+    said = [sentences.headline(left, analysis.way, ended=ended) for ended in (True, False)]
+    assert said == [f"Undecided {words}: linear and exponential." for words in ("when the study ended", "so far")]
+    assert "so far" not in analysis.weights
 
 
 def test_before_the_first_look_nothing_is_claimed(tmp_path):
