@@ -622,11 +622,14 @@ class Analysis:
         other = self.contrasts_other_weights
         if other is None or other.empty or self.nothing:
             return ""
-        # A study stops when its primary score is decided, whatever the other weights still leave open.
-        ended = bool(self.plan.looks) and bool(self.contrasts["done"].all())
-        said = f"With {self.other_weights} weights: {sentences.headline(other, self.way, ended=ended)}"
+        said = f"With {self.other_weights} weights: {sentences.headline(other, self.way, ended=self.ended)}"
         interactions = self.tables.get("ema", pd.DataFrame({"schedule": [], "low": [], "high": []}))
         return " ".join([said, *sentences.interactions(interactions, self.decays)])
+
+    @property
+    def ended(self) -> bool:
+        """Whether a replicated study trains no more: it stops when its primary score is decided, whatever other weights leave open."""
+        return bool(self.plan.looks) and bool(self.contrasts["done"].all())
 
     @property
     def averaging(self) -> list[str]:

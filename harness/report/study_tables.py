@@ -136,14 +136,15 @@ def _mean(analysis: Analysis) -> str:
 def _when(analysis: Analysis, frame: pd.DataFrame) -> Columns:
     """When a replicated study decided; of one that tunes once, how many seeds a new study would need."""
     if "done" in frame:
-        return {"decided after": lambda row: _decided(row, analysis.plan.looks)}
+        return {"decided after": lambda row: _decided(row, analysis)}
     if frame["more_seeds"].notna().any():
         return {f"{numbers.plural(analysis.plan.unit)} to decide (new study)": _to_decide}
     return {}
 
 
-def _decided(row: Row, looks: tuple[int, ...]) -> Cell:
-    if not row["done"]:
+def _decided(row: Row, analysis: Analysis) -> Cell:
+    looks = analysis.plan.looks
+    if not row["done"] and not analysis.ended:
         return Cell(f"next look at {looks[row['look']]}", looks[-1] + 1)
     if row["verdict"] in words.OPEN:
         return Cell("–", looks[-1] + 1)
