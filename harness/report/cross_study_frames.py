@@ -14,11 +14,6 @@ from harness import stats
 from harness.report import claims
 from harness.report.analysis import WEIGHTS, Analysis
 
-KINDS = {
-    "raw": "raw",
-    "ema": "averaged",
-}  # weights that an aggregate is of: as trained, and the study's primary average
-
 
 @dataclass(frozen=True)
 class Studies:
@@ -88,7 +83,7 @@ class Studies:
         """`stats.log_ratios` of the primary score, by `study` and `weights`: raw ones, and each study's primary average."""
         parts = []
         for name, analysis in self.together.items():
-            for weights in KINDS:
+            for weights in WEIGHTS:
                 score = str(analysis.primary.of(weights))
                 if score not in analysis.balanced or not analysis.balanced[score].notna().any():
                     continue
@@ -191,7 +186,7 @@ def _called(analysis: Analysis) -> str:
 
 def _positive(analysis: Analysis) -> bool:
     """Whether all scores that aggregates are of are above zero, so that they have logarithms."""
-    scores = [str(analysis.primary.of(weights)) for weights in KINDS]
+    scores = [str(analysis.primary.of(weights)) for weights in WEIGHTS]
     known = analysis.balanced[[score for score in scores if score in analysis.balanced]]
     return bool((known.isna() | (known > 0)).all(axis=None))
 
