@@ -30,6 +30,8 @@ FOREST = FigureEntry("forest", study_figures.forest, brief=True)
 EXPLORATORY = TableEntry("exploratory", study_tables.exploratory, brief=True, fit=True, paper=study_tables.exploratory)
 ARMS = Text(arms.differences, brief=True)
 FIRST = (VERDICTS, EXPLORATORY, ARMS, FOREST)
+# What README.md shows of a study that compares nothing.
+ANYTIME = FigureEntry("anytime", study_figures.anytime, brief=True)
 
 SECTIONS: tuple[Section[Analysis], ...] = (
     Section(
@@ -103,7 +105,7 @@ SECTIONS: tuple[Section[Analysis], ...] = (
         (
             Pair(
                 (
-                    FigureEntry("anytime", study_figures.anytime, brief=True),
+                    ANYTIME,
                     FigureEntry("rates", study_figures.learning_rates),
                 )
             ),
@@ -205,7 +207,7 @@ ELSEWHERE: tuple[Section[Analysis], ...] = (
         "Failures",
         (Text(elsewhere.lost, brief=True), TableEntry("lost", elsewhere.lost_runs)),
     ),
-    Section("training", "Training", "Training", (FigureEntry("anytime", study_figures.anytime, brief=True),)),
+    Section("training", "Training", "Training", (ANYTIME,)),
     Section(
         "protocol",
         "What the table says, and what it cannot",

@@ -341,6 +341,14 @@ def test_a_range_of_a_schedules_own_decides_whether_its_best_value_is_at_an_edge
     assert final[["schedule", "edge", "high"]].to_numpy().tolist() == [["exponential", "upper", 0.1]]
 
 
+def test_a_readme_shows_the_differences_to_the_baseline_or_the_curve_of_a_study_that_compares_nothing(tmp_path):
+    for labels, shown in ((("constant", "linear"), "forest"), (("constant",), "anytime")):
+        folder = results(tmp_path / shown, labels=labels, kinds={label: label for label in labels})
+        report.build(folder)
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        assert re.findall(r"\(figures/(\w+)\.png\)", text) == [shown]
+
+
 def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named(tmp_path):
     one, two = (
         results(tmp_path / "here" / "one"),

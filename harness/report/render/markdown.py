@@ -57,9 +57,9 @@ def shown(contents: Contents[Any], entry: Entry[Any]) -> list[str]:
         case TableEntry(brief=True):
             return table(contents.tables.get(entry.name))
         case FigureEntry(brief=True):
-            return _figure(contents, entry.name)
+            return figure(contents, entry.name)
         case Pair():
-            return [line for figure in entry.figures for line in shown(contents, figure)]
+            return [line for each in entry.figures for line in shown(contents, each)]
         case Text(brief=True):
             text = inline(entry.make(contents.subject))
             return [text, ""] if text else []
@@ -84,12 +84,14 @@ def answer(analysis: Analysis) -> list[str]:
     """Lines of the answer: headline, what it is about, one sentence per schedule, what came later, weights, warnings."""
     lines = [plain(analysis.headline), ""]
     lines += [plain(analysis.scope), ""] if analysis.scope else []
-    lines += [*(f"- {plain(sentence)}" for sentence in [*analysis.sentences, *analysis.later]), ""]
+    listed = [f"- {plain(sentence)}" for sentence in [*analysis.sentences, *analysis.later]]
+    lines += [*listed, ""] if listed else []
     lines += [plain(analysis.weights), ""] if analysis.weights else []
     return lines + [line for warning in analysis.warnings for line in (f"> **Warning:** {plain(warning)}", "")]
 
 
-def _figure(contents: Contents[Any], name: str) -> list[str]:
+def figure(contents: Contents[Any], name: str) -> list[str]:
+    """Lines of a figure with its caption; none where the page has no such figure."""
     drawing = contents.figures.get(name)
     if drawing is None:
         return []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.report import numbers, sentences
 from harness.report.analysis import Analysis
-from harness.report.catalogue import EXPLORATORY, FOREST, VERDICTS
+from harness.report.catalogue import ANYTIME, EXPLORATORY, FOREST, VERDICTS
 from harness.report.entries import Contents
 from harness.report.render import markdown
 from harness.stats import words
@@ -32,6 +32,8 @@ def render(contents: Contents[Analysis]) -> str:
         lines += markdown.table(contents.tables.get(entry.name))
     if FOREST.name in contents.figures:
         lines += [f"![Difference to the baseline, with interval, by schedule](figures/{FOREST.name}.png)", ""]
+    else:
+        lines += markdown.figure(contents, ANYTIME.name)
     lines += ["The whole report: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(study.command)}, study file [study.toml](study.toml)"]
     lines += [
