@@ -20,7 +20,7 @@ QUESTION, BY_STEPS = "Does it depend on model and task?", "Does it depend on the
 REPLACES = "Does averaging replace decay?"
 FORM = numbers.Form(relative=True)
 ORDER = (words.BETTER, words.EQUIVALENT, words.UNDECIDED, words.WORSE, words.DESCRIPTIVE)
-_NAMED = 5  # common schedules of which the headline gives each its number
+_NAMED = 5  # most schedules, or studies, that a sentence names one by one
 _TENTH, _HALF = 0.1, 0.5  # shares of comparisons from which on a claim is contradicted, or supported
 LARGER, SMALLER, SAME = "helps more", "helps less", "no change"
 
@@ -105,8 +105,10 @@ def _several(studies: Studies, frame: pd.DataFrame) -> str:
     said = f"the {studies.title} of {first} weights, against {numbers.name(studies.baseline)}, changed by {shown}"
     for weights, table in others:
         ends = table.sort_values("iqm", kind="stable").iloc[[0, -1]].to_dict("records")
-        low, high = (f"{sized(row['iqm'], math.nan, math.nan)} ({numbers.name(row['schedule'])})" for row in ends)
-        said += f"; that of {weights} weights by {low} to {high}"
+        low, high = (sized(row["iqm"], math.nan, math.nan) for row in ends)
+        said += f"; that of {weights} weights by {low}"
+        if low != high:
+            said += f" ({numbers.name(ends[0]['schedule'])}) to {high} ({numbers.name(ends[1]['schedule'])})"
     found: Counter[str] = sum((verdicts(studies, label) for label in studies.common), Counter())
     return f"{said}; of {numbers.count(sum(found.values()), 'verdict')} {counted(found)}."
 
@@ -187,11 +189,17 @@ def answer(studies: Studies) -> list[str]:
 
 
 def _replaced(studies: Studies) -> list[str]:
-    """In how many studies averaging replaces how much of decay."""
-    found = Counter(kind for kind, _ in replaced(studies).values())
-    parts = [f"in {found[kind]} {said}" for kind, said in _REPLACED.items() if found[kind]]
-    over = numbers.count(sum(found.values()), "study")
-    return [f"What averaging replaces of decay, over {over}: {', '.join(parts)}."] if parts else []
+    """In which studies, or in how many if they are more than a few, averaging replaces how much of decay."""
+    by_kind: dict[str, list[str]] = {}
+    for name, (kind, _) in replaced(studies).items():
+        by_kind.setdefault(kind, []).append(name)
+    parts = [
+        f"in {listed(names) if len(names) <= _NAMED else len(names)} {said}"
+        for kind, said in _REPLACED.items()
+        if (names := by_kind.get(kind))
+    ]
+    over = numbers.count(sum(map(len, by_kind.values())), "study")
+    return [f"What averaging replaces of decay, over {over}: {'; '.join(parts)}."] if parts else []
 
 
 def _claims(studies: Studies) -> list[str]:

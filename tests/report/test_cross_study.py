@@ -156,6 +156,16 @@ def test_several_schedules_of_all_studies_stand_in_one_sentence_and_are_ranked(t
     assert sentences.no_ranks(studies) == ()
 
 
+def test_averaged_weights_are_said_from_the_best_schedule_to_the_worst_or_once_where_all_moved_alike(tmp_path):
+    studies = together(*(replicated(tmp_path / name, **FEW, effects=EFFECT) for name in ("one", "two")))
+    frame = studies.frames["aggregates"]
+    averaged = frame["weights"] == "averaged"
+    frame.loc[averaged, "iqm"] = [-0.041, -0.038][: averaged.sum()]
+    assert "; that of averaged weights by −4 %; of 4 verdicts " in sentences.headline(studies)
+    frame.loc[averaged, "iqm"] = [-0.041, -0.03][: averaged.sum()]
+    assert "; that of averaged weights by −4 % (linear) to −3 % (exponential); of" in sentences.headline(studies)
+
+
 def test_studies_without_a_common_schedule_score_or_baseline_say_so(tmp_path):
     one = results(tmp_path / "one", labels=("constant", "linear", "rex"), trials=0, seeds=6)
     two = results(tmp_path / "two", labels=("constant", "linear"), trials=0, seeds=6)
@@ -303,7 +313,8 @@ def test_what_averaging_replaces_is_said_per_study(tmp_path):
     shown = tables.averages(studies)
     assert [row[1].text for row in shown.rows] == ["EMA 0.9", "EMA 0.999", "EMA 0.9999", "EMA 0.999", "EMA 0.999"]
     assert tables.averages_figure(studies).draw().axes[0].get_title(loc="left") == "one"
-    assert "What averaging replaces of decay, over 3 studies:" in " ".join(sentences.answer(studies))
+    said = " ".join(sentences.answer(studies))
+    assert "What averaging replaces of decay, over 3 studies: in one and two none of it (all decays that" in said
     frame.loc[(frame["what"] == "decay") & (frame["weights"] != "raw"), "high"] = 0.1
     assert {study: kind for study, (kind, _) in sentences.replaced(studies).items()}["two"] == sentences.ALL
 
