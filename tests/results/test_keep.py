@@ -16,6 +16,8 @@ def test_a_kept_study_is_current_and_has_no_losses_of_search_runs_and_no_grid_th
     source = example.results(
         tmp_path / "elsewhere", traced=True, command="python -m harness.run_study studies/a.toml --output /b --workers 2"
     )
+    (source / "study.db").write_bytes(b"a database")
+    (source / "evaluations.csv").write_text("run,set,score,value\n", encoding="utf-8")
     folder = runpy.run_path(str(ROOT / "scripts" / "keep_results"))["keep"](source, tmp_path / "results")
     study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     assert folder == tmp_path / "results" / study["name"]
@@ -26,5 +28,7 @@ def test_a_kept_study_is_current_and_has_no_losses_of_search_runs_and_no_grid_th
     assert kept == set(re.findall(r"\(samples/([^)]+)\)", (folder / "report.md").read_text(encoding="utf-8")))
     before, after = (pd.read_csv(each / "traces.csv", dtype=str) for each in (source, folder))
     assert after.equals(before[before["run"].str.startswith("confirm-")].reset_index(drop=True))
+    assert not (folder / "study.db").exists()
+    assert (folder / "evaluations.csv").is_file()
     assert 0 < len(after) < len(before)
     assert (folder / "runs.csv").read_bytes() == (source / "runs.csv").read_bytes()
