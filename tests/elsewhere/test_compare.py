@@ -52,7 +52,9 @@ def table(seeds=8, effects=None, noise=0.3, factor="schedule", pair="seed", scor
 TUNED_ONCE = sorted(
     path.parent.name
     for path in (ROOT / "results").glob("*/study.json")
-    if '"replicates"' not in path.read_text(encoding="utf-8") and path.parent.name != "quick"
+    if '"replicates"' not in (record := path.read_text(encoding="utf-8"))
+    and len(json.loads(record)["schedules"]) > 1
+    and path.parent.name != "quick"
 )
 
 
