@@ -55,15 +55,16 @@ def named(frame: pd.DataFrame, factor: str) -> pd.DataFrame:
 def stale(path: str | Path) -> list[str]:
     """Files of the folder that do not follow from runs.csv, curves.csv and study.json; empty if all do.
 
-    Tables and Markdown are compared byte for byte; pictures depend on font rendering and are only looked for.
+    Markdown is compared byte for byte, tables to within rounding, since other processors add in another order; pictures depend on
+    font rendering and are only looked for.
     """
     folder = Path(path)
     analysis = Analysis(load(folder))
     contents = catalogue.contents(analysis)
-    wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
-    wanted["README.md"] = readme.render(contents)
-    wanted["report.md"] = markdown.render(contents, folder=folder)
-    found = [name for name, content in wanted.items() if not files.holds(folder / name, content)]
+    tables = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
+    texts = {"README.md": readme.render(contents), "report.md": markdown.render(contents, folder=folder)}
+    found = [name for name, content in tables.items() if not files.holds_table(folder / name, content)]
+    found += [name for name, content in texts.items() if not files.holds(folder / name, content)]
     pictures = [f"figures/{name}.svg" for name in contents.figures]
     missing = [name for name in pictures if not (folder / name).is_file()]
     page = folder / "report.html"

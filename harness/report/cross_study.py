@@ -140,9 +140,9 @@ def stale(folder: Path) -> list[str]:
     """
     studies = _studies(folder)
     contents = _contents(studies)
-    wanted = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in studies.frames.items()}
-    wanted |= _pages(contents, folder)
-    found = [name for name, content in wanted.items() if not files.holds(folder / name, content)]
+    tables = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in studies.frames.items()}
+    found = [name for name, content in tables.items() if not files.holds_table(folder / name, content)]
+    found += [name for name, content in _pages(contents, folder).items() if not files.holds(folder / name, content)]
     missing = [f"{name}.svg" for name in contents.figures if not (folder / f"{name}.svg").is_file()]
     if missing:
         return [*found, *missing]  # the page holds the pictures: without them it cannot be made again

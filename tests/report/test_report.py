@@ -349,6 +349,19 @@ def test_a_readme_shows_the_differences_to_the_baseline_or_the_curve_of_a_study_
         assert re.findall(r"\(figures/(\w+)\.png\)", text) == [shown]
 
 
+@pytest.mark.parametrize(("change", "stale"), [(1e-13, []), (1e-6, ["summary.csv"]), ("text", ["summary.csv"])])
+def test_a_table_follows_where_its_numbers_do_to_within_rounding(tmp_path, change, stale):
+    folder = results(tmp_path)
+    report.build(folder)
+    table = folder / "summary.csv"
+    text = table.read_text(encoding="utf-8")
+    mean = str(pd.read_csv(table, dtype=str).loc[0, "mean"])
+    other = change if change == "text" else repr(float(mean) * (1 + change))
+    assert other != mean
+    table.write_text(text.replace(mean, other), encoding="utf-8")
+    assert report.stale(folder) == stale
+
+
 def test_commands_and_links_are_relative_to_the_folder_and_the_baseline_is_named(tmp_path):
     one, two = (
         results(tmp_path / "here" / "one"),
