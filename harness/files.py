@@ -66,9 +66,11 @@ def holds_table(path: Path, content: str) -> bool:
     """Whether a file is there and holds this table (CSV), its numbers to within rounding."""
     if not path.is_file():
         return False
-    stored, wanted = (
-        list(csv.reader(io.StringIO(text))) for text in (path.read_bytes().decode(errors="replace"), content)
-    )
+    try:
+        stored = list(csv.reader(io.StringIO(path.read_bytes().decode(errors="replace"))))
+    except csv.Error:  # no table at all
+        return False
+    wanted = list(csv.reader(io.StringIO(content)))
     return [len(row) for row in stored] == [len(row) for row in wanted] and all(
         map(_alike, chain.from_iterable(stored), chain.from_iterable(wanted))
     )
