@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import math
 import os
 import tempfile
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import IO
-
-_ROUNDING = 1e-9  # relative, of numbers from one on: what another order of sums makes of a table
 
 
 @contextlib.contextmanager
@@ -60,24 +54,3 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 def holds(path: Path, content: str) -> bool:
     """Whether a file is there and holds just this text."""
     return path.is_file() and path.read_bytes() == content.encode()
-
-
-def holds_table(path: Path, content: str) -> bool:
-    """Whether a file is there and holds this table (CSV), its numbers to within rounding."""
-    if not path.is_file():
-        return False
-    try:
-        stored = list(csv.reader(io.StringIO(path.read_bytes().decode(errors="replace"))))
-    except csv.Error:  # no table at all
-        return False
-    wanted = list(csv.reader(io.StringIO(content)))
-    return [len(row) for row in stored] == [len(row) for row in wanted] and all(
-        map(_alike, chain.from_iterable(stored), chain.from_iterable(wanted))
-    )
-
-
-def _alike(stored: str, wanted: str) -> bool:
-    try:
-        return stored == wanted or math.isclose(float(stored), float(wanted), rel_tol=_ROUNDING, abs_tol=_ROUNDING)
-    except ValueError:
-        return False

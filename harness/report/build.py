@@ -14,7 +14,7 @@ from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
 from harness.results import load
-from harness.results.tables import write_frame
+from harness.results.tables import holds_frame, write_frame
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -61,9 +61,8 @@ def stale(path: str | Path) -> list[str]:
     folder = Path(path)
     analysis = Analysis(load(folder))
     contents = catalogue.contents(analysis)
-    tables = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in analysis.tables.items()}
     texts = {"README.md": readme.render(contents), "report.md": markdown.render(contents, folder=folder)}
-    found = [name for name, content in tables.items() if not files.holds_table(folder / name, content)]
+    found = [f"{name}.csv" for name, frame in analysis.tables.items() if not holds_frame(folder / f"{name}.csv", frame)]
     found += [name for name, content in texts.items() if not files.holds(folder / name, content)]
     pictures = [f"figures/{name}.svg" for name in contents.figures]
     missing = [name for name in pictures if not (folder / name).is_file()]

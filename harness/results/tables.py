@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness import files
 from harness.results import document, trace
 from harness.results.record import RunRecord, moment, posix
 
+_ROUNDING = 1e-9  # relative, of numbers from one on: what another order of sums makes of a table
 SCHEMA = 2  # of study.json and the tables; a reader refuses a newer one
 
 _LEADING = [
@@ -91,7 +93,32 @@ class Results:
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV whose floats read back exactly."""
-    files.write(path, frame.to_csv(index=False, lineterminator="\n").encode())
+    files.write(path, _csv(frame).encode())
+
+
+def holds_frame(path: Path, frame: pd.DataFrame) -> bool:
+    """Whether a file is there and holds what `write_frame` would write, its numbers to within rounding."""
+    if not path.is_file():
+        return False
+    try:
+        stored = list(csv.reader(io.StringIO(path.read_bytes().decode(errors="replace"))))
+    except csv.Error:  # no table at all
+        return False
+    wanted = list(csv.reader(io.StringIO(_csv(frame))))
+    return [len(row) for row in stored] == [len(row) for row in wanted] and all(
+        map(_alike, chain.from_iterable(stored), chain.from_iterable(wanted))
+    )
+
+
+def _alike(stored: str, wanted: str) -> bool:
+    try:
+        return stored == wanted or math.isclose(float(stored), float(wanted), rel_tol=_ROUNDING, abs_tol=_ROUNDING)
+    except ValueError:
+        return False
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def read_frame(path: Path, *, dtype: Any, na_values: Sequence[str] = ()) -> pd.DataFrame:
