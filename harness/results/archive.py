@@ -42,7 +42,7 @@ def pack(folder: Path, target: Path) -> str:
     if target.exists() and not _is_archive(target):
         raise ResultsError(f"{target}: is there and is no archive of results; name another file, or move it away")
     name = folder.resolve().name
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and _kept(path.relative_to(folder)))
+    paths = kept(folder)
     hashes = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
     manifest = {"format": FORMAT, "folder": name, "study": study.name, "harness": study.harness, "files": hashes}
     with files.whole(target) as stream, zipfile.ZipFile(stream, "w") as archive:
@@ -53,7 +53,12 @@ def pack(folder: Path, target: Path) -> str:
     return _sha256(target)
 
 
-def _kept(path: Path) -> bool:
+def kept(folder: Path) -> list[Path]:
+    """The files of a results folder but its database, checkpoints and hidden ones, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and _is_kept(path.relative_to(folder)))
+
+
+def _is_kept(path: Path) -> bool:
     return path.parts[0] not in _LEFT_OUT and not any(part.startswith(".") for part in path.parts)
 
 
