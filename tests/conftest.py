@@ -19,6 +19,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from harness import kinds
+
 # A busy machine draws slowly, which says nothing about a test.
 hypothesis.settings.register_profile(
     "fixed", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -36,6 +38,20 @@ LONG = ("study/test_cluster.py", "study/test_command.py", "study/test_faults.py"
 def pytest_collection_modifyitems(items):
     """Put the long files first; the order is a random one within both groups, as before."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parts_of_a_module():
+    """Parts of users' own files that a test module brings in are known in it alone: lists of parts do not depend on order."""
+    before = dict(kinds._adopted)
+    yield
+    kinds._adopted = before
+
+
+@pytest.fixture(autouse=True)
+def _parts_of_a_test(monkeypatch):
+    """And those that a test brings in, in that test alone."""
+    monkeypatch.setattr(kinds, "_adopted", dict(kinds._adopted))
 
 
 @pytest.fixture(scope="session")
