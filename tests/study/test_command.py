@@ -15,6 +15,7 @@ import pytest
 from benchmarks.campaigns.faults import tables
 from harness import run_study
 from harness.models import checkpoints as stored
+from harness.worker.process import STOP
 
 STUDY = """
 name = "tiny"
@@ -252,15 +253,32 @@ def test_a_replicated_study_survives_its_database_is_trained_again_bit_for_bit_a
     assert told["noise"]["pairs"] == 4
 
 
+def hold_in_mid_run(process, checkpoints):
+    """Hold a study's processes, with SIGSTOP, where one of its runs has a checkpoint and no scores yet."""
+    while process.poll() is None:
+        if list(checkpoints.glob("*.npz")):
+            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(0.02)
+            if any(not stored.read(path).meta["curve"] for path in checkpoints.glob("*.npz")):
+                return
+            os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.02)
+    raise AssertionError("the study ended before any of its runs was held")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_request_to_stop_leaves_checkpoints_says_how_to_go_on_and_exits_130(number, whole, tmp_path):
-    path = write(tmp_path, steps=600)
+    # A checkpoint at every look at requests to stop: one without scores says that its run will look again.
+    path = write(tmp_path, steps=600, change=lambda text: text.replace("seconds = 0.3", "seconds = 1e-6"))
     process = start(path, "--workers", 2, cwd=tmp_path)
     checkpoints = tmp_path / "results" / "tiny" / "checkpoints"
-    while process.poll() is None and not list(checkpoints.glob("*.npz")):
-        time.sleep(0.1)
+    hold_in_mid_run(process, checkpoints)
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    process.send_signal(signal.SIGCONT)  # the driver hears first: no run can end before it is asked to stop
+    while process.poll() is None and not (checkpoints / STOP).exists():
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGCONT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "go on with: python -m harness.run_study" in err
