@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks import loss_families, network_speed, performance, record
+from benchmarks.campaigns import reproduction
 from benchmarks.peers import plan
 from benchmarks.peers.plan import Layer, Plan
 from harness import kinds
@@ -162,6 +164,28 @@ def test_figures_that_are_not_measured_again_stay_with_their_dates(tmp_path, mon
     found = {each["benchmark"]: each for each in performance.stored()}
     assert [found[name]["date"] for name in dates] == ["2026-11-24 10:00 UTC", "2026-11-25 09:00 UTC"]
     assert found["workers"]["details"] == {"rows": []}
+
+
+def test_a_study_trained_again_replaces_its_row_and_its_numbers_are_counted():
+    row = {
+        "study": "b",
+        "trained at": "1" * 40,
+        "trained on": "old",
+        "again at": "2" * 40,
+        "again on": "new",
+        "date": "2026-01-02",
+    }
+    row |= {"runs": 2, "numbers": 30, "identical": 20, "within rounding": 10, "within seed spread": 0, "different": 0}
+    table = reproduction.replaced(pd.DataFrame(), row)
+    table = reproduction.replaced(table, {**row, "study": "a", "numbers": 4, "identical": 3, "within rounding": 1})
+    table = reproduction.replaced(table, {**row, "again on": "newer"})
+    assert table[["study", "again on"]].to_numpy().tolist() == [["a", "new"], ["b", "newer"]]
+    said = "Of 2 studies 4 runs were trained again, and 34 numbers compared (scores, losses, rates): 23 are identical; 11 are within rounding."
+    assert said in reproduction.page(table)
+
+
+def test_the_committed_page_of_reproduction_follows_from_its_table():
+    assert reproduction.PAGE.read_text(encoding="utf-8") == reproduction.page(pd.read_csv(reproduction.TABLE))
 
 
 def test_every_benchmark_is_listed():
