@@ -167,21 +167,23 @@ def test_figures_that_are_not_measured_again_stay_with_their_dates(tmp_path, mon
 
 
 def test_a_study_trained_again_replaces_its_row_and_its_numbers_are_counted():
-    row = {
-        "study": "b",
-        "trained at": "1" * 40,
-        "trained on": "old",
-        "again at": "2" * 40,
-        "again on": "new",
-        "date": "2026-01-02",
-    }
-    row |= {"runs": 2, "numbers": 30, "identical": 20, "within rounding": 10, "within seed spread": 0, "different": 0}
-    table = reproduction.replaced(pd.DataFrame(), row)
-    table = reproduction.replaced(table, {**row, "study": "a", "numbers": 4, "identical": 3, "within rounding": 1})
-    table = reproduction.replaced(table, {**row, "again on": "newer"})
-    assert table[["study", "again on"]].to_numpy().tolist() == [["a", "new"], ["b", "newer"]]
-    said = "Of 2 studies 4 runs were trained again, and 34 numbers compared (scores, losses, rates): 23 are identical; 11 are within rounding."
-    assert said in reproduction.page(table)
+    row = {"study": "b", "precision": "float32", "trained at": "1" * 40, "trained on": "old", "again at": "2" * 40}
+    row |= {"again on": "old", "date": "2026-01-02", "runs": 2, "numbers": 30}
+    row |= {"identical": 20, "within rounding": 10, "within seed spread": 0, "different": 0}
+    coarse = {**row, "precision": "mixed_bfloat16", "numbers": 5, "identical": 4, "within rounding": 0, "different": 1}
+    table = reproduction.replaced(pd.DataFrame(), [coarse, row])
+    table = reproduction.replaced(table, [{**row, "study": "a", "numbers": 4, "identical": 3, "within rounding": 1}])
+    table = reproduction.replaced(table, [{**coarse, "again on": "new"}, {**row, "again on": "new"}])
+    kept = [["a", "float32", "old"], ["b", "float32", "new"], ["b", "mixed_bfloat16", "new"]]
+    assert table[["study", "precision", "again on"]].to_numpy().tolist() == kept
+    page = reproduction.page(table)
+    for said in (
+        "Of 2 studies 6 runs were trained again, and 39 numbers compared",
+        "- float32, on the kind of processor that trained them: of 4 numbers 3 identical, 1 within rounding.\n",
+        "- float32, on another kind: of 30 numbers 20 identical, 10 within rounding.\n",
+        "- mixed_bfloat16, on another kind: of 5 numbers 4 identical, 1 different.\n",
+    ):
+        assert said in page
 
 
 def test_the_committed_page_of_reproduction_follows_from_its_table():

@@ -1,8 +1,8 @@
 """Whether the committed studies come again: `python -m benchmarks.campaigns.reproduction`.
 
-Trains runs of every committed study again by `python -m harness.reproduce`, spread evenly over its runs. A study's row goes to
-results/reproduction.csv as soon as its runs are trained, in place of the row that it had; results/reproduction.md follows from
-the table (`--page` writes it alone). A study of a data set that is not shipped needs its files where its study file names them.
+Trains runs of every committed study again by `python -m harness.reproduce`, spread evenly over its runs. A study's rows, one per
+precision, go to results/reproduction.csv as soon as its runs are trained, in place of those that it had; results/reproduction.md
+follows from the table (`--page` writes it alone). A study of a data set that is not shipped needs its files where its study file names them.
 """
 
 from __future__ import annotations
@@ -27,57 +27,77 @@ TABLE = ROOT / "results" / "reproduction.csv"
 PAGE = TABLE.with_suffix(".md")
 
 
-def again(folder: Path, *, runs: int) -> dict[str, Any]:
-    """One row of the table: the study, where its runs were trained first and again, and how many numbers agree how well."""
+def again(folder: Path, *, runs: int) -> list[dict[str, Any]]:
+    """Rows of the table: the study, where its runs were trained first and again, how many numbers agree how well."""
     command = [sys.executable, "-m", "harness.reproduce", str(folder), "--runs", str(runs), "--quiet", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     try:
         found = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise SystemExit(f"{folder.name}: {done.stderr.strip().splitlines()[-1]}") from error
-    verdicts = [each["verdict"] for each in found["numbers"]]
-    environment, machine = load(folder).study.environment, record.machine()
-    return {
-        "study": folder.name,
-        "trained at": environment.commit,
-        "trained on": environment.cpu,
-        "again at": commit(),
-        "again on": machine["processor"],
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "runs": found["runs"],
-        "numbers": len(verdicts),
-        **{verdict: verdicts.count(verdict) for verdict in agreement.VERDICTS},
-    }
+    results, machine = load(folder), record.machine()
+    spec, schedules = results.study.spec, dict(zip(results.runs["run"], results.runs["schedule"], strict=True))
+    numbers = pd.DataFrame(found["numbers"])
+    own = {label: schedule.precision for label, schedule in spec.schedules.items()}
+    numbers["precision"] = [own[schedules[run]] or spec.train.precision for run in numbers["run"]]
+    return [
+        {
+            "study": folder.name,
+            "precision": precision,
+            "trained at": results.study.environment.commit,
+            "trained on": results.study.environment.cpu,
+            "again at": commit(),
+            "again on": machine["processor"],
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "runs": part["run"].nunique(),
+            "numbers": len(part),
+            **{verdict: int((part["verdict"] == verdict).sum()) for verdict in agreement.VERDICTS},
+        }
+        for precision, part in numbers.groupby("precision")
+    ]
 
 
-def replaced(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
-    """The table with `row` in place of the row of its study, by name of the study."""
-    others = [each for each in table.to_dict("records") if each["study"] != row["study"]]
-    return pd.DataFrame([*others, row]).sort_values("study", ignore_index=True)
+def replaced(table: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table with `rows` in place of the rows of their studies, by name of the study."""
+    named = {row["study"] for row in rows}
+    others = [row for row in table.to_dict("records") if row["study"] not in named]
+    return pd.DataFrame([*others, *rows]).sort_values(["study", "precision"], ignore_index=True)
 
 
 def page(table: pd.DataFrame) -> str:
-    """The page: one sentence, the table, what its words mean."""
-    alike = "; ".join(
-        f"{int(table[verdict].sum()):,} are {verdict}" for verdict in agreement.VERDICTS if table[verdict].any()
-    )
-    shown = table.assign(**{name: table[name].str[:12] for name in ("trained at", "again at")})
+    """The page: how much agreed, by precision and where it was trained, the table, what its words mean."""
+    same = table["trained on"] == table["again on"]
+    shown = table.assign(**{name: table[name].str[:12] for name in ("trained at", "again at")}).drop(columns="date")
     return "\n".join(
         [
             "# Do the committed studies come again?",
             "",
-            f"**Of {len(table)} studies {int(table['runs'].sum())} runs were trained again, and {int(table['numbers'].sum()):,} "
-            f"numbers compared (scores, losses, rates): {alike}.**",
+            f"**Of {table['study'].nunique()} studies {int(table['runs'].sum())} runs were trained again, and {int(table['numbers'].sum()):,} "
+            "numbers compared (scores, losses, rates).**",
+            "",
+            *(
+                f"- {precision}, on {place}: {_alike(part)}."
+                for precision, of_one in table.groupby("precision")
+                for place, where in (("the kind of processor that trained them", same), ("another kind", ~same))
+                if len(part := of_one[where[of_one.index]])
+            ),
             "",
             shown.to_markdown(index=False),
             "",
             "Each study's runs are spread evenly over its table. *Identical* is to the last digit. Other processors round otherwise: *within rounding* "
-            "is 1e-4 relative; *within seed spread* is no farther apart than two seeds of that configuration are in 19 of 20 pairs.",
+            "is 1e-4 relative; *within seed spread* is no farther apart than two seeds of that configuration are in 19 of 20 pairs. bfloat16 keeps 8 "
+            "bits: rounded otherwise, a run ends as one of another seed does, so expect its numbers again on its kind of processor alone.",
             "",
             f"Made by `python -m benchmarks.campaigns.reproduction` (all columns: `{TABLE.name}`; `--page` writes this page alone).",
             "",
         ]
     )
+
+
+def _alike(part: pd.DataFrame) -> str:
+    """How many numbers of these rows agree how well."""
+    counts = [f"{int(part[verdict].sum()):,} {verdict}" for verdict in agreement.VERDICTS if part[verdict].any()]
+    return f"of {int(part['numbers'].sum()):,} numbers {', '.join(counts)}"
 
 
 def main() -> None:
@@ -94,9 +114,9 @@ def main() -> None:
     )
     for folder in [] if chosen.page else folders:
         table = pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame()
-        row = again(folder, runs=chosen.runs)
-        print(row, flush=True)
-        files.write(TABLE, replaced(table, row).to_csv(index=False).encode())
+        rows = again(folder, runs=chosen.runs)
+        print(*rows, sep="\n", flush=True)
+        files.write(TABLE, replaced(table, rows).to_csv(index=False).encode())
     files.write(PAGE, page(pd.read_csv(TABLE)).encode())
     print(PAGE)
 
