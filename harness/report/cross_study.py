@@ -211,7 +211,7 @@ def _page(contents: Contents[Studies], folder: Path) -> str:
 
 def _pages(contents: Contents[Studies], folder: Path) -> dict[str, str]:
     """The Markdown files by name."""
-    return {"report.md": _markdown(contents), "README.md": _readme(contents, folder)}
+    return {"report.md": _markdown(contents, folder), "README.md": _readme(contents, folder)}
 
 
 def _answer(studies: Studies) -> list[str]:
@@ -225,10 +225,25 @@ def _answer(studies: Studies) -> list[str]:
     return [*lines, families, ""] if families else lines
 
 
-def _markdown(contents: Contents[Studies]) -> str:
+def _list(studies: Studies, folder: Path) -> list[str]:
+    """One line per study: where its page is, its title, which says of what images it is, and how it was made."""
+    lines = []
+    for name, analysis in studies.analyses.items():
+        study = analysis.results.study
+        title = f", {markdown.plain(study.title)}" if study.title != study.name else ""
+        lines.append(
+            f"- [{markdown.plain(name)}]({readme.address(analysis.results.path, folder)}){title}: {markdown.plain(study.data.name)}, "
+            f"network {markdown.code(study.spec.network.name)}, {numbers.count(study.spec.train.steps, 'step')}, "
+            f"commit `{study.environment.commit}`"
+        )
+    return lines
+
+
+def _markdown(contents: Contents[Studies], folder: Path) -> str:
     lines = ["# Schedules across studies", "", *_answer(contents.subject)]
     lines += [line for entry in FIRST for line in markdown.shown(contents, entry)]
-    return "\n".join([*lines, *markdown.sections(contents, SECTIONS)])
+    lines += [*markdown.sections(contents, SECTIONS), "## Studies", "", *_list(contents.subject, folder)]
+    return "\n".join([*lines, ""])
 
 
 def _readme(contents: Contents[Studies], folder: Path) -> str:
@@ -240,13 +255,7 @@ def _readme(contents: Contents[Studies], folder: Path) -> str:
     ]
     lines += ["The whole page: [report.md](report.md), or `report.html` in a browser.", "", "## How it was made", ""]
     lines += [f"- command: {markdown.code(studies.command)}"] if studies.command else []
-    for name, analysis in studies.analyses.items():
-        study = analysis.results.study
-        address = readme.address(analysis.results.path, folder)
-        lines += [
-            f"- [{markdown.plain(name)}]({address}): {markdown.plain(study.data.name)}, network {markdown.code(study.spec.network.name)}, "
-            f"{numbers.count(study.spec.train.steps, 'step')}, commit `{study.environment.commit}`"
-        ]
+    lines += _list(studies, folder)
     lines += ["", "## How to check it", "", "In this folder:", "", "```bash"]
     lines += ["python -m harness.report . --check       # it follows from the studies' tables"]
     return "\n".join([*lines, "```", "", readme.ABOUT, ""])

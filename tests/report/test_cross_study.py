@@ -45,7 +45,7 @@ def page(tmp_path_factory):
     changed(replicated(folder / "short", **FEW), name="short", train={"steps": 100}, **relative)
     changed(replicated(folder / "long", **FEW), name="long", train={"steps": 300}, **relative)
     few = replicated(folder / "photographs", labels=("constant", "linear"), **FEW)
-    changed(few, name="photographs", network={"name": "article"}, **relative)
+    changed(few, name="photographs", title="Photographs (a copy)", network={"name": "article"}, **relative)
     cross_study.build(
         [folder / name for name in ("short", "long", "photographs")], output=folder / "cross", command="a command"
     )
@@ -115,7 +115,10 @@ def test_readme_names_question_command_studies_and_check(page):
     said = text(page, "README.md")
     assert "**Does it depend on model and task?**" in said
     assert "- command: `a command`" in said
-    assert "- [photographs](../photographs/README.md): digits, network `article`, 300 steps" in said
+    listed = "- [photographs](../photographs/README.md), Photographs (a copy): digits, network `article`, 300 steps"
+    assert listed in said
+    assert listed in text(page).partition("## Studies\n")[2]
+    assert "photographs: Photographs (a copy)" in text(page, "report.html")
     assert "python -m harness.report . --check" in said
     assert "![" in said
 
