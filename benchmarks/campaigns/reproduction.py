@@ -35,25 +35,23 @@ def again(folder: Path, *, runs: int) -> list[dict[str, Any]]:
         found = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise SystemExit(f"{folder.name}: {done.stderr.strip().splitlines()[-1]}") from error
-    results, machine = load(folder), record.machine()
-    spec, schedules = results.study.spec, dict(zip(results.runs["run"], results.runs["schedule"], strict=True))
-    numbers = pd.DataFrame(found["numbers"])
-    own = {label: schedule.precision for label, schedule in spec.schedules.items()}
-    numbers["precision"] = [own[schedules[run]] or spec.train.precision for run in numbers["run"]]
+    results, numbers = load(folder), pd.DataFrame(found["numbers"])
+    environment, again_at, again_on = results.study.environment, commit(), record.machine()["processor"]
+    precisions = results.runs.set_index("run")["schedule"].map(results.study.spec.precisions)
     return [
         {
             "study": folder.name,
             "precision": precision,
-            "trained at": results.study.environment.commit,
-            "trained on": results.study.environment.cpu,
-            "again at": commit(),
-            "again on": machine["processor"],
+            "trained at": environment.commit,
+            "trained on": environment.cpu,
+            "again at": again_at,
+            "again on": again_on,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "runs": part["run"].nunique(),
             "numbers": len(part),
             **{verdict: int((part["verdict"] == verdict).sum()) for verdict in agreement.VERDICTS},
         }
-        for precision, part in numbers.groupby("precision")
+        for precision, part in numbers.groupby(numbers["run"].map(precisions))
     ]
 
 
@@ -66,7 +64,7 @@ def replaced(table: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def page(table: pd.DataFrame) -> str:
     """The page: how much agreed, by precision and where it was trained, the table, what its words mean."""
-    same = table["trained on"] == table["again on"]
+    elsewhere = table["trained on"] != table["again on"]
     shown = table.assign(**{name: table[name].str[:12] for name in ("trained at", "again at")}).drop(columns="date")
     return "\n".join(
         [
@@ -76,10 +74,8 @@ def page(table: pd.DataFrame) -> str:
             "numbers compared (scores, losses, rates).**",
             "",
             *(
-                f"- {precision}, on {place}: {_alike(part)}."
-                for precision, of_one in table.groupby("precision")
-                for place, where in (("the kind of processor that trained them", same), ("another kind", ~same))
-                if len(part := of_one[where[of_one.index]])
+                f"- {precision}, on {'another kind' if other else 'the kind of processor that trained them'}: {_alike(part)}."
+                for (precision, other), part in table.groupby(["precision", elsewhere])
             ),
             "",
             shown.to_markdown(index=False),

@@ -367,9 +367,7 @@ def _said_of_arms(analysis: Analysis) -> Columns:
         found["applies to"] = {label: arm.applies_to for label, arm in arms.items()}
     if any(optimizers.values()):
         found["optimizer"] = {label: name or study.spec.train.optimizer_name for label, name in optimizers.items()}
-    precisions = {
-        label: schedule.precision or study.spec.train.precision for label, schedule in study.spec.schedules.items()
-    }
+    precisions = study.spec.precisions
     if len(set(precisions.values())) > 1:
         found["precision"] = precisions
     return {head: _by_schedule(texts) for head, texts in found.items()}

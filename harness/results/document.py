@@ -249,6 +249,11 @@ class Spec(_Part):
     published: dict[str, Text | Value] = {}
     seed: int | None = None
 
+    @property
+    def precisions(self) -> dict[str, str]:
+        """The arithmetic of each schedule's runs, by label."""
+        return {label: schedule.precision or self.train.precision for label, schedule in self.schedules.items()}
+
 
 class Environment(_Part):
     """Where the runs were trained."""
