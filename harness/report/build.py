@@ -14,7 +14,7 @@ from harness.report.analysis import Analysis
 from harness.report.figures import style
 from harness.report.render import html, latex, markdown, readme
 from harness.results import load
-from harness.results.tables import holds_frame, write_frame
+from harness.results.tables import unlike, write_frame
 
 
 def build(path: str | Path, *, pdf: bool = False) -> Path:
@@ -62,8 +62,7 @@ def stale(path: str | Path) -> list[str]:
     analysis = Analysis(load(folder))
     contents = catalogue.contents(analysis)
     texts = {"README.md": readme.render(contents), "report.md": markdown.render(contents, folder=folder)}
-    found = [f"{name}.csv" for name, frame in analysis.tables.items() if not holds_frame(folder / f"{name}.csv", frame)]
-    found += [name for name, content in texts.items() if not files.holds(folder / name, content)]
+    found = unlike(folder, analysis.tables, texts)
     pictures = [f"figures/{name}.svg" for name in contents.figures]
     missing = [name for name in pictures if not (folder / name).is_file()]
     page = folder / "report.html"

@@ -17,7 +17,7 @@ from harness.report.entries import Contents, Entry, FigureEntry, Line, Listing, 
 from harness.report.figures import style
 from harness.report.render import html, markdown, readme
 from harness.results import ResultsError, load
-from harness.results.tables import holds_frame, write_frame
+from harness.results.tables import unlike, write_frame
 
 RECORD = "cross.json"  # in the page's folder: of which studies it is, what it asks, what makes it
 _FORMAT = 1
@@ -140,8 +140,7 @@ def stale(folder: Path) -> list[str]:
     """
     studies = _studies(folder)
     contents = _contents(studies)
-    found = [f"{name}.csv" for name, frame in studies.frames.items() if not holds_frame(folder / f"{name}.csv", frame)]
-    found += [name for name, content in _pages(contents, folder).items() if not files.holds(folder / name, content)]
+    found = unlike(folder, studies.frames, _pages(contents, folder))
     missing = [f"{name}.svg" for name in contents.figures if not (folder / f"{name}.svg").is_file()]
     if missing:
         return [*found, *missing]  # the page holds the pictures: without them it cannot be made again

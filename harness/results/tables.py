@@ -96,7 +96,13 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     files.write(path, _csv(frame).encode())
 
 
-def holds_frame(path: Path, frame: pd.DataFrame) -> bool:
+def unlike(folder: Path, frames: Mapping[str, pd.DataFrame], texts: Mapping[str, str]) -> list[str]:
+    """Files of a folder that are not there or hold something else than these tables, each in NAME.csv, and texts, by file name."""
+    found = [f"{name}.csv" for name, frame in frames.items() if not _holds_frame(folder / f"{name}.csv", frame)]
+    return found + [name for name, content in texts.items() if not files.holds(folder / name, content)]
+
+
+def _holds_frame(path: Path, frame: pd.DataFrame) -> bool:
     """Whether a file is there and holds what `write_frame` would write, its numbers to within rounding."""
     if not path.is_file():
         return False
